@@ -1,0 +1,185 @@
+"""Weights and half-finished trainings on disk: what they hold, whether they are still valid."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from latentwalk import paths, sealed
+from latentwalk.provenance import RecipeKey, WeightsMetadata
+from latentwalk.sealed import CheckpointError, Fault, WeightsError
+
+
+@dataclass(frozen=True)
+class WeightsStatus:
+    """Whether a weights file can be used, and if not, why."""
+
+    state: Literal["valid"] | Fault
+    """What `WeightsError` calls the fault, or valid."""
+    reason: str
+    """One line; empty when valid."""
+
+
+def save_weights(
+    path: Path, tensors: Mapping[str, Tensor], metadata: WeightsMetadata
+) -> WeightsMetadata:
+    """Write weights atomically.
+
+    Returns:
+        The metadata as written, with the digest of the tensors.
+
+    Raises:
+        WriteError: when the folder is read-only or full; what was there before stays.
+    """
+    complete = dataclasses.replace(metadata, tensor_digest=sealed.tensor_digest(tensors))
+    sealed.write(path, tensors, complete.to_json())
+    return complete
+
+
+def load_weights(
+    path: Path, expected: RecipeKey | None = None
+) -> tuple[dict[str, Tensor], WeightsMetadata]:
+    """Read weights that are intact and, when a key is given, still valid.
+
+    Raises:
+        WeightsError: missing, damaged (cut short, one bit changed, a pickle ...) or stale.
+    """
+    tensors, content = sealed.read(path)
+    try:
+        metadata = WeightsMetadata.from_json(content)
+    except ValueError as error:
+        raise WeightsError(f"{path} holds no released weights: {error}") from error
+    changes = metadata.recipe.changes(expected) if expected is not None else ""
+    if changes:
+        raise WeightsError(f"{path} is stale: {changes}", "stale")
+    return tensors, metadata
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy weights into a network; every tensor must be there with the network's shape.
+
+    Raises:
+        WeightsError: names the first tensor that does not fit; the network is unchanged.
+    """
+    wanted, network = module.state_dict(), type(module).__name__
+    for name in [*wanted, *(name for name in tensors if name not in wanted)]:
+        got = tuple(tensors[name].shape) if name in tensors else "missing"
+        want = tuple(wanted[name].shape) if name in wanted else "no such tensor"
+        if got != want:
+            raise WeightsError(
+                f"weights do not fit {network}: {name} is {got}, expected {want}; "
+                "use the configuration they were trained with, or train again",
+                "misfit",
+            )
+    module.load_state_dict(dict(tensors))
+
+
+def status(path: Path, expected: RecipeKey) -> WeightsStatus:
+    """Judge a weights file without using it."""
+    try:
+        load_weights(path, expected)
+    except WeightsError as error:
+        return WeightsStatus(error.fault, str(error))
+    return WeightsStatus("valid", "")
+
+
+def manifest(folder: Path) -> list[WeightsMetadata]:
+    """The metadata of all weights in a folder, by file name.
+
+    Raises:
+        WeightsError: when one of them is damaged.
+    """
+    return [load_weights(path)[1] for path in _weights_files(folder)]
+
+
+def write_manifest(folder: Path) -> Path:
+    """Write manifest.json, for people: the files' SHA-256 and metadata. Nothing reads it back."""
+    entries = {
+        path.name: {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "bytes": path.stat().st_size,
+            **load_weights(path)[1].to_json(),
+        }
+        for path in _weights_files(folder)
+    }
+    with paths.atomic_path(folder / "manifest.json") as temporary:
+        temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return folder / "manifest.json"
+
+
+def _weights_files(folder: Path) -> list[Path]:
+    found = folder.glob("*.safetensors")
+    return sorted(path for path in found if not path.name.startswith("."))  # being written
+
+
+def save_checkpoint(path: Path, state: Any) -> None:
+    """Write a training's state atomically.
+
+    Args:
+        path: the file to be made or replaced.
+        state: dicts (keys of any kind), lists and tuples, nested, of tensors, numbers, strings,
+            booleans and None: what `state_dict()` of a network or optimizer returns.
+
+    Raises:
+        ValueError: when something else is in it.
+        WriteError: when the folder is read-only or full; what was there before stays.
+    """
+    tensors: dict[str, Tensor] = {}
+    content = {"state": _pack(state, tensors, "state")}
+    sealed.write(path, tensors, content)
+
+
+def load_checkpoint(path: Path) -> Any:
+    """Read what `save_checkpoint` wrote; tensors come back on the CPU.
+
+    Raises:
+        CheckpointError: when it is missing or damaged.
+    """
+    try:
+        tensors, content = sealed.read(path)
+    except WeightsError as error:
+        raise CheckpointError(str(error), error.fault) from error
+    if "state" not in content:
+        raise CheckpointError(f"{path} holds no half-finished training")
+    return _unpack(content["state"], tensors)
+
+
+def _pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
+    """As JSON has it; tensors are put aside and replaced by their name."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, list | tuple):
+        items = [_pack(item, tensors, f"{place}[{i}]") for i, item in enumerate(value)]
+        return items if isinstance(value, list) else {"tuple": items}
+    if isinstance(value, Mapping):
+        pairs = value.items()
+        return {
+            "dict": [
+                [_pack(k, tensors, place), _pack(v, tensors, f"{place}[{k!r}]")] for k, v in pairs
+            ]
+        }
+    raise ValueError(
+        f"{place} is a {type(value).__name__}, expected a tensor, number, string, None, "
+        "or dicts, lists and tuples of those"
+    )
+
+
+def _unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(packed, list):
+        return [_unpack(item, tensors) for item in packed]
+    if not isinstance(packed, dict):
+        return packed
+    if "tensor" in packed:
+        return tensors[packed["tensor"]]
+    if "tuple" in packed:
+        return tuple(_unpack(item, tensors) for item in packed["tuple"])
+    return {_unpack(key, tensors): _unpack(value, tensors) for key, value in packed["dict"]}

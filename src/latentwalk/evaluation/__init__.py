@@ -1,0 +1,1 @@
+"""How good and how smooth the generated images are: functions of arrays, with error bars."""

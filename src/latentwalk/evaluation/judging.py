@@ -1,0 +1,97 @@
+"""What the judge makes of images along paths, and what real digits measure by the same means."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from latentwalk.evaluation.neighbours import nearest
+from latentwalk.evaluation.sharpness import sharpness
+from latentwalk.models.classifier import Prediction
+from latentwalk.shapes import IMAGE_SHAPE, check_shape
+
+
+@dataclass(frozen=True)
+class JudgedPaths:
+    """Images along P paths of S steps, and what the judge makes of them."""
+
+    images: Tensor
+    """(P, S, 1, 28, 28) in [0, 1]."""
+    features: Tensor
+    """(P, S, F) the judge's features."""
+    labels: Tensor
+    """(P, S) the judge's labels."""
+    certainty: Tensor
+    """(P, S) the judge's probability of its label."""
+    nearest_real: Tensor
+    """(P, S) distance to the nearest of many real images, in features."""
+    sharpness: Tensor
+    """(P, S) steepness of the edges."""
+
+
+@dataclass(frozen=True)
+class RealYardstick:
+    """What real digits, not among those searched for neighbours, measure: typical values."""
+
+    sharpness: float
+    """Median sharpness of a real image."""
+    nearest_real: float
+    """Median distance of a real image to its nearest among the searched ones."""
+    end_distance: float
+    """Mean distance between the features of two unrelated real images, of one class if the paths
+    are within a class."""
+
+
+def judge_paths(
+    images: Tensor,
+    features_of: Callable[[Tensor], Tensor],
+    predict: Callable[[Tensor], Prediction],
+    real_features: Tensor,
+) -> JudgedPaths:
+    """Let the judge look at every image of every path.
+
+    Args:
+        images: (P, S, 1, 28, 28) in [0, 1].
+        features_of: images (B, 1, 28, 28) to features (B, F).
+        predict: images (B, 1, 28, 28) to the judge's labels and certainty.
+        real_features: (N, F) of the real images searched for neighbours.
+    """
+    check_shape("images", images, (None, None, *IMAGE_SHAPE))
+    shape = images.shape[:2]
+    flat = images.flatten(0, 1)  # (P * S, 1, 28, 28)
+    features = features_of(flat)
+    prediction = predict(flat)
+    return JudgedPaths(
+        images=images,
+        features=features.unflatten(0, shape),
+        labels=prediction.labels.unflatten(0, shape),
+        certainty=prediction.certainty.unflatten(0, shape),
+        nearest_real=nearest(features, real_features).distances.unflatten(0, shape),
+        sharpness=sharpness(flat).unflatten(0, shape),
+    )
+
+
+def real_yardstick(
+    images: Tensor, features: Tensor, real_features: Tensor, end_distance: float
+) -> RealYardstick:
+    """Measure real digits, so that paths can be compared with them.
+
+    Args:
+        images: (N, 1, 28, 28) real, none of them among those of `real_features`.
+        features: (N, F) of these images.
+        real_features: (M, F) of the real images searched for neighbours, as in `judge_paths`.
+        end_distance: mean distance between the features of two unrelated real images, from
+            `neighbours.mean_pair_distance`.
+
+    Raises:
+        ValueError: a yardstick of 0, for instance because the images are among those searched.
+    """
+    yardstick = RealYardstick(
+        sharpness=float(sharpness(images).median()),
+        nearest_real=float(nearest(features, real_features).distances.median()),
+        end_distance=end_distance,
+    )
+    for name, value in vars(yardstick).items():
+        if not value > 0:
+            raise ValueError(f"the real {name} is {value}, expected above 0: use other images")
+    return yardstick

@@ -1,0 +1,1 @@
+"""One pure function per homework item: (trained models, arguments, rng) to a frozen result."""

@@ -1,0 +1,72 @@
+"""What every experiment shares: images with the judge's reading, as NumPy arrays."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from latentwalk.models.classifier import Classifier, Prediction
+
+IMAGES_AT_ONCE = 200  # more is slower on a CPU: it no longer fits its cache
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Images and what the judge reads in them."""
+
+    images: np.ndarray
+    """(B, 1, 28, 28) float32 in [0, 1], 1 is ink."""
+    labels: np.ndarray
+    """(B,) int64, the judge's digit."""
+    certainty: np.ndarray
+    """(B,) float32, the judge's probability of that digit."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The judge's view of a batch, from one pass of its network."""
+
+    features: Tensor
+    """(B, F), the space of the Frechet distance."""
+    prediction: Prediction
+    """Labels and certainty, each (B,)."""
+
+
+def check_ready(**networks: nn.Module) -> None:
+    """Refuse a network in training mode: its batch norm would mix images, and change by looking.
+
+    Raises:
+        ValueError: naming the network.
+    """
+    for name, network in networks.items():
+        if network.training:
+            raise ValueError(f"the {name} is in training mode, expected evaluation mode: use .eval()")
+
+
+def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+    """Apply a network's function to rows (N, ...) in bounded memory, without gradients: (N, ...)."""
+    with torch.inference_mode():
+        outputs = [function(part) for part in inputs.split(IMAGES_AT_ONCE)]
+    return torch.cat(outputs)  # outside: an ordinary tensor that may be changed in place
+
+
+def read(classifier: Classifier, images: Tensor) -> Reading:
+    """Let the judge look at images (B, 1, 28, 28) in [0, 1] once, for features and labels."""
+    features = in_chunks(classifier.features, images)
+    with torch.inference_mode():
+        certainty, labels = classifier.head(F.relu(features)).softmax(1).max(1)
+    return Reading(features, Prediction(labels.clone(), certainty.clone()))
+
+
+def judge(classifier: Classifier, images: Tensor) -> Judged:
+    """Label images (B, 1, 28, 28) in [0, 1] and keep them with their labels."""
+    prediction = read(classifier, images).prediction
+    return Judged(to_numpy(images), to_numpy(prediction.labels), to_numpy(prediction.certainty))
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """Copy a tensor to an array of its own."""
+    return tensor.detach().cpu().numpy().copy()

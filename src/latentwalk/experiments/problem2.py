@@ -1,0 +1,170 @@
+"""Problem 2: ten samples of the GAN, the pick of two, and the straight path between their inputs."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from latentwalk.experiments.judged import Judged, check_ready, in_chunks, judge, to_numpy
+from latentwalk.interpolation import crossfade, lerp
+from latentwalk.models import gan
+from latentwalk.models.classifier import Classifier
+from latentwalk.models.gan import Generator
+
+NUM_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class TenSamples:
+    """2b: ten images, what the generator got to make them, and what the judge reads."""
+
+    images: np.ndarray
+    """(10, 1, 28, 28) float32 in [0, 1]."""
+    inputs: np.ndarray
+    """(10, Z) float32, the draws of epsilon."""
+    labels: np.ndarray
+    """(10,) int64, the judge's digit."""
+    certainty: np.ndarray
+    """(10,) float32, the judge's probability of it."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """2c: the two images between which the path runs, start first."""
+
+    indices: tuple[int, int]
+    """Their numbers among the ten, from 0."""
+    images: np.ndarray
+    """(2, 1, 28, 28) float32 in [0, 1]."""
+    inputs: np.ndarray
+    """(2, Z) float32: epsilon_start and epsilon_end."""
+    labels: np.ndarray
+    """(2,) int64, the judge's digits."""
+    certainty: np.ndarray
+    """(2,) float32."""
+    automatic: bool
+    """Picked by the rule, not by the reader."""
+    same_digit: bool
+    """The reader picked two images of one digit."""
+
+
+@dataclass(frozen=True)
+class GeneratorPath:
+    """2d and 2e: the path between two inputs, its images, and the pixel blend of its ends."""
+
+    times: np.ndarray
+    """(S,) float64, from 0 to 1."""
+    inputs: np.ndarray
+    """(S, Z) float32: epsilon_1 = epsilon_start to epsilon_S = epsilon_end, bit for bit."""
+    strip: Judged
+    """The generator's images of these inputs, (S, 1, 28, 28)."""
+    crossfade: Judged
+    """The strip's first and last image blended pixel by pixel, (S, 1, 28, 28)."""
+
+
+def ten_samples(
+    generator: Generator, classifier: Classifier, rng: torch.Generator
+) -> TenSamples:
+    """Answer 2b: draw ten inputs, generate their images, let the judge read them.
+
+    Args:
+        generator: trained, unconditional.
+        classifier: the judge.
+        rng: draws epsilon from N(0, I).
+
+    Raises:
+        ValueError: a conditional generator, or a network in training mode.
+    """
+    _check_unconditional(generator)
+    check_ready(generator=generator, judge=classifier)
+    samples = gan.sample(generator, NUM_SAMPLES, rng)
+    seen = judge(classifier, samples.images)
+    return TenSamples(seen.images, to_numpy(samples.inputs), seen.labels, seen.certainty)
+
+
+def pick_pair(samples: TenSamples, pair: tuple[int, int] | None = None) -> Pair:
+    """Answer 2c: pick two of the samples.
+
+    The rule: of all pairs with different labels, the one whose less certain image is judged most
+    certainly; of equal ones, that with the lowest numbers.
+
+    Args:
+        samples: from `ten_samples`.
+        pair: numbers of start and end, from 0 as in the figure, to overrule the rule.
+
+    Raises:
+        ValueError: numbers that are equal or out of range, or no two different labels to pick.
+    """
+    start, end = _automatic_pair(samples) if pair is None else _checked_pair(samples, pair)
+    rows = [start, end]
+    return Pair(
+        indices=(start, end),
+        images=samples.images[rows],
+        inputs=samples.inputs[rows],
+        labels=samples.labels[rows],
+        certainty=samples.certainty[rows],
+        automatic=pair is None,
+        same_digit=bool(samples.labels[start] == samples.labels[end]),
+    )
+
+
+def _automatic_pair(samples: TenSamples) -> tuple[int, int]:
+    labels, certainty = samples.labels, samples.certainty
+    pairs = itertools.combinations(range(len(labels)), 2)
+    different = [(i, j) for i, j in pairs if labels[i] != labels[j]]
+    if not different:
+        raise ValueError(
+            f"all {len(labels)} images are read as {labels[0]}, expected two different digits: "
+            "train longer, draw with another seed, or name a pair"
+        )
+    # max() keeps the first of equal pairs, which has the lowest numbers
+    return max(different, key=lambda pair: min(certainty[pair[0]], certainty[pair[1]]))
+
+
+def _checked_pair(samples: TenSamples, pair: tuple[int, int]) -> tuple[int, int]:
+    count = len(samples.labels)
+    whole = len(pair) == 2 and all(isinstance(n, int | np.integer) for n in pair)
+    if not whole or not all(0 <= n < count for n in pair) or pair[0] == pair[1]:
+        raise ValueError(
+            f"the pair is {tuple(pair)}, expected two different whole numbers from 0 to {count - 1}, "
+            "as written above the images"
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def generator_path(
+    generator: Generator, classifier: Classifier, pair: Pair, steps: int = 10
+) -> GeneratorPath:
+    """Answer 2d and 2e: walk straight between the pair's inputs and generate each step.
+
+    Args:
+        generator: the one that made the pair.
+        classifier: the judge.
+        pair: from `pick_pair`.
+        steps: how many images, both ends included.
+
+    Raises:
+        ValueError: a conditional generator, a network in training mode, or fewer than 2 steps.
+    """
+    _check_unconditional(generator)
+    check_ready(generator=generator, judge=classifier)
+    device = next(generator.parameters()).device
+    start, end = torch.from_numpy(pair.inputs).to(device)
+    inputs = lerp(start, end, steps)  # (S, Z)
+    images = in_chunks(generator, inputs)
+    blend = crossfade(images[0], images[-1], steps)
+    return GeneratorPath(
+        times=np.linspace(0, 1, steps),
+        inputs=to_numpy(inputs),
+        strip=judge(classifier, images),
+        crossfade=judge(classifier, blend),
+    )
+
+
+def _check_unconditional(generator: Generator) -> None:
+    if generator.config.num_classes:
+        raise ValueError(
+            f"got a generator with num_classes={generator.config.num_classes}, "
+            "expected Problem 2's, without labels (num_classes=0)"
+        )

@@ -1,0 +1,82 @@
+"""Problem 3b and 3c: two test images in the VAE, and the straight path between their codes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from latentwalk.data import Digits, to_unit
+from latentwalk.experiments.judged import Judged, check_ready, in_chunks, judge, to_numpy
+from latentwalk.interpolation import lerp
+from latentwalk.models.classifier import Classifier
+from latentwalk.models.vae import Vae
+
+
+@dataclass(frozen=True)
+class VaePath:
+    """3b and 3c: two test images, their codes, and the straight path between the codes."""
+
+    indices: tuple[int, int]
+    """Their places in the test set, from 0."""
+    digits: tuple[int, int]
+    """Their true labels."""
+    originals: Judged
+    """The two test images, (2, 1, 28, 28)."""
+    code_deviations: np.ndarray
+    """(2, Z) float32, standard deviations of both posteriors; their means are the path's ends."""
+    times: np.ndarray
+    """(S,) float64, from 0 to 1."""
+    codes: np.ndarray
+    """(S, Z) float32: the posterior means z_1 = z_start and z_S = z_end, and the steps between."""
+    strip: Judged
+    """The decoded path, (S, 1, 28, 28); its ends are the reconstructions of the originals."""
+
+
+def vae_path(
+    vae: Vae, classifier: Classifier, test: Digits, digits: tuple[int, int], steps: int = 10
+) -> VaePath:
+    """Answer 3b and 3c: encode a test image of each digit, walk between the codes, decode.
+
+    The images are the first of their label in the order of the file, so that nobody chose them by
+    their looks. For twice the same digit they are its first and its second.
+
+    Args:
+        vae: trained.
+        classifier: the judge.
+        test: the test digits.
+        digits: labels of start and end, those of 2c.
+        steps: how many images, both ends included.
+
+    Raises:
+        ValueError: a digit that the test digits lack, a network in training mode, or fewer than
+            2 steps.
+    """
+    check_ready(vae=vae, judge=classifier)
+    indices = _first_images(test, digits)
+    device = next(vae.parameters()).device
+    originals = to_unit(test.images[list(indices)]).to(device)
+    with torch.inference_mode():
+        posterior = vae.encode(originals)
+    codes = lerp(posterior.mu[0].clone(), posterior.mu[1].clone(), steps)  # (S, Z)
+    return VaePath(
+        indices=indices,
+        digits=(int(digits[0]), int(digits[1])),
+        originals=judge(classifier, originals),
+        code_deviations=to_numpy((0.5 * posterior.logvar).exp()),
+        times=np.linspace(0, 1, steps),
+        codes=to_numpy(codes),
+        strip=judge(classifier, in_chunks(vae.decode, codes)),
+    )
+
+
+def _first_images(test: Digits, digits: tuple[int, int]) -> tuple[int, int]:
+    start, end = digits
+    places = {digit: (test.labels == digit).nonzero().flatten().tolist() for digit in {start, end}}
+    for digit, found in places.items():
+        needed = 2 if start == end else 1
+        if len(found) < needed:
+            raise ValueError(
+                f"{len(found)} of the {len(test.labels)} test images show a {digit}, "
+                f"expected at least {needed}: take all test digits"
+            )
+    return places[start][0], places[end][1 if start == end else 0]

@@ -1,0 +1,200 @@
+"""Problem 4: what the generators get as input, the grid of digits, and whether labels are obeyed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from latentwalk.data import Digits
+from latentwalk.evaluation.frechet import frechet_interval
+from latentwalk.evaluation.intervals import Estimate
+from latentwalk.evaluation.labels import label_agreement
+from latentwalk.experiments.judged import check_ready, judge, read, to_numpy
+from latentwalk.experiments.quality import RealDigits, ratio_to_floor, real_digits
+from latentwalk.models import gan
+from latentwalk.models.classifier import Classifier
+from latentwalk.models.gan import Generator
+from latentwalk.shapes import NUM_CLASSES
+
+IMAGES_A_DIGIT = 10
+
+
+@dataclass(frozen=True)
+class InputReading:
+    """One way to read 4a and 4b: the input that its generator gets, and how well it does."""
+
+    name: str
+    """Of the variant."""
+    input_shape: tuple[int, int]
+    """Of the tensor that went into the generator: images, entries of each one's input."""
+    latent_size: int
+    """Entries of epsilon."""
+    one_hot_entries: int
+    """Entries of the one-hot label, counted in that tensor; 0 for an unconditional generator."""
+    first_layer_parameters: int
+    """Weights and biases of the layer that takes the input."""
+    parameters: int
+    """Weights and biases of the whole generator."""
+    ratio: Estimate
+    """Frechet distance over the floor, real against real; 1 is as good as real."""
+    agreement: Estimate | None
+    """Share of images that the judge reads as the digit asked for; None without labels."""
+
+
+@dataclass(frozen=True)
+class InputReadings:
+    """4a and 4b: every reading of the statement, side by side."""
+
+    floor: float
+    """Frechet distance of as many real training images from the test images."""
+    rows: tuple[InputReading, ...]
+    """One a generator, in the order given."""
+
+
+@dataclass(frozen=True)
+class DigitGrid:
+    """4d: ten images of each digit, a row a digit."""
+
+    images: np.ndarray
+    """(10, 10, 1, 28, 28) float32 in [0, 1]."""
+    inputs: np.ndarray
+    """(10, 10, Z + 10) float32: a fresh epsilon for every image, then the one-hot label."""
+    asked: np.ndarray
+    """(10, 10) int64, the digit asked for: the row's number."""
+    judged: np.ndarray
+    """(10, 10) int64, the digit that the judge reads."""
+    certainty: np.ndarray
+    """(10, 10) float32, the judge's probability of it."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often the judge reads the digit asked for; Wilson intervals of 95 %."""
+
+    num_images: int
+    overall: Estimate
+    per_digit: tuple[Estimate, ...]
+    """One a digit, 0 to 9."""
+    confusion: np.ndarray
+    """(10, 10) int64: images by the digit asked for (row) and the digit read (column)."""
+
+
+def input_readings(
+    generators: dict[str, Generator],
+    classifier: Classifier,
+    train: Digits,
+    test: Digits,
+    rng: torch.Generator,
+    count: int = 10_000,
+) -> InputReadings:
+    """Answer 4a and 4b: show what each variant of Problem 2's generator gets, and how it does.
+
+    Args:
+        generators: trained, by name.
+        classifier: the judge.
+        train: the training digits, for the floor.
+        test: the test digits, the reference.
+        rng: draws inputs, training images and the resampling.
+        count: images of each generator; conditional ones draw all digits equally often.
+
+    Raises:
+        ValueError: a network in training mode, or more images asked for than there are.
+    """
+    check_ready(judge=classifier, **generators)
+    real = real_digits(classifier, train, test, rng, count)
+    rows = [
+        _reading(name, generator, classifier, real, rng, count)
+        for name, generator in generators.items()
+    ]
+    return InputReadings(real.reference.floor, tuple(rows))
+
+
+def _reading(
+    name: str,
+    generator: Generator,
+    classifier: Classifier,
+    real: RealDigits,
+    rng: torch.Generator,
+    count: int,
+) -> InputReading:
+    samples = gan.sample(generator, count, rng)
+    seen = read(classifier, samples.images)
+    distance = frechet_interval(real.reference, seen.features, rng)
+    agreement = None
+    if samples.labels is not None:
+        asked = samples.labels.to(samples.images.device)
+        agreement = label_agreement(seen.prediction.labels, asked).overall
+    latent_size = generator.config.latent_size
+    return InputReading(
+        name=name,
+        input_shape=(samples.inputs.shape[0], samples.inputs.shape[1]),
+        latent_size=latent_size,
+        one_hot_entries=samples.inputs[:, latent_size:].shape[1],
+        first_layer_parameters=_count_parameters(generator.decoder.entry),
+        parameters=_count_parameters(generator),
+        ratio=ratio_to_floor(distance, real.reference.floor),
+        agreement=agreement,
+    )
+
+
+def _count_parameters(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def digit_grid(generator: Generator, classifier: Classifier, rng: torch.Generator) -> DigitGrid:
+    """Answer 4d: ten images of each digit, each from an epsilon of its own.
+
+    Args:
+        generator: trained, conditional.
+        classifier: the judge.
+        rng: draws epsilon from N(0, I).
+
+    Raises:
+        ValueError: an unconditional generator, or a network in training mode.
+    """
+    _check_conditional(generator)
+    check_ready(generator=generator, judge=classifier)
+    shape = (NUM_CLASSES, IMAGES_A_DIGIT)
+    asked = torch.arange(NUM_CLASSES).repeat_interleave(IMAGES_A_DIGIT)  # 0 0 ... 9 9
+    samples = gan.sample(generator, len(asked), rng, asked)
+    seen = judge(classifier, samples.images)
+    return DigitGrid(
+        images=seen.images.reshape(*shape, *seen.images.shape[1:]),
+        inputs=to_numpy(samples.inputs).reshape(*shape, -1),
+        asked=to_numpy(asked).reshape(shape),
+        judged=seen.labels.reshape(shape),
+        certainty=seen.certainty.reshape(shape),
+    )
+
+
+def agreement_by_digit(
+    generator: Generator, classifier: Classifier, rng: torch.Generator, count: int = 10_000
+) -> Agreement:
+    """Measure beside 4d: ask for every digit equally often, and count what the judge reads.
+
+    Args:
+        generator: trained, conditional.
+        classifier: the judge; its own errors count against the generator.
+        rng: draws epsilon.
+        count: images in all.
+
+    Raises:
+        ValueError: an unconditional generator, a network in training mode, or fewer than 10 images.
+    """
+    _check_conditional(generator)
+    check_ready(generator=generator, judge=classifier)
+    asked = gan.balanced_labels(count)
+    images = gan.sample(generator, count, rng, asked).images
+    judged = read(classifier, images).prediction.labels.cpu()
+    found = label_agreement(judged, asked)
+    cells = torch.bincount(asked * NUM_CLASSES + judged, minlength=NUM_CLASSES**2)
+    confusion = to_numpy(cells.view(NUM_CLASSES, NUM_CLASSES))
+    return Agreement(count, found.overall, found.per_digit, confusion)
+
+
+def _check_conditional(generator: Generator) -> None:
+    if generator.config.num_classes != NUM_CLASSES:
+        raise ValueError(
+            f"got a generator with num_classes={generator.config.num_classes}, "
+            f"expected a conditional one (num_classes={NUM_CLASSES})"
+        )

@@ -1,0 +1,1 @@
+"""fig_*(result) -> matplotlib Figure, in one style: they draw, and compute, show and save nothing."""

@@ -1,0 +1,152 @@
+"""The one style of all figures, and the sheet of paper on which the picture figures are laid out.
+
+Figures are 160 mm wide, the text width of the paper, so that nothing is scaled and 8 pt is 8 pt.
+They belong to no pyplot window: a notebook shows one exactly once, where it is a cell's value.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+
+TEXT_WIDTH_MM = 160.0
+INCHES_A_MM = 1 / 25.4
+
+INK = "#1a1a1a"
+MUTED = "#6e6e6e"
+HAIRLINE = "#c4c4c4"
+GAN = "#d55e00"  # Okabe and Ito's colours, told apart by colour-blind readers
+VAE = "#0072b2"
+ALERT = "#aa3377"  # a digit that should not be there
+
+SIGNED = LinearSegmentedColormap.from_list("signed", ["#8c4a00", "#e8a04c", "#ffffff", "#7f9ccb", "#23407e"])
+SIGNED_LIMIT = 3.0  # standard deviations; what lies beyond is drawn as this
+
+Arguments = ParamSpec("Arguments")
+
+
+def rc_params() -> dict[str, object]:
+    """The settings that every figure is drawn with."""
+    return {
+        "font.family": "STIXGeneral",  # comes with matplotlib, sits well beside a serif text
+        "mathtext.fontset": "stix",
+        "font.size": 9.0,
+        "axes.labelsize": 9.0,
+        "axes.titlesize": 9.0,
+        "axes.titlelocation": "left",
+        "axes.titlepad": 5.0,
+        "axes.linewidth": 0.6,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.unicode_minus": True,
+        "text.color": INK,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 8.0,
+        "ytick.labelsize": 8.0,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.minor.width": 0.4,
+        "ytick.minor.width": 0.4,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "xtick.minor.size": 1.5,
+        "ytick.minor.size": 1.5,
+        "lines.linewidth": 1.2,
+        "legend.frameon": False,
+        "figure.dpi": 200.0,
+        "savefig.dpi": 200.0,
+        "savefig.pad_inches": 0.0,
+        "svg.hashsalt": "latentwalk",  # the same figure gives the same bytes
+        "image.interpolation": "nearest",
+    }
+
+
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Make a drawing function use the style, whatever settings are active where it is called."""
+
+    @functools.wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with mpl.rc_context(rc_params()):
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()  # some ticks are only made here, still in the style
+        return figure
+
+    return drawn
+
+
+def use_in_notebook(figure_format: str = "svg") -> None:
+    """Let a notebook show figures in the style, at full size and with reproducible bytes.
+
+    Without it a notebook prints a figure that pyplot does not know as text. Call it once, in the
+    document's first cell; outside IPython it only sets the style.
+    """
+    mpl.rcParams.update(rc_params())
+    try:
+        from IPython.core.getipython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        extra = {"metadata": {"Date": None}} if figure_format == "svg" else {}
+        set_matplotlib_formats(figure_format, bbox_inches=None, **extra)
+
+
+def blank(height_mm: float) -> Figure:
+    """Make an empty figure as wide as the text.
+
+    A border without a line keeps its size where a notebook crops to what is drawn.
+    """
+    figure = Figure(figsize=(TEXT_WIDTH_MM * INCHES_A_MM, height_mm * INCHES_A_MM))
+    figure.add_artist(Rectangle((0, 0), 1, 1, fill=False, linewidth=0))
+    return figure
+
+
+def sheet(height_mm: float) -> tuple[Figure, Axes]:
+    """Make a figure whose one coordinate system counts millimetres from the top left corner."""
+    figure = blank(height_mm)
+    return figure, add_sheet(figure, height_mm)
+
+
+def add_sheet(figure: Figure, height_mm: float) -> Axes:
+    """Lay invisible axes in millimetres over a figure."""
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_autoscale_on(False)
+    axes.set(xlim=(0, TEXT_WIDTH_MM), ylim=(height_mm, 0))
+    return axes
+
+
+def draw_image(
+    axes: Axes, image: np.ndarray, x: float, y: float, side: float, frame: str = HAIRLINE
+) -> AxesImage:
+    """Draw one image (1, 28, 28) in [0, 1], ink black on white, its top left corner at (x, y)."""
+    extent = (x, x + side, y + side, y)
+    drawn = axes.imshow(image[0], cmap="gray_r", vmin=0, vmax=1, extent=extent, aspect="auto")
+    width = 0.5 if frame == HAIRLINE else 1.4
+    axes.add_patch(
+        Rectangle((x, y), side, side, fill=False, edgecolor=frame, linewidth=width, zorder=3)
+    )
+    return drawn
+
+
+def write(axes: Axes, x: float, y: float, text: str, size: float = 8.0, **options: object) -> None:
+    """Write a text on a sheet, centred on (x, y) unless told otherwise."""
+    settings: dict[str, object] = {"ha": "center", "va": "center", "fontsize": size}
+    axes.text(x, y, text, **(settings | options))  # type: ignore[arg-type]
+
+
+def percent(share: float) -> str:
+    """Write a share as whole percent, without rounding up to a certainty that is not there."""
+    return "> 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"

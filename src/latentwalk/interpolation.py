@@ -1,0 +1,130 @@
+"""Paths between two points: straight, variance-preserving, spherical; and two nulls in pixels.
+
+Pure functions of tensors, no networks. Every path starts and ends bit for bit on its end points.
+The random input of a network is interpolated; labels beside it are not: keep a one-hot label
+out of these functions and join it to every step afterwards.
+"""
+
+import torch
+from torch import Tensor
+
+from latentwalk.shapes import IMAGE_SHAPE, NUM_PIXELS, check_shape
+
+
+def lerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Walk straight from start to end in equal steps: (1 - t) start + t end.
+
+    Args:
+        start: (Z,), or (P, Z) for P pairs at once.
+        end: the same shape.
+        steps: how many points, the two ends included; at least 2.
+
+    Returns:
+        (S, Z), or (P, S, Z) for pairs.
+
+    Raises:
+        ValueError: fewer than 2 steps, other ranks, different shapes, integer or non-finite values.
+    """
+    _check_ends(start, end, steps)
+    t = _times(start, steps)  # (S, 1)
+    return _pin_ends(torch.lerp(start.unsqueeze(-2), end.unsqueeze(-2), t), start, end)
+
+
+def variance_preserving(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Walk straight, each point divided by sqrt(t^2 + (1 - t)^2).
+
+    For independent standard-normal ends every point of the path is standard normal again, whereas
+    the middle of `lerp` has half the variance: a place where the network was hardly trained.
+
+    Args, Returns, Raises: as `lerp`.
+
+    Source: Agustsson et al. 2019, "Optimal transport maps for distribution preserving operations
+    on latent spaces of generative models".
+    """
+    path = lerp(start, end, steps)  # (..., S, Z)
+    t = _times(start, steps)  # (S, 1)
+    return _pin_ends(path / (t.square() + (1 - t).square()).sqrt(), start, end)
+
+
+def slerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Walk along the great arc: [sin((1 - t) w) start + sin(t w) end] / sin w, w the angle between.
+
+    Args, Returns: as `lerp`.
+
+    Raises:
+        ValueError: as `lerp`; also for a zero end point or opposite ones, which fix no arc.
+
+    Source: White 2016, "Sampling generative networks", section 2.1. differs: the angle is taken
+    from half-sums and half-differences, which stays exact for nearly parallel ends.
+    """
+    _check_ends(start, end, steps)
+    u, v = (x.double() / x.double().norm(dim=-1, keepdim=True) for x in (start, end))
+    angle = 2 * torch.atan2((u - v).norm(dim=-1), (u + v).norm(dim=-1))
+    if not bool((angle < torch.pi - 1e-4).all()):  # NaN, from a zero end point, fails as well
+        raise ValueError("slerp got a zero or two opposite end points, which fix no arc; use lerp")
+    angle = angle[..., None, None]  # (..., 1, 1)
+    t = _times(u, steps)  # (S, 1)
+    parallel = angle < 1e-12
+    safe_sine = torch.where(parallel, 1.0, angle.sin())
+    start_weight = torch.where(parallel, 1 - t, ((1 - t) * angle).sin() / safe_sine)
+    end_weight = torch.where(parallel, t, (t * angle).sin() / safe_sine)
+    path = start_weight * start.unsqueeze(-2) + end_weight * end.unsqueeze(-2)
+    return _pin_ends(path.to(start.dtype), start, end)
+
+
+def crossfade(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Blend two images in pixel space: `lerp` on their pixels, the null that shows two ghosts.
+
+    Args:
+        start: (1, 28, 28) in [0, 1], or (P, 1, 28, 28).
+        end: the same shape.
+        steps: how many images, the two ends included; at least 2.
+
+    Returns:
+        (S, 1, 28, 28), or (P, S, 1, 28, 28) for pairs.
+    """
+    return _as_images(lerp(_as_pixels("start", start), _as_pixels("end", end), steps))
+
+
+def jump(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Show the first image for half of the steps, then the second: the null that never blends.
+
+    Args, Returns: as `crossfade`; with an odd number of steps the middle one shows the end.
+    """
+    fade = crossfade(start, end, steps)
+    step_axis = fade.dim() - len(IMAGE_SHAPE) - 1
+    shown = (torch.arange(steps, device=fade.device) >= steps // 2).long() * (steps - 1)
+    return fade.index_select(step_axis, shown)
+
+
+def _check_ends(start: Tensor, end: Tensor, steps: int) -> None:
+    if steps < 2:
+        raise ValueError(f"steps is {steps}, expected at least 2: the two ends are steps too")
+    if start.dim() not in (1, 2):
+        raise ValueError(f"start has shape {tuple(start.shape)}, expected (Z,) or (P, Z)")
+    check_shape("end", end, start.shape)
+    if not (start.is_floating_point() and end.is_floating_point()):
+        raise ValueError(f"ends are {start.dtype} and {end.dtype}, expected floating-point values")
+    if not bool(start.isfinite().all() and end.isfinite().all()):
+        raise ValueError("an end point has values that are not finite, expected finite values")
+
+
+def _times(like: Tensor, steps: int) -> Tensor:
+    return torch.linspace(0, 1, steps, dtype=like.dtype, device=like.device).unsqueeze(1)  # (S, 1)
+
+
+def _pin_ends(path: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Overwrite the first and last points, so that rounding cannot move them."""
+    path[..., 0, :], path[..., -1, :] = start, end
+    return path
+
+
+def _as_pixels(name: str, images: Tensor) -> Tensor:
+    pairs = (None,) if images.dim() > len(IMAGE_SHAPE) else ()
+    check_shape(name, images, (*pairs, *IMAGE_SHAPE))
+    return images.flatten(start_dim=-len(IMAGE_SHAPE))  # (..., H * W)
+
+
+def _as_images(pixels: Tensor) -> Tensor:
+    check_shape("pixels", pixels, (*[None] * (pixels.dim() - 1), NUM_PIXELS))
+    return pixels.unflatten(-1, IMAGE_SHAPE)

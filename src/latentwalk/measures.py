@@ -1,0 +1,78 @@
+"""What is measured of each model when its training ends, and travels in its weights' metadata."""
+
+import torch
+from torch import nn
+
+from latentwalk.data import Digits, to_unit
+from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
+from latentwalk.evaluation.labels import label_agreement, label_histogram
+from latentwalk.evaluation.likelihood import binarise, vae_log_likelihood
+from latentwalk.models import gan, vae
+from latentwalk.models.classifier import Classifier, extract_features, predict
+
+SEED = 7  # of everything drawn here, so that two measurements of the same weights are equal
+SAMPLES = 10_000
+
+
+def measure_judge(classifier: Classifier, test: Digits) -> dict[str, float]:
+    """Give the judge's share of right answers on the test digits, in percent."""
+    right = predict(classifier, to_unit(test.images)).labels == test.labels
+    return {"test_accuracy_percent": 100 * right.double().mean().item()}
+
+
+def measure_samples(
+    network: nn.Module, classifier: Classifier, train: Digits, test: Digits
+) -> dict[str, float]:
+    """Measure 10,000 samples of a generator or a VAE with the judge.
+
+    Args:
+        network: a trained generator or VAE, in evaluation mode.
+        classifier: the judge.
+        train: gives 10,000 real digits for the floor.
+        test: the reference.
+
+    Returns:
+        `frechet_distance` and `frechet_floor` in the judge's feature space, their ratio, and
+        for a conditional generator `label_agreement_percent`, otherwise `label_distance`, the
+        total variation between the samples' digit shares and the test digits'.
+    """
+    rng = torch.Generator().manual_seed(SEED)
+    real = extract_features(classifier, to_unit(draw(train.images, SAMPLES, rng)))
+    reference = frechet_reference(extract_features(classifier, to_unit(test.images)), real)
+    drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, SAMPLES, rng)  # type: ignore[arg-type]
+    score = frechet_score(reference, extract_features(classifier, drawn.images))
+    measured = {
+        "frechet_distance": score.distance,
+        "frechet_floor": score.floor,
+        "frechet_ratio": score.ratio,
+    }
+    labels = predict(classifier, drawn.images).labels
+    if drawn.labels is None:
+        return measured | {"label_distance": label_histogram(labels, test.labels).total_variation}
+    agreement = label_agreement(labels, drawn.labels)
+    worst = min(digit.value for digit in agreement.per_digit)
+    return measured | {
+        "label_agreement_percent": 100 * agreement.overall.value,
+        "worst_digit_agreement_percent": 100 * worst,
+    }
+
+
+def measure_likelihood(
+    network: vae.Vae, test: Digits, importance_samples: int, images: int
+) -> dict[str, float]:
+    """Bound the log-likelihood of binarised test images, the first `images` in file order.
+
+    Returns:
+        `elbo_nats` and the importance-sampled `log_likelihood_nats`, both means an image, the
+        latter's standard error over images, and how many images and samples were used.
+    """
+    rng = torch.Generator().manual_seed(SEED)
+    binary_images = binarise(to_unit(test.images[:images]), rng)
+    bound = vae_log_likelihood(network, binary_images, importance_samples, rng)
+    return {
+        "log_likelihood_nats": bound.mean_nats,
+        "log_likelihood_standard_error_nats": bound.standard_error_nats,
+        "elbo_nats": bound.elbo_per_image_nats.mean().item(),
+        "importance_samples": float(importance_samples),
+        "likelihood_images": float(len(binary_images)),
+    }

@@ -1,0 +1,325 @@
+r"""The generative adversarial network, unconditional or conditional by configuration.
+
+The starting point is the adversarial game of Goodfellow et al. 2014 with convolutional
+networks as in DCGAN (Radford et al. 2016). What differs from those, and whose idea it is:
+
+* the loss compares each real image with a generated one (relativistic pairing,
+  Jolicoeur-Martineau 2019);
+* the discriminator's slope is penalised on real and on generated images (R1 and R2,
+  Mescheder et al. 2018; both together with the pairing loss as in R3GAN, Huang et al. 2024);
+* the label enters the generator concatenated with the noise (Mirza and Osindero 2014) and the
+  discriminator as a projection (Miyato and Koyama 2018);
+* samples come from the running average of the generator's weights (Yazici et al. 2019).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from latentwalk.data import Batch
+from latentwalk.models.nets import Decoder, Encoder, check_positive, running_average, warm_up_cosine
+from latentwalk.shapes import NUM_CLASSES, check_shape
+
+
+@dataclass(frozen=True)
+class GanConfig:
+    """How a GAN is built and trained; Problem 4's modifications are the first two fields."""
+
+    latent_size: int = 16
+    """Entries of the noise vector epsilon, drawn from a standard normal distribution."""
+    num_classes: int = 0
+    """Entries of the one-hot label appended to epsilon: 0 (no label) or 10."""
+    width: int = 48
+    """Channels at 14 x 14 in both networks; twice as many at 7 x 7."""
+    blocks: int = 1
+    """Residual blocks at each of the two resolutions."""
+    steps: int = 3000
+    """Training steps; each updates both networks once."""
+    batch_size: int = 128
+    """Real images a step, and as many generated ones."""
+    learning_rate: float = 1e-3
+    """Peak step size of Adam, for both networks."""
+    beta1: float = 0.0
+    """Adam's decay of the gradient's mean."""
+    beta2: float = 0.99
+    """Adam's decay of the gradient's square."""
+    penalty: float = 0.5
+    """Weight gamma of (gamma / 2) E |grad D|^2, on real (R1) and on generated images (R2)."""
+    penalty_interval: int = 8
+    """The penalties are computed every so many steps, and weighted up by as much."""
+    average_decay: float = 0.998
+    """Decay a step of the running average of the generator's weights."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, zero_allowed=("num_classes", "beta1", "penalty"))
+        if self.num_classes not in (0, NUM_CLASSES):
+            raise ValueError(
+                f"GanConfig.num_classes is {self.num_classes}, "
+                f"expected 0 (no label) or {NUM_CLASSES} (MNIST's digits)"
+            )
+        for name in ("beta1", "beta2", "average_decay"):
+            if getattr(self, name) >= 1:
+                raise ValueError(f"GanConfig.{name} is {getattr(self, name)}, expected less than 1")
+
+    @property
+    def input_size(self) -> int:
+        """Entries of the generator's input: noise, then the one-hot label if there is one."""
+        return self.latent_size + self.num_classes
+
+
+class Generator(nn.Module):
+    """Noise, with a one-hot label appended when conditional, in; images out."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.decoder = Decoder(config.input_size, config.width, config.blocks)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map inputs (B, latent_size + num_classes) to images (B, 1, 28, 28) in [0, 1]."""
+        return torch.sigmoid(self.decoder(inputs))
+
+
+class Discriminator(nn.Module):
+    """Images in; one realness score an image out, given its label when conditional."""
+
+    def __init__(self, config: GanConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.width, config.blocks)
+        self.score = nn.Linear(self.encoder.output_size, 1)
+        if config.num_classes:
+            self.label_score = nn.Embedding(config.num_classes, self.encoder.output_size)
+            nn.init.normal_(self.label_score.weight, std=self.encoder.output_size**-0.5)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map images (B, 1, 28, 28) in [0, 1], labels (B,) to scores (B,) without unit."""
+        hidden = self.encoder(images * 2 - 1)  # (B, F)
+        score = self.score(hidden).squeeze(1)  # (B,)
+        if self.config.num_classes:
+            assert labels is not None, "a conditional discriminator needs the labels"
+            score = score + (hidden * self.label_score(labels)).sum(1)
+        return score
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Generated images and what the network got to make them."""
+
+    images: Tensor
+    """(B, 1, 28, 28) in [0, 1]."""
+    inputs: Tensor
+    """(B, input_size): the noise, then the one-hot label if there is one."""
+    labels: Tensor | None
+    """(B,) int64 for a conditional model, otherwise None."""
+
+
+def draw_inputs(
+    config: GanConfig, count: int, rng: torch.Generator, labels: Tensor | None = None
+) -> Tensor:
+    """Draw generator inputs: epsilon ~ N(0, I), then the one-hot label when conditional.
+
+    Args:
+        config: gives the sizes.
+        count: how many inputs.
+        rng: draws the noise; the result lies on its device.
+        labels: (count,) int64 in 0..9, for a conditional model only.
+
+    Returns:
+        Inputs (count, latent_size + num_classes).
+
+    Raises:
+        ValueError: labels given to an unconditional model, or missing for a conditional one.
+    """
+    epsilon = torch.randn(count, config.latent_size, generator=rng, device=rng.device)
+    if (labels is None) != (config.num_classes == 0):
+        got = "no labels" if labels is None else "labels"
+        raise ValueError(f"got {got} for a model with num_classes={config.num_classes}")
+    if labels is None:
+        return epsilon
+    check_shape("labels", labels, (count,))
+    one_hot = F.one_hot(labels.to(rng.device), config.num_classes).float()
+    return torch.cat([epsilon, one_hot], dim=1)  # (B, Z + K)
+
+
+def balanced_labels(count: int) -> Tensor:
+    """Give labels 0, 1, ..., 9, 0, 1, ... (count,) int64: each digit as often as the others."""
+    return torch.arange(count) % NUM_CLASSES
+
+
+@torch.inference_mode()
+def sample(
+    generator: Generator, count: int, rng: torch.Generator, labels: Tensor | None = None
+) -> Samples:
+    """Generate images from fresh noise.
+
+    Args:
+        generator: a trained generator, in evaluation mode.
+        count: how many images.
+        rng: draws the noise, on the generator's device.
+        labels: (count,) the digits to draw; balanced over 0..9 if left out. Conditional only.
+
+    Returns:
+        The images, their inputs and, for a conditional model, their labels.
+    """
+    if generator.config.num_classes and labels is None:
+        labels = balanced_labels(count)
+    inputs = draw_inputs(generator.config, count, rng, labels)
+    images = torch.cat([generator(part) for part in inputs.split(1000)])
+    return Samples(images, inputs, labels)
+
+
+def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    r"""E softplus(-(D(x) - D(G(e)))): real images should score above generated ones.
+
+    Args:
+        real_scores: (B,) scores of real images.
+        fake_scores: (B,) scores of generated images, paired with the real ones by position.
+
+    Returns:
+        The mean over pairs, in nats.
+
+    Source: Jolicoeur-Martineau 2019, eq. 3 with f = log sigmoid.
+    """
+    return F.softplus(fake_scores - real_scores).mean()
+
+
+def generator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    r"""E softplus(-(D(G(e)) - D(x))): the same game seen from the other side, in nats."""
+    return F.softplus(real_scores - fake_scores).mean()
+
+
+@dataclass
+class GanState:
+    """All that changes while a GAN learns."""
+
+    config: GanConfig
+    generator: Generator
+    discriminator: Discriminator
+    average: AveragedModel
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    step: int = 0
+
+    @property
+    def released(self) -> Generator:
+        """The network that is kept when training ends: the averaged generator."""
+        return self.average.module
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that resuming needs."""
+        return {"step": self.step} | {k: part.state_dict() for k, part in self._parts().items()}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.step = saved["step"]
+        for name, part in self._parts().items():
+            part.load_state_dict(saved[name])
+
+
+def init(config: GanConfig, device: torch.device) -> GanState:
+    """Build an untrained GAN; the weights come from PyTorch's global generator."""
+    generator = Generator(config).to(device, memory_format=torch.channels_last)
+    discriminator = Discriminator(config).to(device, memory_format=torch.channels_last)
+    average = running_average(generator, config.average_decay)
+    betas = (config.beta1, config.beta2)
+    rate = config.learning_rate
+    return GanState(
+        config,
+        generator,
+        discriminator,
+        average,
+        torch.optim.Adam(generator.parameters(), rate, betas, fused=True),
+        torch.optim.Adam(discriminator.parameters(), rate, betas, fused=True),
+    )
+
+
+def update_discriminator(
+    state: GanState, batch: Batch, fake_images: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Take one step on E softplus(D(G(e)) - D(x)) + gamma / 2 (R1 + R2); the generator stays.
+
+    R1 and R2 are E |grad D|^2 over real and over generated images.
+
+    One pass serves both networks. With d = D(x) - D(G(e)), this loss has the slope
+    sigmoid(-d) in D(G(e)) and the generator's has -sigmoid(d), so at each generated image the
+    generator's gradient is -exp(d) times the discriminator's. That holds because nothing in
+    the discriminator couples one image with another.
+
+    Args:
+        state: its discriminator is updated.
+        batch: B real images with their labels.
+        fake_images: (B, 1, 28, 28) in [0, 1], generated for the same labels.
+
+    Returns:
+        The gradient of the generator's loss at the generated images (B, 1, 28, 28), as the
+        discriminator was before the step, and the loss parts.
+
+    Source: Mescheder et al. 2018, eq. 9 and 10, for the penalties.
+    """
+    config, count = state.config, len(batch.images)
+    images = torch.cat([batch.images, fake_images.detach()]).requires_grad_()  # (2B, 1, 28, 28)
+    labels = torch.cat([batch.labels, batch.labels]) if config.num_classes else None
+    scores = state.discriminator(images, labels)
+    real_scores, fake_scores = scores.chunk(2)
+    loss = adversarial = discriminator_loss(real_scores, fake_scores)
+    metrics = {"discriminator_nats": adversarial.detach()}
+    metrics["generator_nats"] = generator_loss(real_scores, fake_scores).detach()
+    lead = (real_scores - fake_scores).detach().view(-1, 1, 1, 1)  # d above, (B, 1, 1, 1)
+    state.discriminator_optimizer.zero_grad(set_to_none=True)
+    if config.penalty > 0 and state.step % config.penalty_interval == 0:
+        (slopes,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+        penalty = slopes.square().sum(dim=(1, 2, 3)).mean() * 2  # the mean over 2B, so R1 + R2
+        loss = adversarial + config.penalty_interval * config.penalty / 2 * penalty
+        loss.backward(inputs=list(state.discriminator.parameters()))
+        pull = -torch.sigmoid(lead) * slopes.detach()[count:] / count
+        metrics["slope_penalty"] = penalty.detach()
+    else:
+        loss.backward()
+        assert images.grad is not None
+        pull = -torch.exp(lead) * images.grad[count:]
+    state.discriminator_optimizer.step()
+    return pull, metrics
+
+
+def update_generator(state: GanState, fake_images: Tensor, pull: Tensor) -> None:
+    """Take one step on E softplus(D(x) - D(G(e))); the discriminator stays.
+
+    Args:
+        state: its generator, and then the generator's running average, is updated.
+        fake_images: (B, 1, 28, 28) as the generator made them, with their graph.
+        pull: (B, 1, 28, 28) gradient of that loss at the images.
+    """
+    state.generator_optimizer.zero_grad(set_to_none=True)
+    fake_images.backward(pull)
+    state.generator_optimizer.step()
+    state.average.update_parameters(state.generator)
+
+
+def train_step(
+    state: GanState, batch: Batch, rng: torch.Generator
+) -> tuple[GanState, dict[str, Tensor]]:
+    """Play one round and update both networks from it."""
+    config = state.config
+    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
+    labels = batch.labels if config.num_classes else None
+    fake_images = state.generator(draw_inputs(config, len(batch.images), rng, labels))
+    pull, metrics = update_discriminator(state, batch, fake_images)
+    update_generator(state, fake_images, pull)
+    state.step += 1
+    return state, metrics

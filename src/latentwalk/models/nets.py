@@ -1,0 +1,127 @@
+"""The decoder and the encoder halves that the GAN and the VAE share, so that comparing them is fair.
+
+All convolutions work at 7 x 7 and 14 x 14; the full 28 x 28 image is folded into, and
+unfolded from, four channels at 14 x 14 (pixel shuffle). That makes them small enough to
+train on two CPU cores, and leaves no strided transposed convolution to draw checkerboards.
+
+Source: residual blocks, He et al. 2016; pixel shuffle, Shi et al. 2016.
+"""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from latentwalk.shapes import IMAGE_SHAPE, check_shape
+
+SLOPE = 0.2  # of the leaky rectifiers, as in DCGAN
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(norm(conv(act(norm(x)))))): channels and size stay (B, C, H, W)."""
+
+    def __init__(self, channels: int, *, normalise: bool) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(channels) if normalise else nn.Identity()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=not normalise)
+        self.norm2 = nn.BatchNorm2d(channels) if normalise else nn.Identity()
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)  # each block starts as the identity
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        hidden = self.conv1(F.leaky_relu(self.norm1(x), SLOPE))
+        return x + self.conv2(F.leaky_relu(self.norm2(hidden), SLOPE))
+
+
+class Decoder(nn.Module):
+    """Latent vectors in, image logits out."""
+
+    def __init__(self, input_size: int, width: int, blocks: int = 1) -> None:
+        super().__init__()
+        self.input_size, self.wide = input_size, 2 * width
+        self.entry = nn.Linear(input_size, self.wide * 49)
+        self.coarse = nn.Sequential(*(ResidualBlock(self.wide, normalise=True) for _ in range(blocks)))
+        self.enlarge = nn.Sequential(nn.Conv2d(self.wide, 4 * width, 1), nn.PixelShuffle(2))
+        self.fine = nn.Sequential(*(ResidualBlock(width, normalise=True) for _ in range(blocks)))
+        self.norm = nn.BatchNorm2d(width)
+        self.exit = nn.Sequential(nn.Conv2d(width, 4, 3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map inputs (B, input_size) to logits (B, 1, 28, 28)."""
+        check_shape("decoder inputs", inputs, (None, self.input_size))
+        x = self.entry(inputs).view(-1, 7, 7, self.wide).permute(0, 3, 1, 2)  # (B, 2W, 7, 7)
+        x = self.enlarge(self.coarse(x))  # (B, W, 14, 14)
+        x = F.leaky_relu(self.norm(self.fine(x)), SLOPE)
+        return self.exit(x)  # (B, 1, 28, 28)
+
+
+class Encoder(nn.Module):
+    """Images in, a feature vector out; the mirror image of the decoder, without batch norm.
+
+    Batch norm is left out because a discriminator with it scores an image by its
+    neighbours in the batch, which breaks the gradient penalties.
+    """
+
+    def __init__(self, width: int, blocks: int = 1, *, normalise: bool = False) -> None:
+        super().__init__()
+        self.output_size = 2 * width * 49
+        self.entry = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))
+        self.fine = nn.Sequential(*(ResidualBlock(width, normalise=normalise) for _ in range(blocks)))
+        self.reduce = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * width, 2 * width, 1))
+        self.coarse = nn.Sequential(*(ResidualBlock(2 * width, normalise=normalise) for _ in range(blocks)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (B, 1, 28, 28) to features (B, 98 width)."""
+        check_shape("images", images, (None, *IMAGE_SHAPE))
+        x = self.fine(self.entry(images.contiguous(memory_format=torch.channels_last)))
+        x = F.leaky_relu(self.coarse(self.reduce(x)), SLOPE)
+        return x.flatten(1)
+
+
+def running_average(network: nn.Module, decay: float) -> AveragedModel:
+    """Keep an exponential average of a network's weights and batch statistics.
+
+    The decay starts low and rises to `decay`, so that the average forgets the untrained
+    weights at once: after n updates it is min(decay, (1 + n) / (10 + n)).
+    """
+
+    def move(averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+        if not averaged[0].is_floating_point():  # batch norm's counters
+            torch._foreach_copy_(averaged, current)
+            return
+        count = int(updates)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+
+    return AveragedModel(network, multi_avg_fn=move, use_buffers=True)
+
+
+def warm_up_cosine(step: int, steps: int, warm_up_share: float = 0.03) -> float:
+    """Give the factor on the learning rate: a linear rise, then half a cosine down to 0.
+
+    Source: Loshchilov and Hutter 2017, eq. 5, without restarts.
+    """
+    warm_up = max(1, round(warm_up_share * steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    progress = (step - warm_up) / max(1, steps - warm_up)
+    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def check_positive(config: Any, zero_allowed: tuple[str, ...] = ()) -> None:
+    """Refuse a configuration with a number that is not finite, or not positive.
+
+    Raises:
+        ValueError: naming the field, what was got and what was expected.
+    """
+    for name, value in vars(config).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        fits = value > 0 or (value == 0 and name in zero_allowed)
+        if not (fits and math.isfinite(value)):
+            wanted = "0 or more" if name in zero_allowed else "more than 0"
+            raise ValueError(f"{type(config).__name__}.{name} is {value}, expected {wanted}")

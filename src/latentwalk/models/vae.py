@@ -1,0 +1,224 @@
+r"""The variational autoencoder: a Gaussian encoder, and the GAN's decoder with Bernoulli pixels.
+
+Training maximises the bound of Problem 1b,
+
+    L(q; x) = E_q log p(x|z) - D_KL(q(z|x) || p(z)),
+
+with p(z) = N(0, I), q(z|x) = N(mu(x), diag(exp(logvar(x)))) and independent Bernoulli pixels.
+Grey pixels are read as probabilities and drawn anew each time an image is shown (dynamic
+binarisation), so that the likelihood is a likelihood of binary images.
+
+Source: Kingma and Welling 2014, eq. 3 and appendix B.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from latentwalk.data import Batch
+from latentwalk.models.gan import Samples
+from latentwalk.models.nets import Decoder, Encoder, check_positive, running_average, warm_up_cosine
+from latentwalk.shapes import IMAGE_SHAPE, check_shape
+
+
+@dataclass(frozen=True)
+class VaeConfig:
+    """How a VAE is built and trained; the decoder's fields equal the GAN's."""
+
+    latent_size: int = 16
+    """Entries of the latent vector z, as many as the GAN's noise vector has."""
+    width: int = 48
+    """Channels at 14 x 14 in both networks; twice as many at 7 x 7."""
+    blocks: int = 1
+    """Residual blocks at each of the two resolutions."""
+    steps: int = 4000
+    """Training steps (one batch each)."""
+    batch_size: int = 128
+    """Images a step."""
+    learning_rate: float = 2e-3
+    """Peak step size of Adam."""
+    average_decay: float = 0.998
+    """Decay a step of the running average of the weights."""
+
+    def __post_init__(self) -> None:
+        check_positive(self)
+        if self.average_decay >= 1:
+            raise ValueError(
+                f"VaeConfig.average_decay is {self.average_decay}, expected less than 1"
+            )
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The encoder's Gaussian q(z|x), diagonal."""
+
+    mu: Tensor
+    """(B, Z) mean."""
+    logvar: Tensor
+    """(B, Z) logarithm of the variance."""
+
+    def draw(self, epsilon: Tensor) -> Tensor:
+        """Turn standard normal noise (B, Z) into z = mu + sigma epsilon (B, Z)."""
+        return self.mu + (0.5 * self.logvar).exp() * epsilon
+
+
+class Vae(nn.Module):
+    """The encoder and the decoder."""
+
+    def __init__(self, config: VaeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.width, config.blocks, normalise=True)
+        self.posterior = nn.Linear(self.encoder.output_size, 2 * config.latent_size)
+        self.decoder = Decoder(config.latent_size, config.width, config.blocks)
+
+    def encode(self, images: Tensor) -> Posterior:
+        """Map images (B, 1, 28, 28) in [0, 1] to q(z|x)."""
+        mu, logvar = self.posterior(self.encoder(images * 2 - 1)).chunk(2, dim=1)
+        return Posterior(mu, logvar)
+
+    def decode_logits(self, z: Tensor) -> Tensor:
+        """Map z (B, Z) to the log-odds of ink (B, 1, 28, 28)."""
+        return self.decoder(z)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Map z (B, Z) to the probability of ink (B, 1, 28, 28) in [0, 1]: the mean image."""
+        return torch.sigmoid(self.decode_logits(z))
+
+
+def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    r"""D_KL(N(mu, diag(exp(logvar))) || N(0, I)) = 1/2 sum (mu^2 + e^logvar - 1 - logvar).
+
+    Args:
+        mu: (B, Z).
+        logvar: (B, Z).
+
+    Returns:
+        (B,) nats.
+
+    Source: Kingma and Welling 2014, appendix B.
+    """
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1)
+
+
+def bernoulli_log_likelihood(logits: Tensor, binary_images: Tensor) -> Tensor:
+    """log p(x|z) of binary images under independent pixels.
+
+    Args:
+        logits: (B, 1, 28, 28) log-odds of ink.
+        binary_images: (B, 1, 28, 28), 0 or 1.
+
+    Returns:
+        (B,) nats an image, at most 0.
+    """
+    check_shape("binary_images", binary_images, tuple(logits.shape))
+    losses = F.binary_cross_entropy_with_logits(logits, binary_images, reduction="none")
+    return -losses.flatten(1).sum(dim=1)
+
+
+def gaussian_log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """log N(z; mu, diag(exp(logvar))) for z (B, Z): (B,) nats."""
+    terms = (z - mu).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)
+    return -0.5 * terms.sum(dim=1)
+
+
+def elbo_parts(vae: Vae, binary_images: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
+    """Estimate both parts of the bound with one draw of z an image.
+
+    Args:
+        vae: the model.
+        binary_images: (B, 1, 28, 28), 0 or 1.
+        epsilon: (B, Z) standard normal noise.
+
+    Returns:
+        The reconstruction term log p(x|z) and the divergence from the prior, both (B,) nats;
+        the bound is the first minus the second.
+    """
+    posterior = vae.encode(binary_images)
+    logits = vae.decode_logits(posterior.draw(epsilon))
+    return (
+        bernoulli_log_likelihood(logits, binary_images),
+        gaussian_kl(posterior.mu, posterior.logvar),
+    )
+
+
+@torch.inference_mode()
+def sample(vae: Vae, count: int, rng: torch.Generator) -> Samples:
+    """Decode fresh draws from the prior N(0, I); the images are the pixels' means."""
+    inputs = torch.randn(count, vae.config.latent_size, generator=rng, device=rng.device)
+    images = torch.cat([vae.decode(part) for part in inputs.split(1000)])
+    return Samples(images, inputs, labels=None)
+
+
+@torch.inference_mode()
+def reconstruct(vae: Vae, images: Tensor) -> Tensor:
+    """Encode images (B, 1, 28, 28) in [0, 1] and decode the means of their posteriors."""
+    check_shape("images", images, (None, *IMAGE_SHAPE))
+    return torch.cat([vae.decode(vae.encode(part).mu) for part in images.split(1000)])
+
+
+@dataclass
+class VaeState:
+    """All that changes while a VAE learns."""
+
+    config: VaeConfig
+    network: Vae
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+    @property
+    def released(self) -> Vae:
+        """The network that is kept when training ends: the averaged one."""
+        return self.average.module
+
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that resuming needs."""
+        return {"step": self.step} | {k: part.state_dict() for k, part in self._parts().items()}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.step = saved["step"]
+        for name, part in self._parts().items():
+            part.load_state_dict(saved[name])
+
+
+def init(config: VaeConfig, device: torch.device) -> VaeState:
+    """Build an untrained VAE; the weights come from PyTorch's global generator."""
+    network = Vae(config).to(device, memory_format=torch.channels_last)
+    average = running_average(network, config.average_decay)
+    optimizer = torch.optim.Adam(network.parameters(), config.learning_rate, fused=True)
+    return VaeState(config, network, average, optimizer)
+
+
+def train_step(
+    state: VaeState, batch: Batch, rng: torch.Generator
+) -> tuple[VaeState, dict[str, Tensor]]:
+    """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats an image."""
+    config = state.config
+    for group in state.optimizer.param_groups:
+        group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
+    binary_images = torch.bernoulli(batch.images, generator=rng)
+    epsilon = torch.randn(
+        len(binary_images), config.latent_size, generator=rng, device=rng.device
+    )
+    reconstruction, divergence = elbo_parts(state.network, binary_images, epsilon)
+    loss = (divergence - reconstruction).mean()
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    state.optimizer.step()
+    state.average.update_parameters(state.network)
+    state.step += 1
+    return state, {
+        "negative_elbo_nats": loss.detach(),
+        "reconstruction_nats": -reconstruction.detach().mean(),
+        "kl_nats": divergence.detach().mean(),
+    }

@@ -1,0 +1,223 @@
+"""Where weights come from: the recipe (as hashes that can be compared) and how the training went.
+
+Weights are valid as long as the recipe stays the same; when it does not, it says what changed.
+"""
+
+import ast
+import dataclasses
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+import torch
+
+_PACKAGE = Path(__file__).parent
+_NO_EFFECT = (ast.Pass, ast.TypeIgnore)
+
+
+def _sha256(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeKey:
+    """The three things that decide what a training yields, kept apart so a change can be named."""
+
+    configuration: dict[str, Any]
+    """Each field of the model's configuration, as JSON has it (tuples are lists)."""
+    data_digest: str
+    """SHA-256 of the training data."""
+    code: dict[str, str]
+    """File name to SHA-256 of its code, without comments, docstrings and formatting."""
+
+    @property
+    def digest(self) -> str:
+        """All of it in one hash."""
+        return _sha256(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """Undo `to_json`.
+
+        Raises:
+            ValueError: when a part is missing or of another type.
+        """
+        types = {"configuration": dict, "data_digest": str, "code": dict}
+        wrong = [name for name, kind in types.items() if not isinstance(saved.get(name), kind)]
+        if wrong:
+            raise ValueError(f"the recipe's {wrong[0]} is {saved.get(wrong[0])!r}")
+        return cls(**{name: saved[name] for name in types})
+
+    def changes(self, now: "RecipeKey") -> str:
+        """What differs between this key and the one of now, in words; empty when nothing does."""
+        was, words = self.configuration, []
+        for name in sorted(was.keys() | now.configuration.keys()):
+            if name not in now.configuration:
+                words.append(f"configuration field {name} was removed (was {was[name]!r})")
+            elif name not in was:
+                words.append(f"configuration field {name} is new ({now.configuration[name]!r})")
+            elif was[name] != now.configuration[name]:
+                new = now.configuration[name]
+                words.append(f"configuration field {name} changed from {was[name]!r} to {new!r}")
+        if self.data_digest != now.data_digest:
+            words.append("the training data changed")
+        for name in sorted(self.code.keys() | now.code.keys()):
+            if self.code.get(name) != now.code.get(name):
+                words.append(f"the code of {name} changed")
+        return "; ".join(words)
+
+
+def recipe_key(config: Any, sources: Sequence[ModuleType | Path], data_digest: str) -> RecipeKey:
+    """The key of a training.
+
+    Args:
+        config: a dataclass, or a mapping from field to value.
+        sources: the modules (or files) that define networks, losses and loop.
+        data_digest: of the training data, `data.digest()`.
+
+    Raises:
+        ValueError: when a field cannot be written as JSON, or a source cannot be read or parsed.
+    """
+    fields = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[arg-type]
+    try:
+        fields = json.loads(json.dumps(fields, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"configuration is not numbers, strings and lists: {error}") from error
+    files = [Path(str(s.__file__)) if isinstance(s, ModuleType) else s for s in sources]
+    return RecipeKey(fields, data_digest, {_name(file): code_digest(file) for file in files})
+
+
+def _name(file: Path) -> str:
+    file = file.resolve()
+    inside = file.is_relative_to(_PACKAGE)
+    return file.relative_to(_PACKAGE).as_posix() if inside else file.name
+
+
+def code_digest(file: Path) -> str:
+    """SHA-256 of what Python runs in a file; the same under every supported version of Python.
+
+    Raises:
+        ValueError: when the file cannot be read, or is not Python.
+    """
+    try:
+        return _sha256(_canonical(ast.parse(file.read_bytes())))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{file} cannot be read as Python: {error}") from error
+
+
+def _canonical(node: Any) -> Any:
+    """A syntax tree as nested lists.
+
+    Not `ast.dump`: it prints fields that later versions added (`type_params`), and since 3.13
+    leaves empty ones out. Here every empty field is left out. A string that stands alone as a
+    statement is a docstring, wherever it is: of a module, class, function or field.
+    """
+    if isinstance(node, ast.AST):
+        fields = [(name, _canonical(value)) for name, value in ast.iter_fields(node)]
+        kept = [
+            [name, value] for name, value in fields if value not in (None, []) and name != "kind"
+        ]
+        return [type(node).__name__, *kept]
+    if isinstance(node, list):
+        return [_canonical(item) for item in node if not _is_docstring(item)]
+    return [type(node).__name__, ascii(node)] if node is not None else None
+
+
+def _is_docstring(node: Any) -> bool:
+    """Whether a statement does nothing: a lone string, or `pass` beside it."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return isinstance(node.value.value, str)
+    return isinstance(node, _NO_EFFECT)
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "name": str, "recipe": RecipeKey, "seed": int, "steps": int, "versions": dict, "device": str,
+    "threads": int, "seconds": (int, float), "metrics": dict, "tensor_digest": str,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsMetadata:
+    """Where a set of weights comes from; nothing in it is random."""
+
+    name: str
+    """Of the trained model, for example `gan`."""
+    recipe: RecipeKey
+    """Configuration, data and code."""
+    seed: int
+    """Decides initial weights, order of images and noise."""
+    steps: int
+    """Training steps taken."""
+    versions: dict[str, str]
+    """Python and libraries, see `library_versions`."""
+    device: str
+    """What it was trained on, see `device_name`."""
+    threads: int
+    """Threads of the processor that were used."""
+    seconds: float
+    """Training time by the wall clock."""
+    metrics: dict[str, float]
+    """Measured when training ended."""
+    tensor_digest: str = ""
+    """SHA-256 over the tensors; `save_weights` fills it in."""
+
+    def __post_init__(self) -> None:
+        for name, kind in _TYPES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise ValueError(f"weights metadata: {name} is {value!r}, expected {kind}")
+        least = {"steps": 0, "threads": 1, "seconds": 0.0}
+        low = [name for name, bound in least.items() if not bound <= getattr(self, name) < math.inf]
+        if low:
+            raise ValueError(
+                f"weights metadata: {low[0]} is {getattr(self, low[0])!r}, out of range"
+            )
+        for name, value in self.metrics.items():
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"weights metadata: metric {name} is {value!r}, not finite")
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it; the recipe's digest is added for readers."""
+        return {**dataclasses.asdict(self), "recipe_key": self.recipe.digest}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """Undo `to_json`; fields that this version does not know are left out.
+
+        Raises:
+            ValueError: when a field is missing, of another type or out of range.
+        """
+        missing = [name for name in _TYPES if name not in saved]
+        if missing or not isinstance(saved["recipe"], dict):
+            raise ValueError(f"weights metadata: {(missing or ['recipe'])[0]} is missing")
+        values = {name: saved[name] for name in _TYPES}
+        return cls(**values | {"recipe": RecipeKey.from_json(saved["recipe"])})
+
+
+def library_versions() -> dict[str, str]:
+    """Python and the libraries on which trained weights depend."""
+    found = {name: version(name) for name in ("numpy", "safetensors", "torchvision")}
+    return {"python": platform.python_version(), "torch": torch.__version__, **found}
+
+
+def device_name(device: torch.device) -> str:
+    """The device and the processor, for example `CPU (AMD EPYC 7B13)`."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = models[0] if models else platform.processor() or platform.machine()
+    is_gpu = device.type == "cuda"
+    return f"{torch.cuda.get_device_name(device) if is_gpu else device.type.upper()} ({processor})"

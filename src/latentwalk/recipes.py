@@ -1,0 +1,270 @@
+"""The six trained models of the report: how each is made, kept and found again."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentwalk import checkpoints, data, measures, paths, provenance, training
+from latentwalk.models import classifier, gan, nets, vae
+from latentwalk.training import History
+
+LATENT_SIZE = 16
+"""d of the homework: entries of epsilon in Problem 2 and of z in Problem 3."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a trained model."""
+
+    name: str
+    """Of the model and of its weights file."""
+    purpose: str
+    """Where the report uses it, in a few words."""
+    model: ModuleType
+    """The module of `latentwalk.models` that defines it."""
+    network: type[nn.Module]
+    """The class of the network that is released."""
+    config: Any
+    """The model's configuration."""
+    seed: int = 2017
+    """Decides the initial weights, the order of the images and the noise."""
+
+    def key(self) -> provenance.RecipeKey:
+        """Give the key of configuration, seed, data and code that its weights must carry."""
+        fields = dataclasses.asdict(self.config) | {"seed": self.seed}
+        sources = (nets, self.model, training)
+        return provenance.recipe_key(fields, sources, data.digest())
+
+
+@dataclass(frozen=True)
+class Released:
+    """A trained model, and where it comes from."""
+
+    recipe: Recipe
+    network: nn.Module
+    """In evaluation mode."""
+    metadata: provenance.WeightsMetadata
+    history: History
+
+
+def recipes() -> dict[str, Recipe]:
+    """Give the six recipes by name, in the order in which the report needs them."""
+    d = LATENT_SIZE
+    problem_2 = gan.GanConfig(latent_size=d)
+    conditional = {"num_classes": 10, "steps": problem_2.steps}
+    known = (
+        Recipe("classifier", "the judge", classifier, classifier.Classifier,
+               classifier.ClassifierConfig()),
+        Recipe("gan", "Problem 2: d", gan, gan.Generator, problem_2),
+        Recipe("vae", "Problem 3", vae, vae.Vae, vae.VaeConfig(latent_size=d)),
+        Recipe("cgan", "Problem 4a and 4b: 10 d + 10", gan, gan.Generator,
+               dataclasses.replace(problem_2, latent_size=10 * d, **conditional)),
+        Recipe("gan_10d", "Problem 4a alone: 10 d", gan, gan.Generator,
+               dataclasses.replace(problem_2, latent_size=10 * d)),
+        Recipe("gan_onehot", "Problem 4b alone: d + 10", gan, gan.Generator,
+               dataclasses.replace(problem_2, **conditional)),
+    )  # fmt: skip
+    return {recipe.name: recipe for recipe in known}
+
+
+def get(name: str) -> Recipe:
+    """Give a recipe by name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    known = recipes()
+    if name not in known:
+        raise ValueError(f"got model {name!r}, expected one of {', '.join(known)}")
+    return known[name]
+
+
+def status(name: str) -> list[tuple[Path, checkpoints.WeightsStatus]]:
+    """Give the two places where a model's weights may lie, the preferred first, and their state."""
+    recipe = get(name)
+    key = recipe.key()
+    return [(path, checkpoints.status(path, key)) for path in _places(name)]
+
+
+def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:
+    """Give a trained model: from valid weights if there are any, otherwise by training it.
+
+    Args:
+        name: one of `recipes()`.
+        say: gets a line for each weights file that cannot be used, with the reason.
+
+    Raises:
+        ValueError: there is no such model.
+        TrainingDiverged: it had to be trained, and a loss stopped being finite.
+    """
+    for path, found in status(name):
+        if found.state == "valid":
+            return read(path, get(name))
+        if found.state != "missing":
+            say(f"{name}: not using {path}: {found.reason}")
+    say(f"{name}: training it, because there are no valid weights")
+    return train(get(name), say=say)
+
+
+def train(
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    precision: training.Precision = "auto",
+    device: torch.device | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Released:
+    """Train a model, or go on with its interrupted training, and write its weights.
+
+    Args:
+        recipe: what to train.
+        out: the weights file to write; `build/weights/<name>.safetensors` if left out.
+        precision: see `training.fit`.
+        device: where to train; the CPU if left out.
+        say: gets one-line messages.
+    """
+    device = device or torch.device("cpu")
+    out = out or _places(recipe.name)[0]
+    checkpoint = paths.checkpoints_dir() / f"{out.stem}.safetensors"
+    key = recipe.key()
+    trained = training.fit(
+        recipe.model,
+        recipe.config,
+        data.load("train", say),
+        seed=recipe.seed,
+        key=key.digest,
+        checkpoint=checkpoint,
+        device=device,
+        precision=precision,
+        snapshot=_snapshot(recipe, device),
+        say=say,
+    )
+    network = trained.network.cpu()
+    metadata = provenance.WeightsMetadata(
+        name=recipe.name,
+        recipe=key,
+        seed=recipe.seed,
+        steps=recipe.config.steps,
+        versions=provenance.library_versions() | {"precision": trained.precision},
+        device=provenance.device_name(device),
+        threads=torch.get_num_threads(),
+        seconds=round(trained.elapsed_seconds, 1),
+        metrics=measure(recipe, network, say=say),
+    )
+    tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
+    checkpoints.save_weights(out, tensors | _pack_history(trained.history), metadata)
+    checkpoint.unlink(missing_ok=True)
+    say(f"{recipe.name}: trained in {trained.elapsed_seconds:.0f} s, wrote {out}")
+    return read(out, recipe)
+
+
+def measure(
+    recipe: Recipe,
+    network: nn.Module,
+    *,
+    importance_samples: int = 5000,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, float]:
+    """Measure a trained network; see `measures` for what each number is.
+
+    Args:
+        recipe: what it was trained by.
+        network: on the CPU, in evaluation mode.
+        importance_samples: samples an image for the VAE's likelihood, over 1,000 test images.
+        say: gets one-line messages.
+    """
+    say(f"{recipe.name}: measuring it")
+    test = data.load("test", say)
+    if isinstance(network, classifier.Classifier):
+        return measures.measure_judge(network, test)
+    judge = load("classifier", say).network
+    assert isinstance(judge, classifier.Classifier)
+    found = measures.measure_samples(network, judge, data.load("train", say), test)
+    if isinstance(network, vae.Vae):
+        found |= measures.measure_likelihood(network, test, importance_samples, images=1000)
+    return found
+
+
+def read(path: Path, recipe: Recipe) -> Released:
+    """Read weights that fit a recipe.
+
+    Raises:
+        WeightsError: the file is missing, damaged, stale, or holds another network.
+    """
+    tensors, metadata = checkpoints.load_weights(path, recipe.key())
+    network = recipe.network(recipe.config)
+    prefix = "network/"
+    own = {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
+    checkpoints.load_into(network, own)
+    network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    return Released(recipe, network, metadata, _unpack_history(tensors))
+
+
+def release(names: Sequence[str]) -> list[Path]:
+    """Copy trained weights from `build/weights` to `assets/weights`, with a fresh manifest.
+
+    Raises:
+        WeightsError: a file to be copied is missing, damaged or stale.
+    """
+    written = []
+    for name in names:
+        built, released = _places(name)
+        checkpoints.load_weights(built, get(name).key())
+        with paths.atomic_path(released) as temporary:
+            shutil.copyfile(built, temporary)
+        written.append(released)
+    checkpoints.write_manifest(paths.released_weights_dir())
+    return written
+
+
+def _places(name: str) -> tuple[Path, Path]:
+    file = f"{name}.safetensors"
+    return paths.built_weights_dir() / file, paths.released_weights_dir() / file
+
+
+def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Tensor] | None:
+    """Draw the same ten inputs at each moment of the training; the judge draws nothing."""
+    if recipe.model is classifier:
+        return None
+
+    def draw(network: nn.Module) -> Tensor:
+        rng = torch.Generator(device).manual_seed(recipe.seed)
+        return recipe.model.sample(network, 10, rng).images
+
+    return draw
+
+
+def _pack_history(history: History) -> dict[str, Tensor]:
+    """Lay the history out as tensors, so that it travels in the weights file."""
+    names = sorted({name for row in history.rows for name in row})
+    packed = {
+        f"history/{name}": torch.tensor([row.get(name, float("nan")) for row in history.rows])
+        for name in names
+    }
+    if history.snapshots:
+        steps, pictures = zip(*history.snapshots, strict=True)
+        packed["snapshots/steps"] = torch.tensor(steps)
+        packed["snapshots/images"] = torch.stack(pictures)  # (T, B, 1, 28, 28) uint8
+    return packed
+
+
+def _unpack_history(tensors: dict[str, Tensor]) -> History:
+    columns = {
+        name.removeprefix("history/"): values.tolist()
+        for name, values in tensors.items()
+        if name.startswith("history/")
+    }
+    rows = [
+        {name: value for name, value in zip(columns, row, strict=True) if value == value}
+        for row in zip(*columns.values(), strict=True)
+    ]
+    steps = tensors.get("snapshots/steps", torch.empty(0)).tolist()
+    images = tensors.get("snapshots/images", torch.empty(0))
+    return History(rows, list(zip(steps, images, strict=True)))

@@ -1,0 +1,1 @@
+"""From report.qmd to one PDF, one web page and one executed notebook."""

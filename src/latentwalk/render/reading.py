@@ -1,0 +1,88 @@
+"""Prose as a notebook shows it: Quarto's marks that Jupyter does not know, put into words."""
+
+import re
+
+_HEADING = re.compile(r"^(#{1,6} .*?)\s*\{[^{}]*\}\s*$")
+_DIV = re.compile(r"^\s*:{3,}\s*(\{.*\}|[\w-]*)\s*$")
+_MACRO = re.compile(r"^\\(re)?newcommand\b.*$")
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+_EQUATION_LABEL = re.compile(r"\$\$\s*\{#(eq-[\w-]+)\}")
+_CAPTION_LABEL = re.compile(r"^(:\s.*?)\s*\{#(tbl-[\w-]+)[^}]*\}\s*$")
+_IMAGE_ATTRIBUTES = re.compile(r"(!\[[^\]]*\]\([^)]*\))\{[^}]*\}")
+_CITED = r"-?@([a-z]+-[\w-]+)"
+_BRACKETED = re.compile(rf"\[({_CITED}(?:;\s*{_CITED})*)\]")
+_PLAIN_DIVS = {
+    "callout-note": "**Note.**", "callout-tip": "**Tip.**", "callout-warning": "**Warning.**",
+    "callout-important": "**Important.**", "callout-caution": "**Caution.**",
+    "proof": "*Proof.*", "remark": "*Remark.*", "solution": "*Solution.*",
+}  # fmt: skip
+
+
+def readable(text: str, labels: dict[str, tuple[str, str]]) -> str:
+    """Replace cross references by "Figure 3", drop attributes, name theorems and callouts.
+
+    Args:
+        text: markdown between two cells.
+        labels: what every label stands for, such as `fig-x` for ("Figure", "3").
+    """
+    lines: list[str] = []
+    fence = ""
+    for line in text.splitlines():
+        marker = _FENCE.match(line)
+        if marker and (not fence or line.strip() == fence):
+            fence = "" if fence else marker.group(1)
+            lines.append(line)
+        else:
+            lines.append(line if fence else _line(line, labels))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+
+
+def _line(line: str, labels: dict[str, tuple[str, str]]) -> str:
+    if div := _DIV.match(line):
+        return _opened(div.group(1), labels)
+    if _MACRO.match(line):
+        return f"${line.strip()}$"
+    line = _HEADING.sub(r"\1", line)
+    line = _IMAGE_ATTRIBUTES.sub(r"\1", line)
+    line = _CAPTION_LABEL.sub(lambda found: _caption(found, labels), line)
+    line = _EQUATION_LABEL.sub(lambda found: _tag(found, labels), line)
+    line = _BRACKETED.sub(lambda found: _references(found.group(1), labels), line)
+    return _references(line, labels, bare=True)
+
+
+def _opened(attributes: str, labels: dict[str, tuple[str, str]]) -> str:
+    """What stands for the line that opens (or closes) a div."""
+    label = re.search(r"#([\w-]+)", attributes)
+    if label and label.group(1) in labels:
+        name = re.search(r'name="([^"]*)"', attributes)
+        return f"**{' '.join(labels[label.group(1)])}{f' ({name.group(1)})' if name else ''}.**"
+    if title := re.search(r'title="([^"]*)"', attributes):
+        return f"**{title.group(1)}.**"
+    return next((words for name, words in _PLAIN_DIVS.items() if f".{name}" in attributes), "")
+
+
+def _caption(found: re.Match[str], labels: dict[str, tuple[str, str]]) -> str:
+    label = labels.get(found.group(2))
+    text = found.group(1)[1:].strip()
+    return f"**{' '.join(label)}:** {text}" if label else text
+
+
+def _tag(found: re.Match[str], labels: dict[str, tuple[str, str]]) -> str:
+    label = labels.get(found.group(1))
+    return rf" \tag{{{label[1]}}}$$" if label else "$$"
+
+
+def _references(text: str, labels: dict[str, tuple[str, str]], bare: bool = False) -> str:
+    """Known labels in words; in brackets they are a list, and the semicolons become commas."""
+    names = re.findall(_CITED, text)
+    if not names or (not bare and not all(name in labels for name in names)):
+        return text if bare else f"[{text}]"
+
+    def words(found: re.Match[str]) -> str:
+        title, number = labels.get(found.group(1), ("", ""))
+        if not number:
+            return found.group(0)
+        return number if found.group(0).startswith("-") else f"{title} {number}"
+
+    replaced = re.sub(_CITED, words, text)
+    return replaced if bare else replaced.replace(";", ",")

@@ -1,0 +1,248 @@
+"""Results on disk: frozen dataclasses as `<item>.json` and `<item>.npz`, without pickles.
+
+The JSON holds numbers, words and the key of all that the result depends on; the npz holds the
+arrays. A saved result is used when its key is the one of now and its checksum fits; otherwise it
+is made again, so a measurement runs once although the document's cells run once for each format.
+"""
+
+import ast
+import dataclasses
+import functools
+import hashlib
+import importlib.util
+import json
+import math
+import re
+import types
+import typing
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from latentwalk import paths
+from latentwalk.provenance import code_digest
+from latentwalk.sealed import tensor_digest
+
+Result = TypeVar("Result")
+_ARRAY = "array"  # a JSON object with this one entry stands for an array of the npz file
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+class ResultError(ValueError):
+    """A saved result that is missing, damaged, or made from something else."""
+
+
+def obtain(
+    item: str, function: Callable[..., Result], weights_key: str, **arguments: Any
+) -> Result:
+    """Load the saved result of `function(**arguments)`; call the function where there is none.
+
+    What comes back was always read from the files, so that it does not depend on whether it was
+    made now. A `torch.Generator` among the arguments is copied: the caller's does not move.
+
+    Args:
+        item: names the files, such as `2b` (letters, digits, `-` and `_`).
+        function: of a module, with the frozen dataclass it returns in its annotation.
+        weights_key: of the weights that the networks among the arguments came from, recorded.
+        arguments: networks, digits, results, generators, arrays and plain values; all count.
+
+    Raises:
+        ValueError: an item that is no file name, or an argument that cannot be keyed.
+        WriteError: when the results' folder cannot be written.
+    """
+    inputs = {name: fingerprint(value) for name, value in arguments.items()}
+    made_from = {
+        "function": f"{function.__module__}.{function.__qualname__}",
+        "code": _source_digests(function.__module__),
+        "weights": weights_key,
+        "arguments": inputs,
+    }
+    kind = typing.get_type_hints(function)["return"]
+    try:
+        return load(item, kind, made_from)
+    except ResultError:
+        pass
+    copies = {name: _copy_generator(value) for name, value in arguments.items()}
+    save(item, function(**copies), made_from)
+    return load(item, kind, made_from)
+
+
+def save(item: str, result: Any, made_from: Mapping[str, Any]) -> None:
+    """Write a result; what was there before stays until each file is complete.
+
+    Args:
+        item: names the files.
+        result: a dataclass of arrays, numbers, strings, and lists, dicts or dataclasses of them.
+        made_from: all that it depends on, as JSON has it.
+
+    Raises:
+        ValueError: a field of another type, or a number that is not finite.
+        WriteError: when the folder cannot be written.
+    """
+    json_path, npz_path = _files(item)
+    arrays: dict[str, np.ndarray] = {}
+    content = {"item": item, "made_from": made_from, "torch": torch.__version__}
+    content["values"] = _encode(result, "", arrays)
+    content["checksum"] = _checksum(content, arrays)
+    with paths.atomic_path(npz_path) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    with paths.atomic_path(json_path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = None) -> Result:
+    """Read a saved result back.
+
+    Args:
+        item: names the files.
+        kind: the dataclass it was.
+        made_from: what it must depend on; anything, if left out.
+
+    Raises:
+        ResultError: missing, damaged, of another kind, or made from something else.
+    """
+    json_path, npz_path = _files(item)
+    try:
+        content = json.loads(json_path.read_text("utf-8"))
+        if made_from is not None and content["made_from"] != json.loads(json.dumps(made_from)):
+            raise ResultError(f"{json_path} was made from other weights, arguments or code")
+        with np.load(npz_path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if content.pop("checksum") != _checksum(content, arrays):
+            raise ResultError(f"{json_path} or {npz_path.name} was altered or belongs to another")
+        return _decode(content["values"], kind, arrays)
+    except ResultError:
+        raise
+    except _UNREADABLE as error:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else "is damaged"
+        raise ResultError(f"result {item} in {json_path.parent} {reason}: {error}") from error
+
+
+def fingerprint(value: Any) -> Any:
+    """Describe an argument as JSON has it, so that equal values and only they get the same text.
+
+    Raises:
+        ValueError: for a value of a type that cannot be described.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Tensor | np.ndarray):
+        tensor = torch.as_tensor(value)
+        return f"{tensor.dtype} {tuple(tensor.shape)} {tensor_digest({'': tensor})}"
+    if isinstance(value, torch.Generator):
+        return f"generator {value.device} {tensor_digest({'': value.get_state()})}"
+    if isinstance(value, nn.Module):
+        config = fingerprint(getattr(value, "config", None))
+        return [type(value).__name__, config, tensor_digest(value.state_dict())]
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: fingerprint(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return [type(value).__name__, fields]
+    if isinstance(value, Mapping):
+        return {str(name): fingerprint(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [fingerprint(entry) for entry in value]
+    raise ValueError(
+        f"an argument of type {type(value).__name__} cannot be keyed, "
+        "expected networks, arrays, generators, dataclasses or plain values"
+    )
+
+
+def _copy_generator(value: Any) -> Any:
+    if not isinstance(value, torch.Generator):
+        return value
+    copy = torch.Generator(value.device)
+    copy.set_state(value.get_state())
+    return copy
+
+
+def _files(item: str) -> tuple[Path, Path]:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", item):
+        raise ValueError(f"item is {item!r}, expected letters, digits, '-' and '_', such as '2b'")
+    folder = paths.results_dir()
+    return folder / f"{item}.json", folder / f"{item}.npz"
+
+
+def _checksum(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    total = tensor_digest({name: torch.as_tensor(array) for name, array in arrays.items()})
+    return hashlib.sha256(f"{text}\n{total}".encode()).hexdigest()
+
+
+def _encode(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Turn a value into JSON, putting its arrays aside under dotted names."""
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {_ARRAY: name}
+    if dataclasses.is_dataclass(value):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {k: _encode(v, f"{name}.{k}".lstrip("."), arrays) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(entry, f"{name}.{n}", arrays) for n, entry in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}, expected a finite number")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(
+        f"{name} is a {type(value).__name__}, "
+        "expected arrays, numbers, strings, or lists, dicts and dataclasses of them"
+    )
+
+
+def _decode(value: Any, kind: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Undo `_encode`, guided by the type that is expected."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        kind = next(arm for arm in inner if (arm is types.NoneType) == (value is None))
+        return None if value is None else _decode(value, kind, arrays)
+    if kind is np.ndarray or origin is np.ndarray:
+        return arrays[value[_ARRAY]]
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        fields = {name: _decode(entry, hints[name], arrays) for name, entry in value.items()}
+        return kind(**fields)  # type: ignore[operator]
+    if origin is dict:
+        return {name: _decode(entry, inner[1], arrays) for name, entry in value.items()}
+    if origin in (list, tuple):
+        each = inner if origin is tuple and inner[-1] is not ... else [inner[0]] * len(value)
+        return origin(_decode(entry, k, arrays) for entry, k in zip(value, each, strict=True))
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"got {value!r}, expected {kind}")
+    return value
+
+
+@functools.cache  # an edit does not change the code that runs either
+def _source_digests(module: str) -> dict[str, str]:
+    """Hash the code of a module and of every module of this package that it imports, in turn."""
+    digests: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = None if name in digests else _source_file(name)
+        if file is None:
+            continue
+        digests[name] = code_digest(file)
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                waiting += [a.name for a in node.names if a.name.startswith("latentwalk.")]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("latentwalk"):
+                waiting += [str(node.module), *(f"{node.module}.{a.name}" for a in node.names)]
+    if module not in digests:
+        raise ValueError(f"{module} has no source file to key, expected a function of a module")
+    return dict(sorted(digests.items()))
+
+
+def _source_file(module: str) -> Path | None:
+    try:
+        found = importlib.util.find_spec(module)
+    except (ModuleNotFoundError, ValueError):  # `module.function`, or a notebook's __main__
+        return None
+    return Path(found.origin) if found and found.origin else None

@@ -1,0 +1,252 @@
+"""One training loop for every model: batch, step, record, check, save when due, stop."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from latentwalk.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from latentwalk.data import Batch, Digits, batches
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss stopped being a finite number."""
+
+
+class State(Protocol):
+    """What a model's `init` returns."""
+
+    step: int
+
+    @property
+    def released(self) -> nn.Module:
+        """The network that is kept when training ends."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that resuming needs."""
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+
+
+class Model(Protocol):
+    """A module of `latentwalk.models`: two functions."""
+
+    def init(self, config: Any, device: torch.device) -> Any:
+        """Build the untrained state."""
+
+    def train_step(self, state: Any, batch: Batch, rng: torch.Generator) -> tuple[Any, dict]:
+        """Take one step; return the state and the loss parts, as detached tensors."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the loop does what, beside stepping."""
+
+    rows: int = 100
+    """Rows recorded over the whole training; each is the mean since the row before."""
+    snapshots: int = 6
+    """Pictures of progress over the whole training, at doubling intervals, the last at the end."""
+    checkpoint_seconds: float = 30.0
+    """Least time between two checkpoints."""
+
+
+@dataclass
+class History:
+    """What a training left to look at: rows of loss parts, and pictures of progress."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """Each row holds `step`, `elapsed_seconds` and the mean of each loss part."""
+    snapshots: list[tuple[int, Tensor]] = field(default_factory=list)
+    """(step, images (B, 1, 28, 28) uint8), in order of step."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of `fit`."""
+
+    network: nn.Module
+    """The released network, in evaluation mode."""
+    history: History
+    elapsed_seconds: float
+    """Time spent in the loop, over all its interrupted parts."""
+    precision: str
+
+
+def fit(
+    model: Model,
+    config: Any,
+    digits: Digits,
+    *,
+    seed: int,
+    key: str,
+    checkpoint: Path | None = None,
+    device: torch.device | None = None,
+    precision: Precision = "auto",
+    snapshot: Callable[[nn.Module], Tensor] | None = None,
+    schedule: Schedule | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Trained:
+    """Train a model from nothing, or go on from its checkpoint.
+
+    Args:
+        model: a module of `latentwalk.models`.
+        config: that module's configuration; `steps` and `batch_size` steer the loop.
+        digits: the training images.
+        seed: decides the initial weights, the order of the images and the noise.
+        key: what identifies this training; a checkpoint with another key is not used.
+        checkpoint: file to resume from and to save to; none if left out.
+        device: where to train; the CPU if left out.
+        precision: number format of the convolutions; `auto` times both and takes the faster.
+        snapshot: makes a picture of progress, images (B, 1, 28, 28) in [0, 1].
+        schedule: when to record, draw and save.
+        say: gets one-line messages.
+
+    Returns:
+        The released network and its history.
+
+    Raises:
+        TrainingDiverged: a loss became infinite or NaN; the last checkpoint is kept.
+    """
+    device, schedule = device or torch.device("cpu"), schedule or Schedule()
+    chosen = choose_precision(device) if precision == "auto" else precision
+    torch.manual_seed(seed)
+    state = model.init(config, device)
+    rng = torch.Generator(device).manual_seed(seed + 1)
+    history, spent_seconds = History(), 0.0
+    if checkpoint and checkpoint.exists():
+        history, spent_seconds = _resume(checkpoint, key, state, rng, say)
+    order = torch.Generator().manual_seed(seed + 2)
+    stream = batches(digits.to(device), config.batch_size, order, skip=state.step)
+    record_every = max(1, config.steps // schedule.rows)
+    drawn_at = _doubling(config.steps, schedule.snapshots) if snapshot else set()
+    window: list[dict[str, Tensor]] = []
+    saved_at = time.monotonic()
+    started = saved_at - spent_seconds
+    bar = tqdm(total=config.steps, initial=state.step, unit="step", disable=None, leave=False)
+    with bar:
+        while state.step < config.steps:
+            batch = next(stream)
+            with autocast(device, chosen):
+                state, metrics = model.train_step(state, batch, rng)
+            window.append(metrics)
+            if state.step % record_every == 0 or state.step == config.steps:
+                row = _row(state.step, time.monotonic() - started, window)
+                _check_finite(row, checkpoint)
+                history.rows.append(row)
+                window.clear()
+                bar.update(state.step - bar.n)
+                bar.set_postfix_str(_brief(row))
+            if snapshot and state.step in drawn_at:
+                paused_at = time.monotonic()
+                history.snapshots.append((state.step, _draw(snapshot, state.released)))
+                started += time.monotonic() - paused_at
+            due = time.monotonic() - saved_at > schedule.checkpoint_seconds
+            if checkpoint and due and not window:  # only right after a row was found finite
+                _save(checkpoint, key, state, rng, history, time.monotonic() - started)
+                saved_at = time.monotonic()
+    return Trained(state.released.eval(), history, time.monotonic() - started, chosen)
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """Run convolutions and matrix products in bfloat16, or leave everything in float32."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def choose_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
+    """Time one typical convolution both ways; take bfloat16 only where it is clearly faster.
+
+    Some processors list bfloat16 instructions and run them slower than float32, so the
+    list is not asked. On a GPU bfloat16 is always taken.
+    """
+    if device.type != "cpu":
+        return "bfloat16"
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        images = torch.randn(64, 64, 14, 14, dtype=dtype).to(memory_format=torch.channels_last)
+        kernel = torch.randn(64, 64, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+        runs = []
+        for _ in range(6):
+            start = time.perf_counter()
+            F.conv2d(images, kernel, padding=1)
+            runs.append(time.perf_counter() - start)
+        seconds[dtype] = min(runs)
+    return "bfloat16" if seconds[torch.float32] > 1.3 * seconds[torch.bfloat16] else "float32"
+
+
+def _doubling(steps: int, count: int) -> set[int]:
+    """Give `count` steps that end at `steps`, each twice the one before."""
+    return {max(1, steps >> power) for power in range(count)}
+
+
+def _row(step: int, seconds: float, window: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Average each loss part over the steps of the window that had it."""
+    row = {"step": float(step), "elapsed_seconds": seconds}
+    for name in sorted({name for metrics in window for name in metrics}):
+        values = [metrics[name].float() for metrics in window if name in metrics]
+        row[name] = torch.stack(values).mean().item()
+    return row
+
+
+def _check_finite(row: dict[str, float], checkpoint: Path | None) -> None:
+    broken = [name for name, value in row.items() if not math.isfinite(value)]
+    if broken:
+        kept = f"; the last good state is in {checkpoint}" if checkpoint else ""
+        raise TrainingDiverged(
+            f"{broken[0]} was {row[broken[0]]} at step {row['step']:.0f}{kept}; "
+            "a smaller learning rate usually helps"
+        )
+
+
+def _brief(row: dict[str, float]) -> str:
+    parts = [f"{name}={row[name]:.3g}" for name in row if name not in ("step", "elapsed_seconds")]
+    return " ".join(parts)
+
+
+def _draw(snapshot: Callable[[nn.Module], Tensor], network: nn.Module) -> Tensor:
+    """Take a picture with the network in evaluation mode, and put the mode back."""
+    was_training = network.training
+    images = snapshot(network.eval())
+    network.train(was_training)
+    return (images * 255).round().to(torch.uint8).cpu()
+
+
+def _save(
+    path: Path, key: str, state: State, rng: torch.Generator, history: History, seconds: float
+) -> None:
+    steps = [step for step, _ in history.snapshots]
+    pictures = [images for _, images in history.snapshots]
+    saved = {"key": key, "state": state.state_dict(), "rng": rng.get_state(), "seconds": seconds}
+    saved |= {"rows": history.rows, "snapshot_steps": steps, "snapshots": pictures}
+    save_checkpoint(path, saved)
+
+
+def _resume(
+    path: Path, key: str, state: State, rng: torch.Generator, say: Callable[[str], None]
+) -> tuple[History, float]:
+    """Load a checkpoint into `state` and `rng` if it belongs to this training."""
+    try:
+        saved = load_checkpoint(path)
+    except CheckpointError as error:
+        say(f"starting from the beginning: {error}")
+        return History(), 0.0
+    if saved["key"] != key:
+        say(f"starting from the beginning: {path} belongs to another configuration, code or data")
+        return History(), 0.0
+    state.load_state_dict(saved["state"])
+    rng.set_state(saved["rng"])
+    say(f"going on from step {state.step} in {path}")
+    snapshots = list(zip(saved["snapshot_steps"], saved["snapshots"], strict=True))
+    return History(saved["rows"], snapshots), saved["seconds"]
