@@ -39,7 +39,7 @@ def measure_samples(
     rng = torch.Generator().manual_seed(SEED)
     real = extract_features(classifier, to_unit(draw(train.images, SAMPLES, rng)))
     reference = frechet_reference(extract_features(classifier, to_unit(test.images)), real)
-    drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, SAMPLES, rng)  # type: ignore[arg-type]
+    drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, SAMPLES, rng)
     score = frechet_score(reference, extract_features(classifier, drawn.images))
     measured = {
         "frechet_distance": score.distance,

@@ -61,8 +61,9 @@ _SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-_COUNTS = {"train": 60000, "t10k": 10000}
-FILES = tuple(IdxFile(name, _COUNTS[name[:-16]], sha256) for name, sha256 in _SHA256.items())
+FILES = tuple(
+    IdxFile(name, 60000 if "train" in name else 10000, sha256) for name, sha256 in _SHA256.items()
+)
 _MAGIC = {b"\x00\x00\x08\x03": "images", b"\x00\x00\x08\x01": "labels"}
 
 

@@ -123,6 +123,8 @@ def _canonical(node: Any) -> Any:
     leaves empty ones out. Here every empty field is left out. A string that stands alone as a
     statement is a docstring, wherever it is: of a module, class, function or field.
     """
+    if isinstance(node, ast.JoinedStr):  # 3.12 adds empty pieces to some f-strings
+        node.values = [value for value in node.values if getattr(value, "value", None) != ""]
     if isinstance(node, ast.AST):
         fields = [(name, _canonical(value)) for name, value in ast.iter_fields(node)]
         kept = [
@@ -130,12 +132,12 @@ def _canonical(node: Any) -> Any:
         ]
         return [type(node).__name__, *kept]
     if isinstance(node, list):
-        return [_canonical(item) for item in node if not _is_docstring(item)]
+        return [_canonical(item) for item in node if not _has_no_effect(item)]
     return [type(node).__name__, ascii(node)] if node is not None else None
 
 
-def _is_docstring(node: Any) -> bool:
-    """Whether a statement does nothing: a lone string, or `pass` beside it."""
+def _has_no_effect(node: Any) -> bool:
+    """Whether a statement does nothing: a lone string, or the `pass` that stands in for one."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return isinstance(node.value.value, str)
     return isinstance(node, _NO_EFFECT)

@@ -91,7 +91,7 @@ def save(item: str, result: Any, made_from: Mapping[str, Any]) -> None:
     content["values"] = _encode(result, "", arrays)
     content["checksum"] = _checksum(content, arrays)
     with paths.atomic_path(npz_path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
     with paths.atomic_path(json_path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentwalk.models.classifier import Classifier, Prediction
@@ -43,11 +43,13 @@ def check_ready(**networks: nn.Module) -> None:
     """
     for name, network in networks.items():
         if network.training:
-            raise ValueError(f"the {name} is in training mode, expected evaluation mode: use .eval()")
+            raise ValueError(
+                f"the {name} is in training mode, expected evaluation mode: use .eval()"
+            )
 
 
 def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    """Apply a network's function to rows (N, ...) in bounded memory, without gradients: (N, ...)."""
+    """Apply a network's function to rows (N, ...) in bounded memory and without gradients."""
     with torch.inference_mode():
         outputs = [function(part) for part in inputs.split(IMAGES_AT_ONCE)]
     return torch.cat(outputs)  # outside: an ordinary tensor that may be changed in place

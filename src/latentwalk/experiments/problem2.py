@@ -1,4 +1,4 @@
-"""Problem 2: ten samples of the GAN, the pick of two, and the straight path between their inputs."""
+"""Problem 2: ten samples of the GAN, the pick of two, the straight path between their inputs."""
 
 import itertools
 from dataclasses import dataclass
@@ -63,9 +63,7 @@ class GeneratorPath:
     """The strip's first and last image blended pixel by pixel, (S, 1, 28, 28)."""
 
 
-def ten_samples(
-    generator: Generator, classifier: Classifier, rng: torch.Generator
-) -> TenSamples:
+def ten_samples(generator: Generator, classifier: Classifier, rng: torch.Generator) -> TenSamples:
     """Answer 2b: draw ten inputs, generate their images, let the judge read them.
 
     Args:
@@ -127,8 +125,8 @@ def _checked_pair(samples: TenSamples, pair: tuple[int, int]) -> tuple[int, int]
     whole = len(pair) == 2 and all(isinstance(n, int | np.integer) for n in pair)
     if not whole or not all(0 <= n < count for n in pair) or pair[0] == pair[1]:
         raise ValueError(
-            f"the pair is {tuple(pair)}, expected two different whole numbers from 0 to {count - 1}, "
-            "as written above the images"
+            f"the pair is {tuple(pair)}, expected two different whole numbers "
+            f"from 0 to {count - 1}, as written above the images"
         )
     return int(pair[0]), int(pair[1])
 

@@ -1,4 +1,4 @@
-"""Problem 4: what the generators get as input, the grid of digits, and whether labels are obeyed."""
+"""Problem 4: what the generators get as input, the grid of digits, and are labels obeyed?"""
 
 from dataclasses import dataclass
 

@@ -122,28 +122,23 @@ def _all_paths(
 ) -> dict[str, Tensor]:
     """Give the images of every kind of paths, each (P, S, 1, 28, 28)."""
     device = next(vae.parameters()).device
-    start, end = to_unit(draw(test.images, 2 * pairs, rng)).to(device).chunk(2)
-    codes = in_chunks(lambda images: vae.encode(images).mu, torch.cat([start, end]))  # (2 P, Z)
-    inputs = _normal_pairs(generator.config.latent_size, pairs, rng)
-    random_codes = _normal_pairs(vae.config.latent_size, pairs, rng)
+    images = to_unit(draw(test.images, 2 * pairs, rng)).to(device)
+    start, end = images.chunk(2)
+    codes = in_chunks(lambda part: vae.encode(part).mu, images)  # (2 P, Z)
+    inputs = torch.randn(2 * pairs, generator.config.latent_size, generator=rng, device=rng.device)
+    random_codes = torch.randn(2 * pairs, vae.config.latent_size, generator=rng, device=rng.device)
     return {
-        GAN_PATHS: _walk(generator.forward, *inputs, steps),
-        VAE_PATHS: _walk(vae.decode, *codes.chunk(2), steps),
-        PRIOR_PATHS: _walk(vae.decode, *random_codes, steps),
+        GAN_PATHS: _walk(generator.forward, inputs, steps),
+        VAE_PATHS: _walk(vae.decode, codes, steps),
+        PRIOR_PATHS: _walk(vae.decode, random_codes, steps),
         BLENDS: crossfade(start, end, steps),
         JUMPS: jump(start, end, steps),
     }
 
 
-def _normal_pairs(size: int, pairs: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    start, end = torch.randn(2, pairs, size, generator=rng, device=rng.device)
-    return start, end
-
-
-def _walk(
-    images_of: Callable[[Tensor], Tensor], start: Tensor, end: Tensor, steps: int
-) -> Tensor:
-    """Generate every step between starts and ends (P, Z): (P, S, 1, 28, 28)."""
+def _walk(images_of: Callable[[Tensor], Tensor], ends: Tensor, steps: int) -> Tensor:
+    """Generate every step between the first and the second half of (2 P, Z): (P, S, 1, 28, 28)."""
+    start, end = ends.chunk(2)
     points = lerp(start, end, steps)  # (P, S, Z)
     images = in_chunks(images_of, points.flatten(0, 1))
     return images.unflatten(0, points.shape[:2])
@@ -180,9 +175,7 @@ def _row(
     )
 
 
-def _differences(
-    measured: dict[str, PathMeasures], rng: torch.Generator
-) -> tuple[Difference, ...]:
+def _differences(measured: dict[str, PathMeasures], rng: torch.Generator) -> tuple[Difference, ...]:
     return tuple(
         Difference(first, second, summarise_differences(measured[first], measured[second], rng))
         for first, second in COMPARED

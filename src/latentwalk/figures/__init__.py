@@ -1,1 +1,39 @@
-"""fig_*(result) -> matplotlib Figure, in one style: they draw, and compute, show and save nothing."""
+"""fig_*(result) -> matplotlib Figure, in one style: they draw; nothing is shown or saved."""
+
+from latentwalk.figures.charts import (
+    fig_agreement,
+    fig_along_paths,
+    fig_classifier_losses,
+    fig_gan_losses,
+    fig_quality,
+    fig_smoothness,
+    fig_vae_losses,
+)
+from latentwalk.figures.pictures import (
+    fig_digit_grid,
+    fig_generator_path,
+    fig_pair,
+    fig_progress,
+    fig_strips,
+    fig_ten_samples,
+    fig_vae_path,
+)
+from latentwalk.figures.style import use_in_notebook
+
+__all__ = [
+    "fig_agreement",
+    "fig_along_paths",
+    "fig_classifier_losses",
+    "fig_digit_grid",
+    "fig_gan_losses",
+    "fig_generator_path",
+    "fig_pair",
+    "fig_progress",
+    "fig_quality",
+    "fig_smoothness",
+    "fig_strips",
+    "fig_ten_samples",
+    "fig_vae_losses",
+    "fig_vae_path",
+    "use_in_notebook",
+]

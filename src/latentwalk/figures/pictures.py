@@ -5,101 +5,38 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from latentwalk.experiments.judged import Judged
 from latentwalk.experiments.problem2 import GeneratorPath, Pair, TenSamples
 from latentwalk.experiments.problem3 import VaePath
 from latentwalk.experiments.problem4 import DigitGrid
+from latentwalk.figures.rows import (
+    GAP_MM,
+    INPUTS_MM,
+    JUDGE_MM,
+    columns,
+    draw_inputs,
+    draw_judgement,
+    draw_scale,
+    draw_strip,
+    draw_times,
+    name_row,
+)
 from latentwalk.figures.style import (
     ALERT,
     GAN,
     HAIRLINE,
-    INCHES_A_MM,
     INK,
     MUTED,
-    SIGNED,
-    SIGNED_LIMIT,
     TEXT_WIDTH_MM,
     VAE,
-    add_sheet,
-    blank,
+    add_axes,
     draw_image,
-    percent,
     sheet,
     styled,
     write,
 )
-
-MARGIN_MM = 15.0  # at the left, for the names of rows
-GAP_MM = 1.5
-INPUTS_MM = 24.0
-JUDGE_MM = 8.5  # the judge's label and certainty below an image
-
-
-def _columns(count: int) -> tuple[np.ndarray, float]:
-    """Left edges and side of `count` square images that fill a row."""
-    side = (TEXT_WIDTH_MM - MARGIN_MM - 0.3 - (count - 1) * GAP_MM) / count
-    return MARGIN_MM + np.arange(count) * (side + GAP_MM), side
-
-
-def _name_row(axes: Axes, y: float, name: str, color: str = INK) -> None:
-    write(axes, MARGIN_MM - 2.5, y, name, 8.5, ha="right", color=color, linespacing=1.15)
-
-
-def _draw_judgement(
-    axes: Axes, x: float, y: float, label: int, certainty: float, expected: set[int] | None = None
-) -> None:
-    """Write the judge's digit and certainty below an image; a digit not expected stands out."""
-    odd = expected is not None and label not in expected
-    write(axes, x, y + 2.6, str(label), 10.0, color=ALERT if odd else INK, weight="bold")
-    write(axes, x, y + 6.3, percent(certainty), 7.0, color=ALERT if odd else MUTED)
-
-
-def _draw_strip(
-    axes: Axes, y: float, strip: Judged, name: str, color: str = INK, *, path: bool = True
-) -> float:
-    """Draw a row of images with the judge's reading below; return where the row ends."""
-    lefts, side = _columns(len(strip.images))
-    expected = {int(strip.labels[0]), int(strip.labels[-1])} if path else None
-    _name_row(axes, y + side / 2, name, color)
-    for n, left in enumerate(lefts):
-        draw_image(axes, strip.images[n], left, y, side)
-        label, certainty = int(strip.labels[n]), float(strip.certainty[n])
-        _draw_judgement(axes, left + side / 2, y + side, label, certainty, expected)
-    return y + side + JUDGE_MM
-
-
-def _draw_inputs(axes: Axes, y: float, inputs: np.ndarray, name: str, height: float) -> float:
-    """Draw inputs (B, Z) as columns of colour, entry 1 on top; return where they end."""
-    lefts, side = _columns(len(inputs))
-    for left, column in zip(lefts, inputs, strict=True):
-        extent = (left, left + side, y + height, y)
-        limits = {"vmin": -SIGNED_LIMIT, "vmax": SIGNED_LIMIT}
-        axes.imshow(column[:, None], cmap=SIGNED, extent=extent, aspect="auto", **limits)
-    _name_row(axes, y + height / 2, name)
-    entry = height / inputs.shape[1]
-    for place, number in ((0.5, 1), (inputs.shape[1] - 0.5, inputs.shape[1])):
-        write(axes, MARGIN_MM - 1.0, y + place * entry, str(number), 6.0, ha="right", color=MUTED)
-    return y + height
-
-
-def _draw_scale(axes: Axes, y: float) -> None:
-    """Draw the key to the inputs' colours at the right."""
-    left, width, height = TEXT_WIDTH_MM - 42.0, 30.0, 1.6
-    steps = np.linspace(-1, 1, 101)[None]
-    axes.imshow(steps, cmap=SIGNED, extent=(left, left + width, y + height, y), aspect="auto")
-    middle = y + height / 2
-    write(axes, left - 1.2, middle, f"\N{MINUS SIGN}{SIGNED_LIMIT:g}", 7.0, ha="right", color=MUTED)
-    write(axes, left + width + 1.2, middle, f"{SIGNED_LIMIT:g}", 7.0, ha="left", color=MUTED)
-    write(axes, left - 6.0, middle, "value of an entry", 7.0, ha="right", color=MUTED)
-
-
-def _draw_times(axes: Axes, y: float, steps: int) -> None:
-    lefts, side = _columns(steps)
-    _name_row(axes, y, "$t$")
-    for n, left in enumerate(lefts):
-        text = "0" if n == 0 else "1" if n == steps - 1 else f"{n}/{steps - 1}"
-        write(axes, left + side / 2, y, text, 8.0)
 
 
 @styled
@@ -110,47 +47,41 @@ def fig_ten_samples(samples: TenSamples, picked: tuple[int, int] | None = None) 
         samples: from `problem2.ten_samples`.
         picked: numbers of two images to frame, if any.
     """
-    lefts, side = _columns(len(samples.images))
+    lefts, side = columns(len(samples.images))
     height = 5.0 + side + JUDGE_MM + 2.0 + INPUTS_MM + 5.0
     figure, axes = sheet(height)
-    _name_row(axes, 2.2, "number")
+    name_row(axes, 2.2, "number")
     for n, left in enumerate(lefts):
         chosen = picked is not None and n in picked
         write(axes, left + side / 2, 2.2, str(n), 8.0, weight="bold" if chosen else "normal")
     strip = Judged(samples.images, samples.labels, samples.certainty)
-    y = _draw_strip(axes, 5.0, strip, "image", path=False)
+    y = draw_strip(axes, 5.0, strip, "image", path=False)
     for n in picked or ():
         draw_image(axes, samples.images[n], lefts[n], 5.0, side, frame=GAN)
-    _name_row(axes, 5.0 + side + JUDGE_MM / 2, "judge")
-    y = _draw_inputs(axes, y + 2.0, samples.inputs, "input\n$\\epsilon$", INPUTS_MM)
-    _draw_scale(axes, y + 2.2)
+    name_row(axes, 5.0 + side + JUDGE_MM / 2, "judge")
+    y = draw_inputs(axes, y + 2.0, samples.inputs, "input\n$\\epsilon$", INPUTS_MM)
+    draw_scale(axes, y + 2.2)
     return figure
 
 
 @styled
 def fig_pair(pair: Pair) -> Figure:
     """Draw 2c: both images at the sides, every entry of both inputs between them."""
-    height, side = 42.0, 29.0
-    figure = blank(height)
-    axes = add_sheet(figure, height)
+    height, side = 43.0, 29.0
+    figure, axes = sheet(height)
     names = ("start", "end")
     for n, left in enumerate((0.3, TEXT_WIDTH_MM - side - 0.3)):
         draw_image(axes, pair.images[n], left, 5.0, side)
         middle = left + side / 2
         write(axes, middle, 2.2, f"number {pair.indices[n]}: {names[n]}", 8.5)
-        _draw_judgement(axes, middle, 34.0, int(pair.labels[n]), float(pair.certainty[n]))
-    box = (side + 14.0, 9.0, TEXT_WIDTH_MM - 2 * side - 20.0, height - 15.0)
-    _draw_entries(figure, box, height, pair.inputs)
+        draw_judgement(axes, middle, 34.0, int(pair.labels[n]), float(pair.certainty[n]))
+    wide = TEXT_WIDTH_MM - 2 * side
+    _draw_entries(add_axes(figure, side + 14.0, 8.0, wide - 20.0, 25.0), pair.inputs)
     return figure
 
 
-def _draw_entries(
-    figure: Figure, box: tuple[float, float, float, float], height: float, inputs: np.ndarray
-) -> None:
+def _draw_entries(axes: Axes, inputs: np.ndarray) -> None:
     """Draw two inputs (2, Z) as dots, entry by entry, joined by the way between them."""
-    left, bottom, width, tall = box
-    place = (left / TEXT_WIDTH_MM, bottom / height, width / TEXT_WIDTH_MM, tall / height)
-    axes = figure.add_axes(place)
     entries = np.arange(1, inputs.shape[1] + 1)
     axes.axhline(0, color=HAIRLINE, linewidth=0.6, zorder=0)
     axes.vlines(entries, inputs[0], inputs[1], color=HAIRLINE, linewidth=1.6, zorder=1)
@@ -160,6 +91,102 @@ def _draw_entries(
         markeredgewidth=0.9, label=r"$\epsilon_\mathrm{end}$",
     )  # fmt: skip
     axes.set(xlabel="entry", ylabel="value", xlim=(0.3, len(entries) + 0.7))
+    axes.yaxis.set_major_locator(MultipleLocator(1))
     if len(entries) <= 20:
         axes.set_xticks(entries)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0, handletextpad=0)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.02), ncols=2, borderaxespad=0,
+                handletextpad=0, columnspacing=1)  # fmt: skip
+
+
+@styled
+def fig_generator_path(path: GeneratorPath) -> Figure:
+    """Draw 2d and 2e: the inputs step by step, their images, and the ends blended in pixels."""
+    _, side = columns(len(path.times))
+    height = 5.0 + INPUTS_MM + 4.0 + 2 * (side + JUDGE_MM) + 2.0
+    figure, axes = sheet(height)
+    draw_times(axes, 2.2, len(path.times))
+    y = draw_inputs(axes, 5.0, path.inputs, "input\n$\\epsilon_t$", INPUTS_MM) + 4.0
+    y = draw_strip(axes, y, path.strip, "GAN\n$G(\\epsilon_t)$", GAN) + 2.0
+    draw_strip(axes, y, path.crossfade, "pixel\nblend", MUTED)
+    return figure
+
+
+@styled
+def fig_vae_path(path: VaePath) -> Figure:
+    """Draw 3b and 3c: the codes step by step, the decoded images, and the two originals."""
+    lefts, side = columns(len(path.times))
+    height = 5.0 + INPUTS_MM + 4.0 + 2 * (side + JUDGE_MM) + 2.0
+    figure, axes = sheet(height)
+    draw_times(axes, 2.2, len(path.times))
+    y = draw_inputs(axes, 5.0, path.codes, "code\n$z_t$", INPUTS_MM) + 4.0
+    y = draw_strip(axes, y, path.strip, "VAE\ndecoded", VAE) + 2.0
+    name_row(axes, y + side / 2, "test\nimages")
+    for n, left in enumerate((lefts[0], lefts[-1])):
+        draw_image(axes, path.originals.images[n], left, y, side)
+        label, certainty = int(path.originals.labels[n]), float(path.originals.certainty[n])
+        draw_judgement(axes, left + side / 2, y + side, label, certainty, {path.digits[n]})
+        code = (r"$z_\mathrm{start}$", r"$z_\mathrm{end}$")[n]
+        text = f"test image {path.indices[n]:,}, a {path.digits[n]},\nencoded as {code}"
+        edge, align = (left + side + 2.5, "left") if n == 0 else (left - 2.5, "right")
+        write(axes, edge, y + side / 2, text, 8.5, ha=align, linespacing=1.3)
+    middle = (lefts[0] + lefts[-1] + side) / 2
+    note = "above each: its reconstruction,\nthe end of the strip"
+    write(axes, middle, y + side / 2, note, 8.5, color=MUTED, linespacing=1.3)
+    return figure
+
+
+@styled
+def fig_strips(generator_path: GeneratorPath, vae_path: VaePath) -> Figure:
+    """Draw the paths of both models and the pixel blend below one another, for the front page."""
+    _, side = columns(len(generator_path.times))
+    figure, axes = sheet(5.0 + 3 * (side + JUDGE_MM) + 3.0)
+    draw_times(axes, 2.2, len(generator_path.times))
+    y = draw_strip(axes, 5.0, generator_path.strip, "GAN", GAN) + 1.5
+    y = draw_strip(axes, y, vae_path.strip, "VAE", VAE) + 1.5
+    draw_strip(axes, y, generator_path.crossfade, "pixel\nblend", MUTED)
+    return figure
+
+
+@styled
+def fig_progress(snapshots: Sequence[tuple[int, np.ndarray]]) -> Figure:
+    """Draw what a model made at some steps of its training, a row a step.
+
+    Args:
+        snapshots: (step, images) with images (B, 1, 28, 28), uint8 or float in [0, 1]; the first
+            ten of each are drawn.
+    """
+    lefts, side = columns(min(10, len(snapshots[0][1])))
+    figure, axes = sheet(len(snapshots) * (side + GAP_MM) + 0.3)
+    for row, (step, images) in enumerate(snapshots):
+        y = 0.2 + row * (side + GAP_MM)
+        name_row(axes, y + side / 2, f"step\n{step:,}")
+        shown = np.asarray(images)[: len(lefts)]
+        scale = 255 if shown.dtype == np.uint8 else 1
+        for left, image in zip(lefts, shown, strict=True):
+            draw_image(axes, image / scale, left, y, side)
+    return figure
+
+
+@styled
+def fig_digit_grid(grid: DigitGrid) -> Figure:
+    """Draw 4d: ten images of each digit, a row a digit; those that the judge misreads stand out."""
+    side, gap, top, left = 10.6, 1.2, 5.5, 21.0
+    rows, columns = grid.asked.shape
+    figure, axes = sheet(top + rows * (side + gap))
+    write(axes, left - 5.0, 2.2, "asked for", 8.5)
+    right = left + columns * (side + gap) + 6.0
+    write(axes, right, 2.2, "judge agrees", 8.5)
+    for row in range(rows):
+        y = top + row * (side + gap)
+        write(axes, left - 5.0, y + side / 2, str(grid.asked[row, 0]), 12.0, weight="bold")
+        agreed = int((grid.judged[row] == grid.asked[row]).sum())
+        color = INK if agreed == columns else ALERT
+        write(axes, right, y + side / 2, f"{agreed} of {columns}", 8.5, color=color)
+        for column in range(columns):
+            x, judged = left + column * (side + gap), grid.judged[row, column]
+            wrong = judged != grid.asked[row, column]
+            image = grid.images[row, column]
+            draw_image(axes, image, x, y, side, ALERT if wrong else HAIRLINE)
+            if wrong:
+                write(axes, x + side - 1.3, y + 1.7, str(judged), 8.0, color=ALERT, weight="bold")
+    return figure

@@ -6,7 +6,7 @@ They belong to no pyplot window: a notebook shows one exactly once, where it is 
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -26,13 +26,15 @@ GAN = "#d55e00"  # Okabe and Ito's colours, told apart by colour-blind readers
 VAE = "#0072b2"
 ALERT = "#aa3377"  # a digit that should not be there
 
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#8c4a00", "#e8a04c", "#ffffff", "#7f9ccb", "#23407e"])
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", ["#8c4a00", "#e8a04c", "#ffffff", "#7f9ccb", "#23407e"]
+)
 SIGNED_LIMIT = 3.0  # standard deviations; what lies beyond is drawn as this
 
 Arguments = ParamSpec("Arguments")
 
 
-def rc_params() -> dict[str, object]:
+def rc_params() -> dict[Any, Any]:
     """The settings that every figure is drawn with."""
     return {
         "font.family": "STIXGeneral",  # comes with matplotlib, sits well beside a serif text
@@ -114,18 +116,19 @@ def blank(height_mm: float) -> Figure:
 
 
 def sheet(height_mm: float) -> tuple[Figure, Axes]:
-    """Make a figure whose one coordinate system counts millimetres from the top left corner."""
+    """Make a figure whose invisible axes count millimetres from the top left corner."""
     figure = blank(height_mm)
-    return figure, add_sheet(figure, height_mm)
-
-
-def add_sheet(figure: Figure, height_mm: float) -> Axes:
-    """Lay invisible axes in millimetres over a figure."""
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_autoscale_on(False)
     axes.set(xlim=(0, TEXT_WIDTH_MM), ylim=(height_mm, 0))
-    return axes
+    return figure, axes
+
+
+def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Place axes on a figure, in millimetres from its top left corner."""
+    wide, tall = figure.get_size_inches() / INCHES_A_MM
+    return figure.add_axes((left / wide, 1 - (top + height) / tall, width / wide, height / tall))
 
 
 def draw_image(
@@ -134,11 +137,18 @@ def draw_image(
     """Draw one image (1, 28, 28) in [0, 1], ink black on white, its top left corner at (x, y)."""
     extent = (x, x + side, y + side, y)
     drawn = axes.imshow(image[0], cmap="gray_r", vmin=0, vmax=1, extent=extent, aspect="auto")
-    width = 0.5 if frame == HAIRLINE else 1.4
-    axes.add_patch(
-        Rectangle((x, y), side, side, fill=False, edgecolor=frame, linewidth=width, zorder=3)
-    )
+    draw_frame(axes, x, y, side, side, frame)
     return drawn
+
+
+def draw_frame(
+    axes: Axes, x: float, y: float, width: float, height: float, color: str = HAIRLINE
+) -> None:
+    """Draw a frame: a thin one, or a strong one in another colour."""
+    weight = 0.5 if color == HAIRLINE else 1.4
+    axes.add_patch(
+        Rectangle((x, y), width, height, fill=False, edgecolor=color, linewidth=weight, zorder=3)
+    )
 
 
 def write(axes: Axes, x: float, y: float, text: str, size: float = 8.0, **options: object) -> None:
@@ -149,4 +159,4 @@ def write(axes: Axes, x: float, y: float, text: str, size: float = 8.0, **option
 
 def percent(share: float) -> str:
     """Write a share as whole percent, without rounding up to a certainty that is not there."""
-    return "> 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+    return "> 99 %" if share >= 0.995 else f"{100 * share:.0f} %"

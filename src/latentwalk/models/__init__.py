@@ -1,1 +1,1 @@
-"""One file per model, each read top to bottom: configuration, networks, losses, initial state, training step, sampling."""
+"""One file per model, read top to bottom: configuration, networks, losses, step, sampling."""

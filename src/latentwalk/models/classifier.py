@@ -129,7 +129,7 @@ class ClassifierState:
 
 def init(config: ClassifierConfig, device: torch.device) -> ClassifierState:
     """Build an untrained judge; the weights come from PyTorch's global generator."""
-    network = Classifier(config).to(device, memory_format=torch.channels_last)
+    network = Classifier(config).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
     )

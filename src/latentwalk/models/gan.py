@@ -8,12 +8,13 @@ networks as in DCGAN (Radford et al. 2016). What differs from those, and whose i
 * the discriminator's slope is penalised on real and on generated images (R1 and R2,
   Mescheder et al. 2018; both together with the pairing loss as in R3GAN, Huang et al. 2024);
 * the label enters the generator concatenated with the noise (Mirza and Osindero 2014) and the
-  discriminator as a projection (Miyato and Koyama 2018);
+  discriminator as a projection (Miyato and Koyama 2018), which also learns to name the digits
+  of real images (half of the auxiliary classifier of Odena et al. 2017);
 * samples come from the running average of the generator's weights (Yazici et al. 2019).
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,9 @@ class GanConfig:
     num_classes: int = 0
     """Entries of the one-hot label appended to epsilon: 0 (no label) or 10."""
     width: int = 48
-    """Channels at 14 x 14 in both networks; twice as many at 7 x 7."""
+    """Channels of the generator at 14 x 14; twice as many at 7 x 7."""
+    discriminator_width: int = 32
+    """Channels of the discriminator at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
     steps: int = 3000
@@ -51,11 +54,13 @@ class GanConfig:
     """Weight gamma of (gamma / 2) E |grad D|^2, on real (R1) and on generated images (R2)."""
     penalty_interval: int = 8
     """The penalties are computed every so many steps, and weighted up by as much."""
+    naming: float = 0.1
+    """Weight of the cross-entropy of naming real digits, in a conditional discriminator."""
     average_decay: float = 0.998
     """Decay a step of the running average of the generator's weights."""
 
     def __post_init__(self) -> None:
-        check_positive(self, zero_allowed=("num_classes", "beta1", "penalty"))
+        check_positive(self, zero_allowed=("num_classes", "beta1", "penalty", "naming"))
         if self.num_classes not in (0, NUM_CLASSES):
             raise ValueError(
                 f"GanConfig.num_classes is {self.num_classes}, "
@@ -90,20 +95,25 @@ class Discriminator(nn.Module):
     def __init__(self, config: GanConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.width, config.blocks)
+        self.encoder = Encoder(config.discriminator_width, config.blocks)
         self.score = nn.Linear(self.encoder.output_size, 1)
         if config.num_classes:
-            self.label_score = nn.Embedding(config.num_classes, self.encoder.output_size)
-            nn.init.normal_(self.label_score.weight, std=self.encoder.output_size**-0.5)
+            self.classes = nn.Linear(self.encoder.output_size, config.num_classes, bias=False)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Map images (B, 1, 28, 28) in [0, 1], labels (B,) to scores (B,) without unit."""
-        hidden = self.encoder(images * 2 - 1)  # (B, F)
-        score = self.score(hidden).squeeze(1)  # (B,)
-        if self.config.num_classes:
-            assert labels is not None, "a conditional discriminator needs the labels"
-            score = score + (hidden * self.label_score(labels)).sum(1)
-        return score
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Score images (B, 1, 28, 28) in [0, 1], given labels (B,) when conditional.
+
+        Returns:
+            Realness (B,), without unit: w h + v_y h + b for features h of the image; and the
+            class scores v h (B, 10), or None when unconditional.
+        """
+        features = self.encoder(images * 2 - 1)  # (B, F)
+        realness = self.score(features).squeeze(1)  # (B,)
+        if not self.config.num_classes:
+            return realness, None
+        assert labels is not None, "a conditional discriminator needs the labels"
+        classes = self.classes(features)  # (B, K)
+        return realness + classes.gather(1, labels.unsqueeze(1)).squeeze(1), classes
 
 
 @dataclass(frozen=True)
@@ -208,7 +218,7 @@ class GanState:
     @property
     def released(self) -> Generator:
         """The network that is kept when training ends: the averaged generator."""
-        return self.average.module
+        return cast(Generator, self.average.module)
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -232,8 +242,8 @@ class GanState:
 
 def init(config: GanConfig, device: torch.device) -> GanState:
     """Build an untrained GAN; the weights come from PyTorch's global generator."""
-    generator = Generator(config).to(device, memory_format=torch.channels_last)
-    discriminator = Discriminator(config).to(device, memory_format=torch.channels_last)
+    generator = Generator(config).to(device).to(memory_format=torch.channels_last)
+    discriminator = Discriminator(config).to(device).to(memory_format=torch.channels_last)
     average = running_average(generator, config.average_decay)
     betas = (config.beta1, config.beta2)
     rate = config.learning_rate
@@ -252,7 +262,8 @@ def update_discriminator(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Take one step on E softplus(D(G(e)) - D(x)) + gamma / 2 (R1 + R2); the generator stays.
 
-    R1 and R2 are E |grad D|^2 over real and over generated images.
+    R1 and R2 are E |grad D|^2 over real and over generated images. When conditional, the
+    cross-entropy of naming the real images' digits is added.
 
     One pass serves both networks. With d = D(x) - D(G(e)), this loss has the slope
     sigmoid(-d) in D(G(e)) and the generator's has -sigmoid(d), so at each generated image the
@@ -273,17 +284,21 @@ def update_discriminator(
     config, count = state.config, len(batch.images)
     images = torch.cat([batch.images, fake_images.detach()]).requires_grad_()  # (2B, 1, 28, 28)
     labels = torch.cat([batch.labels, batch.labels]) if config.num_classes else None
-    scores = state.discriminator(images, labels)
+    scores, classes = state.discriminator(images, labels)
     real_scores, fake_scores = scores.chunk(2)
-    loss = adversarial = discriminator_loss(real_scores, fake_scores)
-    metrics = {"discriminator_nats": adversarial.detach()}
+    loss = discriminator_loss(real_scores, fake_scores)
+    metrics = {"discriminator_nats": loss.detach()}
     metrics["generator_nats"] = generator_loss(real_scores, fake_scores).detach()
+    if classes is not None:
+        naming = F.cross_entropy(classes[:count], batch.labels)  # of the real images only
+        loss = loss + config.naming * naming
+        metrics["naming_nats"] = naming.detach()
     lead = (real_scores - fake_scores).detach().view(-1, 1, 1, 1)  # d above, (B, 1, 1, 1)
     state.discriminator_optimizer.zero_grad(set_to_none=True)
     if config.penalty > 0 and state.step % config.penalty_interval == 0:
         (slopes,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
         penalty = slopes.square().sum(dim=(1, 2, 3)).mean() * 2  # the mean over 2B, so R1 + R2
-        loss = adversarial + config.penalty_interval * config.penalty / 2 * penalty
+        loss = loss + config.penalty_interval * config.penalty / 2 * penalty
         loss.backward(inputs=list(state.discriminator.parameters()))
         pull = -torch.sigmoid(lead) * slopes.detach()[count:] / count
         metrics["slope_penalty"] = penalty.detach()

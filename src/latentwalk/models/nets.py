@@ -1,4 +1,4 @@
-"""The decoder and the encoder halves that the GAN and the VAE share, so that comparing them is fair.
+"""The decoder and the encoder that the GAN and the VAE share, so that comparing them is fair.
 
 All convolutions work at 7 x 7 and 14 x 14; the full 28 x 28 image is folded into, and
 unfolded from, four channels at 14 x 14 (pixel shuffle). That makes them small enough to
@@ -30,7 +30,6 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(channels) if normalise else nn.Identity()
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.conv2.weight)  # each block starts as the identity
-        nn.init.zeros_(self.conv2.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
@@ -45,7 +44,9 @@ class Decoder(nn.Module):
         super().__init__()
         self.input_size, self.wide = input_size, 2 * width
         self.entry = nn.Linear(input_size, self.wide * 49)
-        self.coarse = nn.Sequential(*(ResidualBlock(self.wide, normalise=True) for _ in range(blocks)))
+        self.coarse = nn.Sequential(
+            *(ResidualBlock(self.wide, normalise=True) for _ in range(blocks))
+        )
         self.enlarge = nn.Sequential(nn.Conv2d(self.wide, 4 * width, 1), nn.PixelShuffle(2))
         self.fine = nn.Sequential(*(ResidualBlock(width, normalise=True) for _ in range(blocks)))
         self.norm = nn.BatchNorm2d(width)
@@ -71,9 +72,13 @@ class Encoder(nn.Module):
         super().__init__()
         self.output_size = 2 * width * 49
         self.entry = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, width, 3, padding=1))
-        self.fine = nn.Sequential(*(ResidualBlock(width, normalise=normalise) for _ in range(blocks)))
+        self.fine = nn.Sequential(
+            *(ResidualBlock(width, normalise=normalise) for _ in range(blocks))
+        )
         self.reduce = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * width, 2 * width, 1))
-        self.coarse = nn.Sequential(*(ResidualBlock(2 * width, normalise=normalise) for _ in range(blocks)))
+        self.coarse = nn.Sequential(
+            *(ResidualBlock(2 * width, normalise=normalise) for _ in range(blocks))
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, 1, 28, 28) to features (B, 98 width)."""
@@ -90,7 +95,7 @@ def running_average(network: nn.Module, decay: float) -> AveragedModel:
     weights at once: after n updates it is min(decay, (1 + n) / (10 + n)).
     """
 
-    def move(averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
+    def move(averaged: Any, current: Any, updates: Tensor | int) -> None:
         if not averaged[0].is_floating_point():  # batch norm's counters
             torch._foreach_copy_(averaged, current)
             return

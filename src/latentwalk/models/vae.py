@@ -13,7 +13,7 @@ Source: Kingma and Welling 2014, eq. 3 and appendix B.
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +33,9 @@ class VaeConfig:
     latent_size: int = 16
     """Entries of the latent vector z, as many as the GAN's noise vector has."""
     width: int = 48
-    """Channels at 14 x 14 in both networks; twice as many at 7 x 7."""
+    """Channels of the decoder at 14 x 14; twice as many at 7 x 7."""
+    encoder_width: int = 32
+    """Channels of the encoder at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
     steps: int = 4000
@@ -73,7 +75,7 @@ class Vae(nn.Module):
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.width, config.blocks, normalise=True)
+        self.encoder = Encoder(config.encoder_width, config.blocks, normalise=True)
         self.posterior = nn.Linear(self.encoder.output_size, 2 * config.latent_size)
         self.decoder = Decoder(config.latent_size, config.width, config.blocks)
 
@@ -107,7 +109,7 @@ def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def bernoulli_log_likelihood(logits: Tensor, binary_images: Tensor) -> Tensor:
-    """log p(x|z) of binary images under independent pixels.
+    """Log p(x|z) of binary images under independent pixels.
 
     Args:
         logits: (B, 1, 28, 28) log-odds of ink.
@@ -122,7 +124,7 @@ def bernoulli_log_likelihood(logits: Tensor, binary_images: Tensor) -> Tensor:
 
 
 def gaussian_log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """log N(z; mu, diag(exp(logvar))) for z (B, Z): (B,) nats."""
+    """Log N(z; mu, diag(exp(logvar))) for z (B, Z): (B,) nats."""
     terms = (z - mu).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)
     return -0.5 * terms.sum(dim=1)
 
@@ -175,7 +177,7 @@ class VaeState:
     @property
     def released(self) -> Vae:
         """The network that is kept when training ends: the averaged one."""
-        return self.average.module
+        return cast(Vae, self.average.module)
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
@@ -193,7 +195,7 @@ class VaeState:
 
 def init(config: VaeConfig, device: torch.device) -> VaeState:
     """Build an untrained VAE; the weights come from PyTorch's global generator."""
-    network = Vae(config).to(device, memory_format=torch.channels_last)
+    network = Vae(config).to(device).to(memory_format=torch.channels_last)
     average = running_average(network, config.average_decay)
     optimizer = torch.optim.Adam(network.parameters(), config.learning_rate, fused=True)
     return VaeState(config, network, average, optimizer)
@@ -207,9 +209,7 @@ def train_step(
     for group in state.optimizer.param_groups:
         group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
     binary_images = torch.bernoulli(batch.images, generator=rng)
-    epsilon = torch.randn(
-        len(binary_images), config.latent_size, generator=rng, device=rng.device
-    )
+    epsilon = torch.randn(len(binary_images), config.latent_size, generator=rng, device=rng.device)
     reconstruction, divergence = elbo_parts(state.network, binary_images, epsilon)
     loss = (divergence - reconstruction).mean()
     state.optimizer.zero_grad(set_to_none=True)

@@ -74,6 +74,8 @@ def execute(document: Document, run_by_default: bool = True) -> Executed:
         nbformat.v4.new_code_cell(cell.source, id=f"c{index}") for index, cell in enumerate(cells)
     ]
     chunks: list[Prose | RanCell] = []
+    if not _needs_kernel(document):
+        return Executed(document, tuple(c for c in document.chunks if isinstance(c, Prose)))
     with _kernel(document.path.parent, notebook) as client:
         index, count = 0, 0
         for chunk in document.chunks:
@@ -88,6 +90,10 @@ def execute(document: Document, run_by_default: bool = True) -> Executed:
             count += 1
             chunks.append(RanCell(chunk, tuple(node.outputs), count))
     return Executed(document, tuple(chunks))
+
+
+def _needs_kernel(document: Document) -> bool:
+    return any(isinstance(c, Cell) or _INLINE.search(c.text) for c in document.chunks)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 -- Draws the neutral divs and spans as Typst, with the alternative texts that PDF/UA asks for.
 
 local LONG_WORD = 32  -- characters without a place to break; longer ones would leave the page
+local ROWS_ON_A_PAGE = 24  -- a table of more rows may break across pages
 
 local function raw(text) return pandoc.RawInline('typst', text) end
 
@@ -32,12 +33,34 @@ local function call(head, inlines, blocks, label)
   return out
 end
 
+local function add_end_mark(blocks)
+  local last = blocks[#blocks]
+  if not last or last.t ~= 'Para' then
+    last = pandoc.Para {}
+    blocks:insert(last)
+  end
+  last.content:insert(raw('#h(1fr)#sym.square.stroked'))
+end
+
+local function rows_of(blocks)
+  local rows = 0
+  blocks:walk {Table = function(tbl)
+    for _, body in ipairs(tbl.bodies) do rows = rows + #body.body end
+  end}
+  return rows
+end
+
 local function float(div)
   local kind = div.classes:includes('tbl') and 'table' or 'image'
   local caption = take(div, #div.content)
   local head = string.format('#float(kind: %s, title: "%s", number: "%s", caption: [', kind,
     div.attributes.title, div.attributes.number)
-  return call(head, caption, div.content, div.identifier)
+  local out = call(head, caption, div.content, div.identifier)
+  if kind == 'table' and rows_of(div.content) > ROWS_ON_A_PAGE then
+    out:insert(1, raw_block('#[#show figure: set block(breakable: true)'))
+    out:insert(raw_block(']'))
+  end
+  return out
 end
 
 function Div(div)
@@ -47,8 +70,9 @@ function Div(div)
     local head = '#theorem(style: "' .. style .. '", title: ['
     return call(head, take(div, 1), div.content, div.identifier)
   elseif div.classes:includes('proof') then
-    local mark = div.classes:includes('proof', 2) and 'true' or 'false'
-    return call('#proof(mark: ' .. mark .. ', title: [', take(div, 1), div.content, div.identifier)
+    local title = take(div, 1)
+    if div.classes[2] == 'proof' then add_end_mark(div.content) end
+    return call('#proof(title: [', title, div.content, div.identifier)
   elseif div.classes:includes('callout') then
     local kind = div.classes[2]:sub(#'callout-' + 1)
     return call('#callout(kind: "' .. kind .. '", title: [', take(div, 1), div.content,

@@ -1,0 +1,48 @@
+# `make report` and `make test` do all their own set-up. What is made goes to build/.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; \
+	done; echo python3)
+BUILD := $(or $(LATENTWALK_BUILD),build)
+BIN := .venv/bin
+# a quarto that pip has put into .venv is found, too
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: help setup report test grade reproduce bench doctor lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.stamp ## make .venv with everything that is needed
+
+report: .venv/.stamp .venv/.quarto-tried ## make build/report.pdf, .html and .ipynb
+	@$(RUN) $(BIN)/latentwalk render
+
+test: report ## run every check, the notebook's too; the score table comes last
+	@$(RUN) $(BIN)/python -m pytest --nbval --nbval-current-env tests "$(BUILD)/report.ipynb"
+
+grade: report ## run the checks of the graded items alone, and print the score table
+	@$(BIN)/python -m pytest -q -m item tests
+
+reproduce: .venv/.stamp ## train everything again from nothing, compare with the released models
+	@LATENTWALK_BUILD="$(BUILD)/reproduce" $(BIN)/python bench/reproduce.py
+
+bench: .venv/.stamp ## measure training speed, images a second of each model
+	@$(BIN)/python bench/steps.py
+
+doctor: .venv/.stamp ## say what this machine has, and how to mend what is missing
+	@$(RUN) $(BIN)/latentwalk doctor
+
+lint: .venv/.stamp ## check style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+clean: ## remove build/, with the weights that were trained here, and the tools' caches
+	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis .quarto
+
+.venv/.stamp: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON);" \
+	"install Python 3.11 or newer, or name one: make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) tools/setup_venv.py venv
+
+.venv/.quarto-tried: | .venv/.stamp
+	@$(PYTHON) tools/setup_venv.py quarto

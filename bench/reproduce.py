@@ -1,0 +1,108 @@
+"""Train the report's models again, from nothing, and compare with the released ones.
+
+Run by `make reproduce`, in a build folder of its own (build/reproduce), so the report's weights
+stay. A run that was interrupted goes on where it stopped; after a complete one, the next starts
+from nothing. The same processor and libraries repeat the numbers; others round differently, which
+is like another seed, so a number has a margin. Exit code 1: one lies outside its margin.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from latentwalk import checkpoints, paths, recipes
+from latentwalk.sealed import WeightsError
+
+MARGINS = {  # chosen, not measured: how far apart two seeds may well be
+    "test_accuracy_percent": 0.15,
+    "label_agreement_percent": 0.6,
+    "log_likelihood_nats": 0.8,
+}
+RELATIVE_MARGINS = {"frechet_ratio": 0.5}  # of the released value
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement of one model, then and now."""
+
+    model: str
+    metric: str
+    released: float | None
+    """None when nothing comparable was released."""
+    retrained: float
+    margin: float | None
+    """None for a number that is shown for information."""
+
+    @property
+    def verdict(self) -> str:
+        """Whether both agree: within, outside, or nothing to say."""
+        if self.margin is None or self.released is None:
+            return ""
+        return "within" if abs(self.retrained - self.released) <= self.margin else "outside"
+
+    def __str__(self) -> str:
+        then = "-" if self.released is None else f"{self.released:.5g}"
+        margin = "" if self.margin is None else f"{self.margin:.2g}"
+        numbers = f"{then:>10} {self.retrained:>10.5g} {margin:>7}"
+        return f"{self.model:<11} {self.metric:<35} {numbers} {self.verdict}".rstrip()
+
+
+def compare(model: str, released: Mapping[str, float], retrained: Mapping[str, float]) -> list[Row]:
+    """Put two sets of measurements side by side."""
+    rows = []
+    for metric, value in retrained.items():
+        then, margin = released.get(metric), MARGINS.get(metric)
+        if metric in RELATIVE_MARGINS and then is not None:
+            margin = RELATIVE_MARGINS[metric] * abs(then)
+        rows.append(Row(model, metric, then, value, margin))
+    return rows
+
+
+def retrained(name: str) -> dict[str, float]:
+    """Train a model, unless this run has trained it before it was interrupted: its metrics."""
+    built, found = recipes.status(name)[0]
+    if found.state == "valid":
+        print(f"{name}: trained before this run was interrupted")
+        return recipes.read(built, recipes.get(name)).metadata.metrics
+    return recipes.train(recipes.get(name), say=print).metadata.metrics
+
+
+def released(name: str) -> dict[str, float]:
+    """Give the metrics in the released weights, whatever code they were trained by."""
+    path = recipes.status(name)[1][0]
+    try:
+        return checkpoints.load_weights(path)[1].metrics
+    except WeightsError as error:
+        print(f"{name}: nothing to compare with: {error}")
+        return {}
+
+
+def start_over() -> None:
+    """Remove what a complete run has left."""
+    for name in recipes.recipes():
+        recipes.status(name)[0][0].unlink(missing_ok=True)
+    (paths.build_dir() / "comparison.txt").unlink()
+
+
+def main() -> int:
+    """Retrain, compare, write the table."""
+    if paths.build_dir() == paths.project_root() / "build":
+        print("reproduce: set LATENTWALK_BUILD to a folder of its own, as `make reproduce` does")
+        return 2
+    with paths.build_lock(print):
+        table = paths.build_dir() / "comparison.txt"
+        if table.exists():
+            start_over()
+        rows = [r for name in recipes.recipes() for r in compare(name, released(name), retrained(name))]
+        verdicts = [row.verdict for row in rows if row.verdict]
+        title = f"{'model':<11} {'measurement':<35} {'released':>10} {'retrained':>10}  margin"
+        last = f"{verdicts.count('outside')} of {len(verdicts)} outside their margin"
+        text = "\n".join([title, *map(str, rows), last])
+        with paths.atomic_path(table) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return 1 if "outside" in verdicts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

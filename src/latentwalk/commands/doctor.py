@@ -1,0 +1,183 @@
+"""`latentwalk doctor`: what this machine has, what is missing, and how to mend it."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from latentwalk import mnist_files, paths, student
+from latentwalk.commands.parsing import Outcome, parse
+from latentwalk.render.errors import RenderError
+from latentwalk.render.quarto import find_quarto
+
+ROOM_BYTES = 500_000_000  # weights, checkpoints, results and the report, generously
+HELP = """Say what this machine has, what is missing, and how to mend it.
+
+ok       as it should be
+note     works without; what happens instead is said
+broken   the report cannot be made before this is mended; the exit code is then 1
+
+Example:
+    latentwalk doctor
+"""
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """There is nothing to choose."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table."""
+
+    state: Literal["ok", "note", "broken"]
+    subject: str
+    value: str
+    mend: str = ""
+    """What to do, or what happens instead; empty when all is well."""
+
+    def __str__(self) -> str:
+        line = f"{self.state:<7} {self.subject:<11} {self.value}"
+        return f"{line}\n{'':<20}-> {self.mend}" if self.mend else line
+
+
+def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+    """Check everything, downloading and training nothing."""
+    parse(DoctorOptions, arguments, "latentwalk doctor", HELP)
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        _python, _libraries, _machine, _folders, _student, _data, _weights, _quarto,
+    ]  # fmt: skip
+    findings = [finding for check in checks for finding in _guarded(check)]
+    broken = sum(finding.state == "broken" for finding in findings)
+    verdict = f"{broken} broken" if broken else "nothing is broken"
+    return Outcome("\n".join([*map(str, findings), verdict]), 1 if broken else 0)
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """A library that cannot be imported, or a project that is not found, is a finding too."""
+    name = check.__name__.strip("_")
+    try:
+        yield from check()
+    except ImportError as error:
+        yield Finding("broken", name, f"{error}", "run `make setup`")
+    except paths.ProjectNotFoundError as error:
+        yield Finding("broken", name, "the project is not found", str(error))
+
+
+def _python() -> Iterator[Finding]:
+    new_enough = sys.version_info >= (3, 11)
+    mend = "" if new_enough else "use Python 3.11 or newer: make setup PYTHON=python3.12"
+    yield Finding("ok" if new_enough else "broken", "python", platform.python_version(), mend)
+
+
+def _libraries() -> Iterator[Finding]:
+    needed = [r for r in importlib.metadata.requires("latentwalk") or [] if "extra ==" not in r]
+    versions: dict[str, str | None] = {}
+    for name in (re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in needed):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    missing = [name for name, version in versions.items() if version is None]
+    if missing:
+        yield Finding("broken", "libraries", f"missing: {', '.join(missing)}", "run `make setup`")
+    shown = [f"{name} {version}" for name, version in versions.items() if name.startswith("torch")]
+    yield Finding("ok", "libraries", f"{len(versions) - len(missing)} found: {', '.join(shown)}")
+
+
+def _machine() -> Iterator[Finding]:
+    import torch
+
+    from latentwalk.provenance import device_name
+    from latentwalk.training import choose_precision
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    yield Finding("ok", "device", device_name(device))
+    yield Finding("ok", "threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
+    yield Finding("ok", "precision", f"{choose_precision(device)} (the faster one here)")
+
+
+def _folders() -> Iterator[Finding]:
+    yield Finding("ok", "project", str(paths.project_root()))
+    build = paths.build_dir()
+    place = next(folder for folder in (build, *build.parents) if folder.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        mend = "make it writable, or set LATENTWALK_BUILD to another folder"
+        yield Finding("broken", "build", f"{place}: {error.strerror}", mend)
+    else:
+        yield Finding("ok", "build", str(build))
+    free = shutil.disk_usage(place).free
+    room = free >= ROOM_BYTES
+    mend = "" if room else f"make room: {ROOM_BYTES / 1e9:.1f} GB are needed at most"
+    yield Finding("ok" if room else "broken", "disk", f"{free / 1e9:.1f} GB free", mend)
+
+
+def _student() -> Iterator[Finding]:
+    lines: list[str] = []
+    try:
+        found = student.load(say=lines.append)
+    except student.StudentFileError as error:
+        yield Finding("broken", "student", str(error), "mend that line of student.yml")
+        return
+    if lines:
+        yield Finding("note", "student", "student.yml is missing", lines[0])
+    hours = "no hours" if found.hours is None else f"{found.hours:g} hours"
+    yield Finding("ok", "student", f"{'named' if found.name else 'no name'}, {hours}")
+
+
+def _data() -> Iterator[Finding]:
+    folder, cache = paths.user_data_dir(), paths.data_cache()
+    if folder is not None:
+        try:
+            yield Finding("ok", "data", str(mnist_files.from_user(folder, cache)))
+        except mnist_files.DataError as error:
+            yield Finding("broken", "data", "LATENTWALK_DATA cannot be used", str(error))
+        return
+    lacking = mnist_files.lacking(cache)
+    if not lacking:
+        yield Finding("ok", "data", f"MNIST, verified, in {cache}")
+        return
+    value = f"{len(lacking)} of {len(mnist_files.FILES)} files are not in {cache}"
+    yield Finding("note", "data", value, "`latentwalk data` gets them, and says if it cannot")
+
+
+def _weights() -> Iterator[Finding]:
+    from latentwalk import recipes
+
+    for name in recipes.recipes():
+        places = recipes.status(name)
+        valid = [path for path, found in places if found.state == "valid"]
+        faults = [found for _, found in places if found.state not in ("valid", "missing")]
+        if valid:
+            yield Finding("ok", name, f"valid weights in {_near(valid[0])}")
+        for fault in faults:
+            state: Literal["note", "broken"] = "broken" if fault.state == "damaged" else "note"
+            mend = "it is not used; delete it, or `git checkout` it where it was released"
+            stale = f"`latentwalk train {name}` makes it anew; so does `latentwalk render`"
+            yield Finding(state, name, fault.reason, mend if state == "broken" else stale)
+        if not valid and not faults:
+            mend = f"`latentwalk train {name}` trains it; so does `latentwalk render`"
+            yield Finding("note", name, "no weights yet", mend)
+
+
+def _near(path: Path) -> Path:
+    root = paths.project_root()
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def _quarto() -> Iterator[Finding]:
+    try:
+        yield Finding("ok", "quarto", str(find_quarto()))
+    except RenderError as error:
+        yield Finding("note", "quarto", str(error), "the embedded renderer makes the same report")

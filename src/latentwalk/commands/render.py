@@ -1,0 +1,54 @@
+"""`latentwalk render`: make the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from latentwalk import data, paths, recipes, student
+from latentwalk.commands.parsing import Outcome, parse
+from latentwalk.render.engine import Engine, render_report
+
+HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
+
+Weights that are valid for the code, the configuration and the data are used as they are
+(build/weights before assets/weights); a model without any is trained first, with progress.
+Name and hours come from student.yml.
+
+Example:
+    latentwalk render --engine embedded
+"""
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How to render."""
+
+    engine: Engine = "auto"
+    """quarto insists on it, embedded never uses it, auto falls back from the first to the second."""
+
+
+def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+    """Train what is missing, then render.
+
+    Raises:
+        UsageError: no such option.
+        StudentFileError: student.yml is malformed.
+        DataError, TrainingDiverged: MNIST cannot be had, a model cannot be trained.
+        DocumentError, RenderError: the report cannot be made.
+    """
+    options = parse(RenderOptions, arguments, "latentwalk render", HELP)
+    student.load(say=say)  # its mistakes are said before anything takes minutes
+    with paths.build_lock(say):
+        data.obtain(say)
+        for name in recipes.recipes():
+            recipes.load(name, say)
+        say("rendering the report")
+        made = render_report(paths.report_file(), paths.build_dir(), options.engine, say)
+    files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
+    return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, where that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

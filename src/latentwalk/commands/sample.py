@@ -1,0 +1,124 @@
+"""`latentwalk sample MODEL`: write images that a trained model generates."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+
+from latentwalk import checkpoints, paths, recipes
+from latentwalk.commands.parsing import HELP, Outcome, parse, take_model
+from latentwalk.recipes import Recipe, Released
+from latentwalk.sealed import WeightsError
+
+PROGRAM = "latentwalk sample"
+MAX_COUNT = 100_000  # 0.3 GB of images, and twice that in memory
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """How many images, and where they go."""
+
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE.npz")]
+    """File to write, in a folder that exists; one that is there is replaced."""
+    count: int = 100
+    """How many images, 1 ... 100,000."""
+    seed: int = 0
+    """Decides the noise: the same seed gives the same images."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
+    """Weights of a variant, from `latentwalk train`; the report's own if left out."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MAX_COUNT:
+            raise ValueError(f"--count is {self.count}, expected 1 ... {MAX_COUNT}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed is {self.seed}, expected 0 ... 2^63 - 1")
+        if self.out.suffix != ".npz":
+            raise ValueError(f"--out is {self.out}, expected a name that ends in .npz")
+        if self.out.is_dir() or not self.out.parent.is_dir():
+            what = "is a folder" if self.out.is_dir() else f"needs the folder {self.out.parent}"
+            raise ValueError(f"--out {self.out} {what}; name a file in a folder that exists")
+
+
+def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+    """Generate images and write them with their inputs and labels.
+
+    Raises:
+        UsageError: no such model or option.
+        ValueError: an option out of range.
+        WeightsError: --weights names a file that cannot be used.
+        WriteError: the file cannot be written.
+    """
+    known = {r.name: r for r in recipes.recipes().values() if hasattr(r.model, "sample")}
+    if arguments[:1] and arguments[0] in HELP:
+        return Outcome(_help("MODEL", f"models: {', '.join(known)}\n"))
+    recipe = known[take_model(arguments, list(known), PROGRAM)]
+    program = f"{PROGRAM} {recipe.name}"
+    options = parse(SampleOptions, arguments[1:], program, _help(recipe.name))
+    trained = _trained(recipe, options.weights, say)
+    arrays = draw(trained, options.count, options.seed)
+    with paths.atomic_path(options.out) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    shapes = [f"  {name:<8} {array.shape} {array.dtype}" for name, array in arrays.items()]
+    return Outcome("\n".join([f"{options.out}: {recipe.name}, seed {options.seed}", *shapes]))
+
+
+def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:
+    """Generate `count` images from one seed.
+
+    Returns:
+        `images` (N, 1, 28, 28) float32 in [0, 1]; `inputs` (N, entries) float32, what the network
+        got; for a conditional model `labels` (N,) int64, balanced over the digits.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    samples = trained.recipe.model.sample(trained.network, count, rng)
+    arrays = {"images": samples.images.numpy(), "inputs": samples.inputs.numpy()}
+    if samples.labels is not None:
+        arrays["labels"] = samples.labels.numpy()
+    return arrays
+
+
+def _trained(recipe: Recipe, weights: Path | None, say: paths.Say) -> Released:
+    if weights is not None:
+        return recipes.read(weights, variant(recipe, weights))
+    if any(found.state == "valid" for _, found in recipes.status(recipe.name)):
+        return recipes.load(recipe.name, say)
+    with paths.build_lock(say):  # it has to be trained
+        return recipes.load(recipe.name, say)
+
+
+def variant(recipe: Recipe, weights: Path) -> Recipe:
+    """Give the recipe that a weights file says it was trained by.
+
+    Raises:
+        WeightsError: another model, a damaged file, or fields that the configuration lacks.
+    """
+    metadata = checkpoints.load_weights(weights)[1]
+    if metadata.name != recipe.name:
+        raise WeightsError(f"{weights} holds {metadata.name}, expected {recipe.name}", "misfit")
+    fields: dict[str, Any] = dict(metadata.recipe.configuration)
+    seed = fields.pop("seed", recipe.seed)
+    names = {field.name for field in dataclasses.fields(recipe.config)}
+    if fields.keys() != names:
+        odd = ", ".join(sorted(fields.keys() ^ names))
+        raise WeightsError(f"{weights} is stale: configuration fields changed: {odd}", "stale")
+    return dataclasses.replace(recipe, config=type(recipe.config)(**fields), seed=seed)
+
+
+def _help(name: str, models: str = "") -> str:
+    usage = f"usage: {PROGRAM} MODEL [OPTIONS]\n\n" if models else ""
+    return f"""{usage}Write images generated by a trained model, for use with your own tools.
+{models}
+The file holds, as NumPy arrays:
+    images  (N, 1, 28, 28) float32 in [0, 1], 1 is ink
+    inputs  (N, entries) float32, what the network got
+    labels  (N,) int64, the digits asked for: conditional models only, 0 1 ... 9 0 1 ...
+It is written in full or not at all. Without valid weights the model is trained first.
+
+Example:
+    {PROGRAM} {name if not models else "cgan"} --count 100 --seed 1 --out digits.npz
+"""

@@ -1,0 +1,129 @@
+"""`latentwalk train MODEL`: train a model of the report, or a variant of it."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Generic, Literal, TypeVar
+
+import torch
+import tyro
+
+from latentwalk import paths, recipes
+from latentwalk.commands.parsing import HELP, Outcome, parse, take_model
+from latentwalk.recipes import Recipe
+from latentwalk.training import Precision
+
+PROGRAM = "latentwalk train"
+SUFFIX = ".safetensors"
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class TrainOptions(Generic[Config]):
+    """Every field of the model's configuration, and how to run."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
+    """Its fields are options of their own."""
+    seed: int = 2017
+    """Decides the initial weights, the order of the images and the noise."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
+    """Weights file to write, in a folder that exists. Left out: see above."""
+    precision: Precision = "auto"
+    """Number format of the convolutions; auto times both and takes the faster."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a GPU when there is one."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"--seed is {self.seed}, expected 0 ... 2^63 - 1")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("--device is cuda, but there is no GPU that PyTorch can use; use cpu")
+
+
+def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+    """Train one model, or go on with its interrupted training, and write its weights.
+
+    Raises:
+        UsageError: no such model or option.
+        ValueError: a configuration field out of range, or a file that must not be written.
+        TrainingDiverged: a loss stopped being finite.
+    """
+    known = recipes.recipes()
+    if arguments[:1] and arguments[0] in HELP:
+        return Outcome(_overview(known.values()))
+    recipe = known[take_model(arguments, list(known), PROGRAM)]
+    options = parse(
+        TrainOptions[type(recipe.config)],  # type: ignore[misc]
+        arguments[1:],
+        f"{PROGRAM} {recipe.name}",
+        _help(recipe),
+        TrainOptions(recipe.config, recipe.seed),
+    )
+    chosen = dataclasses.replace(recipe, config=options.config, seed=options.seed)
+    out = target(recipe, chosen, options.out)
+    with paths.build_lock(say):
+        trained = recipes.train(
+            chosen, out=out, precision=options.precision, device=_device(options.device), say=say
+        )
+    rows = [f"  {name:<36} {value:.6g}" for name, value in trained.metadata.metrics.items()]
+    return Outcome("\n".join([f"{out}: trained in {trained.metadata.seconds:.0f} s", *rows]))
+
+
+def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
+    """Where the weights go: a variant never takes the place of a model of the report.
+
+    Args:
+        recipe: the report's.
+        chosen: what is to be trained.
+        out: what the reader named, if anything.
+
+    Raises:
+        ValueError: for a file that cannot be, or must not be, written.
+    """
+    own = paths.built_weights_dir() / f"{recipe.name}{SUFFIX}"
+    if out is None:
+        changed = chosen.key() != recipe.key()
+        return own.with_stem(f"{recipe.name}-{chosen.key().digest[:8]}") if changed else own
+    if out.suffix != SUFFIX:
+        raise ValueError(f"--out is {out}, expected a name that ends in {SUFFIX}")
+    if out.is_dir() or not out.parent.is_dir():
+        what = "is a folder" if out.is_dir() else f"is in {out.parent}, which is no folder"
+        raise ValueError(f"--out {out} {what}; name a file in a folder that exists")
+    folders = [paths.built_weights_dir().resolve(), paths.released_weights_dir().resolve()]
+    reserved = out.resolve().parent in folders and out.stem in recipes.recipes()
+    if reserved and (out.resolve() != own.resolve() or chosen.key() != recipe.key()):
+        raise ValueError(f"--out {out} is where the report's weights lie; choose another name")
+    return out
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _overview(known: Iterable[Recipe]) -> str:
+    rows = [f"  {recipe.name:<12} {recipe.purpose}" for recipe in known]
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} MODEL [OPTIONS]\n",
+            "Train a model of the report, or a variant of it.\n",
+            "models:", *rows,
+            f"\n`{PROGRAM} MODEL --help` lists the options, one for each configuration field.",
+        ]
+    )  # fmt: skip
+
+
+def _help(recipe: Recipe) -> str:
+    name = recipe.name
+    return f"""Train the model `{name}` ({recipe.purpose}) on MNIST, measure it, write its weights.
+
+As it stands, the weights go to build/weights/{name}{SUFFIX}, and the report uses them from then
+on. With another configuration or seed this is a variant: it goes to
+build/weights/{name}-<8 hexadecimal digits of what makes it>{SUFFIX}, or to --out, and the report's
+weights stay. An interrupted training goes on when the same command is given again.
+
+Example:
+    {PROGRAM} {name} --steps 500 --out {name}-short{SUFFIX}
+"""

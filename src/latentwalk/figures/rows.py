@@ -1,0 +1,93 @@
+"""What the picture figures are laid out from: rows of images, readings, inputs and names."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from latentwalk.experiments.judged import Judged
+from latentwalk.figures.style import (
+    ALERT,
+    INK,
+    MUTED,
+    SIGNED,
+    SIGNED_LIMIT,
+    TEXT_WIDTH_MM,
+    draw_frame,
+    draw_image,
+    percent,
+    write,
+)
+
+MARGIN_MM = 15.0  # at the left, for the names of rows
+GAP_MM = 1.5
+INPUTS_MM = 24.0
+JUDGE_MM = 8.5  # the judge's label and certainty below an image
+
+
+def columns(count: int) -> tuple[np.ndarray, float]:
+    """Left edges and side of `count` square images that fill a row."""
+    side = (TEXT_WIDTH_MM - MARGIN_MM - 0.3 - (count - 1) * GAP_MM) / count
+    return MARGIN_MM + np.arange(count) * (side + GAP_MM), side
+
+
+def name_row(axes: Axes, y: float, name: str, color: str = INK) -> None:
+    """Write a row's name at the left of a sheet."""
+    write(axes, MARGIN_MM - 2.5, y, name, 8.5, ha="right", color=color, linespacing=1.15)
+
+
+def draw_judgement(
+    axes: Axes, x: float, y: float, label: int, certainty: float, expected: set[int] | None = None
+) -> None:
+    """Write the judge's digit and certainty below an image; a digit not expected stands out."""
+    odd = expected is not None and label not in expected
+    write(axes, x, y + 2.6, str(label), 10.0, color=ALERT if odd else INK, weight="bold")
+    write(axes, x, y + 6.3, percent(certainty), 7.0, color=ALERT if odd else MUTED)
+
+
+def draw_strip(
+    axes: Axes, y: float, strip: Judged, name: str, color: str = INK, *, path: bool = True
+) -> float:
+    """Draw a row of images with the judge's reading below; return where the row ends."""
+    lefts, side = columns(len(strip.images))
+    expected = {int(strip.labels[0]), int(strip.labels[-1])} if path else None
+    name_row(axes, y + side / 2, name, color)
+    for n, left in enumerate(lefts):
+        draw_image(axes, strip.images[n], left, y, side)
+        label, certainty = int(strip.labels[n]), float(strip.certainty[n])
+        draw_judgement(axes, left + side / 2, y + side, label, certainty, expected)
+    return y + side + JUDGE_MM
+
+
+def draw_inputs(axes: Axes, y: float, inputs: np.ndarray, name: str, height: float) -> float:
+    """Draw inputs (B, Z) as columns of colour, entry 1 on top; return where they end."""
+    lefts, side = columns(len(inputs))
+    for left, column in zip(lefts, inputs, strict=True):
+        extent = (left, left + side, y + height, y)
+        drawn = axes.imshow(column[:, None], cmap=SIGNED, extent=extent, aspect="auto")
+        drawn.set_clim(-SIGNED_LIMIT, SIGNED_LIMIT)
+        draw_frame(axes, left, y, side, height)
+    name_row(axes, y + height / 2, name)
+    entry = height / inputs.shape[1]
+    for place, number in ((0.5, 1), (inputs.shape[1] - 0.5, inputs.shape[1])):
+        write(axes, MARGIN_MM - 1.0, y + place * entry, str(number), 6.0, ha="right", color=MUTED)
+    return y + height
+
+
+def draw_scale(axes: Axes, y: float) -> None:
+    """Draw the key to the inputs' colours at the right."""
+    left, width, height = TEXT_WIDTH_MM - 42.0, 30.0, 1.6
+    steps = np.linspace(-1, 1, 101)[None]
+    axes.imshow(steps, cmap=SIGNED, extent=(left, left + width, y + height, y), aspect="auto")
+    draw_frame(axes, left, y, width, height)
+    middle = y + height / 2
+    write(axes, left - 1.2, middle, f"\N{MINUS SIGN}{SIGNED_LIMIT:g}", 7.0, ha="right", color=MUTED)
+    write(axes, left + width + 1.2, middle, f"{SIGNED_LIMIT:g}", 7.0, ha="left", color=MUTED)
+    write(axes, left - 6.0, middle, "value of an entry", 7.0, ha="right", color=MUTED)
+
+
+def draw_times(axes: Axes, y: float, steps: int) -> None:
+    """Write the time t of every step above its column."""
+    lefts, side = columns(steps)
+    name_row(axes, y, "$t$")
+    for n, left in enumerate(lefts):
+        text = "0" if n == 0 else "1" if n == steps - 1 else f"{n}/{steps - 1}"
+        write(axes, left + side / 2, y, text, 8.0)

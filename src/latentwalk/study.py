@@ -1,0 +1,116 @@
+"""Everything the report's cells start from: the trained models, the digits, and one seed.
+
+Each method answers one item: it calls the item's experiment, or reads its saved result when
+weights, arguments and code are still the same (see `results.obtain`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from latentwalk import data, recipes, results
+from latentwalk.data import Digits
+from latentwalk.experiments import problem2, problem3, problem4, quality, smoothness
+from latentwalk.recipes import Released
+
+GENERATORS = {
+    "d (Problem 2)": "gan",
+    "10 d (4a alone)": "gan_10d",
+    "d + 10 (4b alone)": "gan_onehot",
+    "10 d + 10 (4a and 4b)": "cgan",
+}
+"""The readings of the statement in 4a and 4b, and the model that stands for each."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The trained models and the digits."""
+
+    released: dict[str, Released]
+    """Every model of `recipes.recipes()`, by name."""
+    train: Digits
+    test: Digits
+    seed: int
+    """Of everything that the experiments draw."""
+
+    def ten_samples(self) -> problem2.TenSamples:
+        """2b: ten images from the GAN, with their inputs."""
+        return self._obtain("2b", problem2.ten_samples, ["gan"], rng=self._rng(2))
+
+    def pick_pair(
+        self, samples: problem2.TenSamples, pair: tuple[int, int] | None = None
+    ) -> problem2.Pair:
+        """2c: the two images between which the path runs, by rule or by the reader's choice."""
+        return results.obtain(
+            "2c", problem2.pick_pair, self._key(["gan", "classifier"]), samples=samples, pair=pair
+        )
+
+    def generator_path(self, pair: problem2.Pair) -> problem2.GeneratorPath:
+        """2d and 2e: ten steps between the pair's inputs, generated; and their pixel blend."""
+        return self._obtain("2e", problem2.generator_path, ["gan"], pair=pair)
+
+    def vae_path(self, digits: Sequence[int]) -> problem3.VaePath:
+        """3b and 3c: two test images of these digits, their codes, and the path between."""
+        start, end = (int(digit) for digit in digits)
+        return self._obtain("3c", problem3.vae_path, ["vae"], test=self.test, digits=(start, end))
+
+    def quality(self) -> quality.Quality:
+        """3d: the GAN's and the VAE's images, measured."""
+        return self._obtain(
+            "3d", quality.compare_quality, ["gan", "vae"],
+            train=self.train, test=self.test, rng=self._rng(3),
+        )  # fmt: skip
+
+    def smoothness(self) -> smoothness.Smoothness:
+        """3e: many paths of both models, measured."""
+        return self._obtain(
+            "3e", smoothness.compare_smoothness, ["gan", "vae"],
+            train=self.train, test=self.test, rng=self._rng(4),
+        )  # fmt: skip
+
+    def input_readings(self) -> problem4.InputReadings:
+        """4a and 4b: every reading of the statement, side by side."""
+        generators = {title: self.released[name].network for title, name in GENERATORS.items()}
+        return results.obtain(
+            "4b", problem4.input_readings, self._key([*GENERATORS.values(), "classifier"]),
+            generators=generators, classifier=self.released["classifier"].network,
+            train=self.train, test=self.test, rng=self._rng(5),
+        )  # fmt: skip
+
+    def digit_grid(self) -> problem4.DigitGrid:
+        """4d: ten images of each digit."""
+        return self._obtain("4d", problem4.digit_grid, ["cgan"], rng=self._rng(6))
+
+    def agreement(self) -> problem4.Agreement:
+        """4d: how often the judge reads the digit asked for."""
+        return self._obtain("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=self._rng(7))
+
+    def _rng(self, purpose: int) -> torch.Generator:
+        """Give each experiment its own draws, so that running one does not change another."""
+        return torch.Generator().manual_seed(1000 * self.seed + purpose)
+
+    def _key(self, names: Sequence[str]) -> str:
+        return " ".join(f"{n}:{self.released[n].metadata.tensor_digest[:16]}" for n in names)
+
+    def _obtain(
+        self, item: str, function: Callable[..., Any], names: Sequence[str], **arguments: Any
+    ) -> Any:
+        """Run an experiment that takes the judge and one network of each kind named."""
+        parameter = {"gan": "generator", "cgan": "generator", "vae": "vae"}
+        networks = {parameter[name]: self.released[name].network for name in names}
+        networks["classifier"] = self.released["classifier"].network
+        key = self._key([*names, "classifier"])
+        return results.obtain(item, function, key, **networks, **arguments)
+
+
+def open_study(seed: int, say: Callable[[str], None] = print) -> Study:
+    """Load the digits and the six models; what has no valid weights is trained first.
+
+    Args:
+        seed: of everything that the experiments draw.
+        say: gets a line for everything out of the ordinary, such as stale weights.
+    """
+    released = {name: recipes.load(name, say) for name in recipes.recipes()}
+    return Study(released, data.load("train", say), data.load("test", say), seed)

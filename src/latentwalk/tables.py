@@ -1,0 +1,149 @@
+"""The report's tables, as markdown: they format what they are given and compute nothing."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from latentwalk.evaluation.intervals import Estimate
+from latentwalk.experiments.problem2 import Pair
+from latentwalk.experiments.problem4 import InputReadings
+from latentwalk.experiments.quality import Quality
+from latentwalk.experiments.smoothness import Smoothness
+from latentwalk.recipes import Released
+
+SMOOTHNESS_COLUMNS = {
+    "walk_quality": "walk quality",
+    "steadiness": "steadiness",
+    "realism": "realism",
+    "label_switches": "label switches",
+    "third_digit_steps": "third-digit steps",
+    "sharpness_drop": "sharpness drop",
+}
+"""Measures of `PathMeasures` that the report's table shows, and what it calls them."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Lay out a pipe table.
+
+    Args:
+        header: the columns' names.
+        rows: cells as markdown, one sequence a row.
+        left: how many columns, from the first, are set flush left; the others flush right.
+    """
+    rules = [":---" if column < left else "---:" for column in range(len(header))]
+    lines = [header, rules, *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def number(estimate: Estimate, digits: int = 2) -> str:
+    """Write a value with its interval: 1.23 (1.10 to 1.36)."""
+    value, low, high = (f"{v:.{digits}f}" for v in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
+
+
+def percent(estimate: Estimate, digits: int = 2) -> str:
+    """Write a share in percent with its interval."""
+    scaled = Estimate(100 * estimate.value, 100 * estimate.low, 100 * estimate.high, estimate.level)
+    return number(scaled, digits)
+
+
+def pair_inputs(pair: Pair) -> str:
+    """2c: the inputs of the two images, entry by entry."""
+    header = ["entry", *(str(entry + 1) for entry in range(pair.inputs.shape[1]))]
+    names = (r"$\epsilon_{\mathrm{start}}$", r"$\epsilon_{\mathrm{end}}$")
+    rows = [
+        [name, *(f"{value:.2f}".replace("-", "−") for value in inputs)]
+        for name, inputs in zip(names, pair.inputs, strict=True)
+    ]
+    return table(header, rows)
+
+
+def quality(result: Quality) -> str:
+    """3d: one kind of images a row."""
+    header = ["images", "Fréchet distance / floor", "sharpness", "certainty", "digit shares off by"]
+    rows = [
+        [row.name, number(row.ratio), number(row.sharpness, 3), number(row.certainty, 3),
+         f"{100 * row.label_distance:.1f} %"]
+        for row in result.rows
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def smoothness(result: Smoothness) -> str:
+    """3e: one kind of paths a row, means over the pairs."""
+    header = ["paths", *SMOOTHNESS_COLUMNS.values()]
+    rows = [
+        [
+            row.name,
+            *(f"{row.measures[name].value:.2f}".replace("-", "−") for name in SMOOTHNESS_COLUMNS),
+        ]
+        for row in result.rows
+    ]
+    return table(header, rows)
+
+
+def input_readings(result: InputReadings) -> str:
+    """4a and 4b: one reading of the statement a row."""
+    header = ["input", "tensor", "noise", "one-hot", "first layer", "all parameters",
+              "Fréchet / floor", "label agreement"]  # fmt: skip
+    rows = [
+        [row.name, " x ".join(str(size) for size in row.input_shape), str(row.latent_size),
+         str(row.one_hot_entries), f"{row.first_layer_parameters:,}", f"{row.parameters:,}",
+         number(row.ratio, 1), percent(row.agreement, 1) + " %" if row.agreement else "no labels"]
+        for row in result.rows
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def configurations(released: dict[str, Released]) -> str:
+    """Every field of every configuration, one model a column."""
+    configs = {name: model.recipe.config for name, model in released.items()}
+    names = list(dict.fromkeys(f.name for config in configs.values() for f in fields(config)))
+    rows = [
+        [
+            name.replace("_", " "),
+            *(_setting(getattr(config, name, None)) for config in configs.values()),
+        ]
+        for name in names
+    ]
+    return table(["field", *(f"`{name}`" for name in configs)], rows)
+
+
+def _setting(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def computing(released: dict[str, Released]) -> str:
+    """What each model's training took."""
+    header = ["model", "used for", "parameters", "steps", "images", "minutes"]
+    rows = []
+    for name, model in released.items():
+        parameters = sum(p.numel() for p in model.network.parameters())
+        steps = model.metadata.steps
+        images = steps * model.recipe.config.batch_size
+        minutes = f"{model.metadata.seconds / 60:.1f}"
+        rows.append(
+            [
+                f"`{name}`",
+                model.recipe.purpose,
+                f"{parameters:,}",
+                f"{steps:,}",
+                f"{images:,}",
+                minutes,
+            ]
+        )
+    return table(header, rows, left=2)
+
+
+def total_minutes(released: dict[str, Released]) -> float:
+    """Give the computing time of all trainings together."""
+    return sum(model.metadata.seconds for model in released.values()) / 60
+
+
+def hardware(released: dict[str, Released]) -> str:
+    """Say on what the models were trained, naming each different machine once."""
+    seen = set()
+    for metadata in (model.metadata for model in released.values()):
+        torch, precision = (metadata.versions[name] for name in ("torch", "precision"))
+        seen.add(f"{metadata.device}, {metadata.threads} threads, PyTorch {torch}, {precision}")
+    return "; ".join(sorted(seen))

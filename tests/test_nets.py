@@ -1,0 +1,160 @@
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny import frozen_copy, rng, shaken
+from torch import nn
+
+from latentwalk.models.nets import (
+    Decoder,
+    Encoder,
+    ResidualBlock,
+    check_positive,
+    running_average,
+    warm_up_cosine,
+)
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_residual_block_starts_as_the_identity_and_keeps_the_shape(normalise):
+    block = ResidualBlock(6, normalise=normalise)
+    x = torch.randn(3, 6, 5, 7, generator=rng())
+    assert torch.equal(block(x), x)
+    moved = shaken(block)(x)
+    assert moved.shape == x.shape
+    assert not torch.allclose(moved, x, atol=0.01)
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+@pytest.mark.parametrize("input_size", [1, 13])
+def test_decoder_makes_an_image_of_each_input(input_size, blocks):
+    decoder = shaken(Decoder(input_size, width=4, blocks=blocks)).eval()
+    first, second = torch.randn(2, 3, input_size, generator=rng()).unbind()
+    logits = decoder(first)
+    assert logits.shape == (3, 1, 28, 28)
+    assert (logits - decoder(second)).abs().gt(0).all()  # the input reaches every pixel
+    assert len(decoder.coarse) == len(decoder.fine) == blocks
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_encoder_gives_98_times_width_features_and_sees_every_pixel(blocks):
+    encoder = shaken(Encoder(4, blocks))
+    images = torch.rand(3, 1, 28, 28, generator=rng(), requires_grad=True)
+    features = encoder(images)
+    assert features.shape == (3, 98 * 4) == (3, encoder.output_size)
+    features.square().sum().backward()
+    assert images.grad.abs().gt(0).all()
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "expected"),
+    [
+        (Decoder(5, 4), (2, 6), "(any, 5)"),
+        (Decoder(5, 4), (5,), "(any, 5)"),
+        (Encoder(4), (2, 28, 28), "(any, 1, 28, 28)"),
+        (Encoder(4), (2, 3, 28, 28), "(any, 1, 28, 28)"),
+        (Encoder(4), (2, 1, 32, 32), "(any, 1, 28, 28)"),
+    ],
+)
+def test_wrong_shapes_are_refused_with_both_shapes(network, shape, expected):
+    with pytest.raises(ValueError, match="expected") as error:
+        network(torch.zeros(shape))
+    assert str(shape) in str(error.value)
+    assert expected in str(error.value)
+
+
+def test_only_a_normalised_encoder_lets_an_images_neighbours_matter():
+    images = torch.rand(4, 1, 28, 28, generator=rng())
+    plain, normalised = shaken(Encoder(4)), shaken(Encoder(4, normalise=True))
+    together, alone = plain(images), torch.cat([plain(image[None]) for image in images])
+    torch.testing.assert_close(together, alone)
+    other = torch.cat([images[:1], 1 - images[1:]])
+    assert not torch.allclose(normalised(images)[0], normalised(other)[0], atol=1e-3)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in plain.modules())
+
+
+def test_memory_layout_does_not_change_the_result():
+    images = torch.rand(4, 1, 28, 28, generator=rng())
+    encoder, decoder = shaken(Encoder(4)), shaken(Decoder(5, 4)).eval()
+    features, logits = encoder(images), decoder(torch.ones(2, 5))
+    for network in (encoder, decoder):
+        network.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(encoder(images), features, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(decoder(torch.ones(2, 5)), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_warm_up_is_a_straight_line_and_then_pytorchs_cosine():
+    steps, warm_up = 200, 10
+    factors = [warm_up_cosine(step, steps, 0.05) for step in range(steps + 1)]
+    assert factors[:warm_up] == pytest.approx([(step + 1) / 10 for step in range(warm_up)])
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps - warm_up)
+    expected = []
+    for _ in range(warm_up, steps + 1):
+        expected.append(cosine.get_last_lr()[0])
+        optimizer.step()
+        cosine.step()
+    assert factors[warm_up:] == pytest.approx(expected, abs=1e-6)
+    assert factors[-1] == 0
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_short_trainings_still_learn_at_their_first_step(steps):
+    factors = [warm_up_cosine(step, steps) for step in range(steps)]
+    assert factors[0] == 1
+    assert all(0 < factor <= 1 for factor in factors)
+
+
+def test_running_average_follows_its_rule_for_weights_and_batch_statistics():
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    average = running_average(network, decay=0.3)
+    expected = None
+    for update in range(6):
+        shaken(network, seed=update)
+        network(torch.randn(5, 3, generator=rng(update)))  # moves the batch statistics
+        now = frozen_copy(network)
+        average.update_parameters(network)
+        decay = 0.0 if expected is None else min(0.3, (1 + update) / (10 + update))
+        expected = expected or now
+        for name, value in now.items():
+            mixed = decay * expected[name] + (1 - decay) * value
+            expected[name] = mixed if value.is_floating_point() else value
+        torch.testing.assert_close(average.module.state_dict(), expected)
+        torch.testing.assert_close(network.state_dict(), now, rtol=0, atol=0)
+    assert average.module[1].num_batches_tracked == 6
+    assert average.module[1].running_mean.abs().max() > 0
+
+
+@dataclass(frozen=True)
+class Config:
+    rate: float = 0.1
+    count: int = 3
+    offset: float = 0.0
+
+    def __post_init__(self):
+        check_positive(self, zero_allowed=("offset",))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("rate", 0.0, "more than 0"),
+        ("rate", -0.1, "more than 0"),
+        ("rate", float("nan"), "more than 0"),
+        ("rate", float("inf"), "more than 0"),
+        ("count", 0, "more than 0"),
+        ("count", -3, "more than 0"),
+        ("offset", -1e-9, "0 or more"),
+        ("offset", float("nan"), "0 or more"),
+    ],
+)
+def test_numbers_out_of_range_are_named(field, value, wanted):
+    with pytest.raises(ValueError, match="expected") as error:
+        Config(**{field: value})
+    assert str(error.value) == f"Config.{field} is {value}, expected {wanted}"
+
+
+def test_numbers_in_range_and_fields_without_numbers_pass():
+    assert Config(rate=1e-12, count=1, offset=0.0).offset == 0
+    check_positive(SimpleNamespace(name="", flag=False))

@@ -1,0 +1,190 @@
+"""Make .venv for the Makefile: safe to interrupt, safe to run twice at once.
+
+Runs under whatever Python the machine has, so that a too old one is told what is wrong.
+
+Usage: python3 tools/setup_venv.py venv     .venv with the package and its dependencies
+       python3 tools/setup_venv.py quarto   look for Quarto once, try pip, never fail
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST = (3, 11)
+QUARTO_SECONDS = 240  # pip downloads all of Quarto; where it is refused, that takes two
+
+
+def say(line):
+    print("setup: " + line, flush=True)
+
+
+def venv_python():
+    return ROOT / ".venv" / "bin" / "python"
+
+
+def stamp():
+    return ROOT / ".venv" / ".stamp"
+
+
+def marker():
+    """Lies in .venv while something is being installed, and stays there after an interruption."""
+    return ROOT / ".venv" / ".unfinished"
+
+
+@contextlib.contextmanager
+def locked():
+    """One at a time; the lock goes with the process, and leaves no file."""
+    folder = os.open(str(ROOT), os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("another make is installing; waiting for it")
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def check_python():
+    """Stop with one line when this Python will not do."""
+    if sys.version_info < OLDEST:
+        got = ".".join(map(str, sys.version_info[:3]))
+        sys.exit(
+            "setup: latentwalk needs Python 3.11 or newer, and %s is %s; install a newer one, "
+            "or name it: make setup PYTHON=python3.12" % (sys.executable, got)
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError as error:
+        sys.exit(
+            "setup: %s cannot make virtual environments (%s); on Debian and Ubuntu: "
+            "sudo apt install python3-venv" % (sys.executable, error)
+        )
+
+
+def is_current():
+    """Whether the last installation was completed after the last change of what is needed."""
+    inputs = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    made = stamp().stat().st_mtime if stamp().exists() else 0.0
+    return venv_python().exists() and all(made >= path.stat().st_mtime for path in inputs)
+
+
+def is_usable():
+    """Whether .venv can be installed into: not half made, not of a removed or too old Python."""
+    if marker().exists() or not venv_python().exists():
+        return False
+    check = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
+    command = [str(venv_python()), "-c", check]
+    try:
+        return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def remove(folder):
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(str(folder))
+
+
+def run(command, reason):
+    """Run a step; stop with one line after its own messages when it fails."""
+    if subprocess.run([str(word) for word in command], cwd=str(ROOT)).returncode:
+        sys.exit("setup: %s (see above); the same command tries again" % reason)
+
+
+def make_venv():
+    """An empty environment; what was half made is thrown away, because pip would trust it."""
+    if (ROOT / ".venv").exists():
+        say("the environment in .venv is not complete; making it anew")
+    remove(ROOT / ".venv")
+    (ROOT / ".venv").mkdir()
+    marker().touch()
+    # when .venv itself is activated, `python3` is the one that was just thrown away
+    python = getattr(sys, "_base_executable", None) or sys.executable
+    run([python, "-m", "venv", ROOT / ".venv"], "the virtual environment could not be made")
+
+
+def install():
+    marker().touch()
+    with contextlib.suppress(FileNotFoundError):
+        stamp().unlink()
+    say("installing dependencies into .venv (PyTorch is large)")
+    pip = [venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run(
+        [*pip, "-c", "constraints.txt", "-e", ".[test]"],
+        "pip could not install the dependencies",
+    )
+
+
+def write_quarto_environment():
+    """Let `quarto render` find the interpreter from a shell in which nothing is activated."""
+    quote = '"' if "'" in str(ROOT) else "'"
+    line = "QUARTO_PYTHON=%s%s%s\n" % (quote, venv_python(), quote)
+    (ROOT / "_environment.local").write_text("# written by make setup\n" + line, encoding="utf-8")
+
+
+def set_up():
+    """Make .venv complete, or leave it as it is when it is."""
+    check_python()
+    with locked():
+        if is_current() and not marker().exists():
+            return
+        started = time.monotonic()
+        if not is_usable():
+            make_venv()
+        install()
+        write_quarto_environment()
+        marker().unlink()
+        stamp().touch()
+        say("done in %.0f s" % (time.monotonic() - started))
+
+
+def run_briefly(command, seconds):
+    """Whether a command succeeds in time; it and what it started are ended otherwise."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([str(word) for word in command], start_new_session=True, **quiet)
+    try:
+        return process.wait(timeout=seconds) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def look_for_quarto():
+    """Try pip once an environment when there is no Quarto; going on without it is fine."""
+    tried = ROOT / ".venv" / ".quarto-tried"
+    with locked():
+        if tried.exists():
+            return
+        if not shutil.which("quarto") and not (ROOT / ".venv" / "bin" / "quarto").exists():
+            say("no quarto on PATH; asking pip for it")
+            pip = [venv_python(), "-m", "pip", "install", "--no-deps", "--retries=0", "--timeout=5"]
+            if not run_briefly([*pip, "quarto-cli>=1.9"], QUARTO_SECONDS):
+                say("pip has no quarto to offer; the embedded renderer makes the report")
+        tried.touch()
+
+
+if __name__ == "__main__":
+    actions = {"venv": set_up, "quarto": look_for_quarto}
+    if len(sys.argv) != 2 or sys.argv[1] not in actions:
+        sys.exit(__doc__)
+    try:
+        actions[sys.argv[1]]()
+    except KeyboardInterrupt:
+        sys.exit("setup: interrupted; the same command starts again")
+    except OSError as error:
+        sys.exit("setup: %s: %s" % (error.filename or "error", error.strerror))
