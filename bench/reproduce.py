@@ -93,7 +93,9 @@ def main() -> int:
         table = paths.build_dir() / "comparison.txt"
         if table.exists():
             start_over()
-        rows = [r for name in recipes.recipes() for r in compare(name, released(name), retrained(name))]
+        rows = [
+            r for name in recipes.recipes() for r in compare(name, released(name), retrained(name))
+        ]
         verdicts = [row.verdict for row in rows if row.verdict]
         title = f"{'model':<11} {'measurement':<35} {'released':>10} {'retrained':>10}  margin"
         last = f"{verdicts.count('outside')} of {len(verdicts)} outside their margin"

@@ -65,7 +65,8 @@ def main() -> None:
             rates[case].append(rate)
     print(f"{provenance.device_name(device)}, {torch.get_num_threads()} threads, ", end="")
     print(f"torch {torch.__version__}, {options.repetitions} x {options.steps} steps")
-    print(f"{'model':<11} {'precision':<9} {'images/s':>9} {'lowest':>8} {'highest':>8} {'ms/step':>8}")
+    spread = f"{'lowest':>8} {'highest':>8}"
+    print(f"{'model':<11} {'precision':<9} {'images/s':>9} {spread} {'ms/step':>8}")
     for (name, precision), found in rates.items():
         median = statistics.median(found)
         step = 1000 * cases[name, precision].config.batch_size / median

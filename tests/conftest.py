@@ -1,6 +1,23 @@
 import pytest
+import score_table
+from hypothesis import HealthCheck, settings
 
-from latentwalk import data
+from latentwalk import data, rubric
+
+
+def pytest_configure(config):
+    score_table.register(config, rubric.load())
+
+
+# the same examples in every run, and no failure because a machine is busy
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

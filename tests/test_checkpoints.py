@@ -55,11 +55,10 @@ def test_weights_round_trip(file):
     assert status(file, KEY) == checkpoints.WeightsStatus("valid", "")
 
 
-def test_saving_returns_the_complete_metadata_and_repeats_itself(file):
-    before = file.read_bytes()
+def test_saving_returns_the_complete_metadata(file):
     returned = save_weights(file, network().state_dict(), METADATA)
+    assert returned.tensor_digest
     assert returned == load_weights(file)[1]
-    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -134,7 +133,7 @@ def test_manifest_is_computed_from_the_files(file):
     entry = written["gan.safetensors"]
     assert entry["bytes"] == file.stat().st_size
     assert entry["recipe_key"] == KEY.digest
-    assert entry["configuration"] == {"latent_size": 16}
+    assert entry["recipe"]["configuration"] == {"latent_size": 16}
     assert entry["sha256"] != written["vae.safetensors"]["sha256"]
 
 
@@ -190,7 +189,7 @@ def same(a, b):
     return repr(a) == repr(b)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(states)
 def test_any_state_survives(state):
     with tempfile.TemporaryDirectory() as folder:

@@ -50,6 +50,8 @@ def game(config, step, seed=0):
         ({"beta2": 1.5}, "beta2 is 1.5, expected less than 1"),
         ({"beta2": 0.0}, "beta2 is 0.0, expected more than 0"),
         ({"penalty": -1.0}, "penalty is -1.0, expected 0 or more"),
+        ({"naming": -0.1}, "naming is -0.1, expected 0 or more"),
+        ({"discriminator_width": 0}, "discriminator_width is 0, expected more than 0"),
         ({"penalty_interval": 0}, "penalty_interval is 0, expected more than 0"),
         ({"average_decay": 1.0}, "average_decay is 1.0, expected less than 1"),
         ({"average_decay": math.nan}, "average_decay is nan, expected more than 0"),
@@ -62,7 +64,9 @@ def test_configuration_out_of_range_names_field_got_and_expected(fields, words):
 
 
 def test_bounds_that_are_allowed_pass():
-    config = GanConfig(latent_size=1, num_classes=10, beta1=0.0, penalty=0.0, penalty_interval=1)
+    config = GanConfig(
+        latent_size=1, num_classes=10, beta1=0.0, penalty=0.0, penalty_interval=1, naming=0.0
+    )
     assert config.input_size == 11
 
 
@@ -194,20 +198,31 @@ def test_discriminator_scores_each_image_alone(config):
     discriminator = shaken(Discriminator(config))
     batch = toy_batch(6)
     labels = labels_for(config, batch.labels)
-    scores = discriminator(batch.images, labels)
-    assert scores.shape == (6,)
+    realness, classes = discriminator(batch.images, labels)
+    assert realness.shape == (6,)
     kept = [5, 2]
-    alone = discriminator(batch.images[kept], None if labels is None else labels[kept])
-    torch.testing.assert_close(scores[kept], alone)
+    alone, _ = discriminator(batch.images[kept], None if labels is None else labels[kept])
+    torch.testing.assert_close(realness[kept], alone)
+    assert (None if classes is None else classes.shape) == ((6, 10) if labels is not None else None)
 
 
-def test_only_a_conditional_discriminator_looks_at_the_label():
-    batch = toy_batch(6)
-    other = (batch.labels + 1) % 10
-    conditional, plain = shaken(Discriminator(CGAN)), shaken(Discriminator(GAN))
-    gap = conditional(batch.images, batch.labels) - conditional(batch.images, other)
-    assert gap.abs().min() > 1e-3
-    assert torch.equal(plain(batch.images, batch.labels), plain(batch.images, other))
+def test_label_adds_its_own_class_score_to_the_realness():
+    discriminator, batch = shaken(Discriminator(CGAN)), toy_batch(6)
+    realness, classes = discriminator(batch.images, batch.labels)
+    features = discriminator.encoder(batch.images * 2 - 1)
+    vectors = discriminator.score.weight + discriminator.classes.weight[batch.labels]  # w + v_y
+    expected = (features * vectors).sum(1) + discriminator.score.bias
+    torch.testing.assert_close(realness, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(classes, features @ discriminator.classes.weight.T)
+    other, _ = discriminator(batch.images, (batch.labels + 1) % 10)
+    assert (realness - other).abs().min() > 1e-3
+
+
+def test_unconditional_discriminator_ignores_labels():
+    discriminator, batch = shaken(Discriminator(GAN)), toy_batch(6)
+    with_labels, without = (discriminator(batch.images, y)[0] for y in (batch.labels, None))
+    assert torch.equal(with_labels, without)
+    assert not hasattr(discriminator, "classes")
 
 
 @BOTH
@@ -220,7 +235,7 @@ def test_pull_is_autograds_gradient_of_the_generators_loss(config, step):
 
     labels = labels_for(config, batch.labels)
     fake_images.requires_grad_()
-    loss = gan.generator_loss(before(batch.images, labels), before(fake_images, labels))
+    loss = gan.generator_loss(before(batch.images, labels)[0], before(fake_images, labels)[0])
     (expected,) = torch.autograd.grad(loss, fake_images)
     assert expected.abs().max() > 1e-6
     torch.testing.assert_close(pull, expected, rtol=1e-9, atol=1e-15)
@@ -230,7 +245,7 @@ def test_pull_is_autograds_gradient_of_the_generators_loss(config, step):
 @BOTH
 @pytest.mark.parametrize("step", [0, 1], ids=["penalty step", "ordinary step"])
 def test_discriminator_descends_its_documented_objective(config, step):
-    config = replace(config, penalty=0.7, penalty_interval=3)
+    config = replace(config, penalty=0.7, penalty_interval=3, naming=0.4)
     state, batch, fake_images = game(config, step)
     before = copy.deepcopy(state.discriminator)
     _, metrics = gan.update_discriminator(state, batch, fake_images)
@@ -239,7 +254,7 @@ def test_discriminator_descends_its_documented_objective(config, step):
     scores, penalties = [], []
     for images in (batch.images.clone(), fake_images.clone()):
         images.requires_grad_()
-        scores.append(before(images, labels))
+        scores.append(before(images, labels)[0])
         (slopes,) = torch.autograd.grad(scores[-1].sum(), images, create_graph=True)
         penalties.append(slopes.flatten(1).norm(dim=1).square().mean())  # R1, then R2
     adversarial = -torch.sigmoid(scores[0] - scores[1]).log().mean()
@@ -247,6 +262,11 @@ def test_discriminator_descends_its_documented_objective(config, step):
     if step == 0:
         objective = adversarial + 3 * 0.7 / 2 * (penalties[0] + penalties[1])
         assert metrics["slope_penalty"].item() == pytest.approx(sum(penalties).item())
+    assert ("naming_nats" in metrics) == (labels is not None)
+    if labels is not None:
+        shares = before(batch.images, labels)[1].softmax(1)[torch.arange(8), labels]
+        objective = objective - 0.4 * shares.log().mean()
+        assert metrics["naming_nats"].item() == pytest.approx(-shares.log().mean().item())
     expected = torch.autograd.grad(objective, list(before.parameters()))
     assert metrics["discriminator_nats"].item() == pytest.approx(adversarial.item())
     for parameter, gradient in zip(state.discriminator.parameters(), expected, strict=True):
@@ -280,7 +300,7 @@ def test_generators_step_leaves_the_discriminator_alone(config, step):
     labels = labels_for(config, batch.labels)
     before = copy.deepcopy(state.discriminator)
     fake_images = state.generator(gan.draw_inputs(config, 8, rng(), labels))
-    loss = gan.generator_loss(before(batch.images, labels), before(fake_images, labels))
+    loss = gan.generator_loss(before(batch.images, labels)[0], before(fake_images, labels)[0])
     parameters = list(state.generator.parameters())
     expected = torch.autograd.grad(loss, parameters, retain_graph=True)
 
@@ -357,11 +377,11 @@ def test_discriminator_learns_to_tell_when_the_generator_stands_still():
 def test_generator_learns_to_deceive_when_the_discriminator_stands_still():
     state = fresh(gan, GAN)
     discriminator = shaken(state.discriminator).requires_grad_(False)
-    inputs, real_scores = gan.draw_inputs(GAN, 8, rng()), discriminator(toy_batch().images)
+    inputs, real_scores = gan.draw_inputs(GAN, 8, rng()), discriminator(toy_batch().images)[0]
     losses = []
     for _ in range(15):
         fake_images = state.generator(inputs)
-        loss = gan.generator_loss(real_scores, discriminator(fake_images))
+        loss = gan.generator_loss(real_scores, discriminator(fake_images)[0])
         (pull,) = torch.autograd.grad(loss, fake_images, retain_graph=True)
         gan.update_generator(state, fake_images, pull)
         losses.append(loss.item())
@@ -369,7 +389,7 @@ def test_generator_learns_to_deceive_when_the_discriminator_stands_still():
 
 
 def trained(config, steps):
-    state, draws = fresh(gan, replace(config, steps=steps, learning_rate=5e-3, width=8)), rng()
+    state, draws = fresh(gan, replace(config, steps=steps, learning_rate=5e-3)), rng()
     start = copy.deepcopy(state.generator).eval()
     for step in range(steps):
         gan.train_step(state, toy_batch(16, seed=step), draws)

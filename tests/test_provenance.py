@@ -198,8 +198,9 @@ def test_metadata_survives_json(name, seed, seconds, metrics):
     "changes",
     [
         {"name": 1}, {"seed": 1.5}, {"seed": True}, {"steps": -1}, {"threads": 0},
-        {"seconds": math.nan}, {"seconds": math.inf}, {"seconds": "1"}, {"metrics": {"a": math.nan}},
-        {"metrics": {"a": "1"}}, {"metrics": [1]}, {"versions": None}, {"recipe": {}},
+        {"seconds": math.nan}, {"seconds": math.inf}, {"seconds": "1"},
+        {"metrics": {"a": math.nan}}, {"metrics": {"a": "1"}},
+        {"metrics": [1]}, {"versions": None}, {"recipe": {}},
     ],
 )  # fmt: skip
 def test_metadata_out_of_range_is_refused(changes):

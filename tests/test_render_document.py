@@ -70,6 +70,7 @@ def test_a_cell_inside_a_longer_fence_is_text(tmp_path: Path) -> None:
         ("- item\n\n  ```{python}\n  1\n  ```\n", 6, "left margin"),
         ("```{python}\n1\n", 4, "not closed"),
         ("```{python}\n#| label: a\n#| fig-width: 3\n1\n```\n", 6, "unknown cell option fig-width"),
+        ("```{python}\n#| fig-pos: here\n1\n```\n", 5, "fig-pos is 'here'"),
         ("```{python}\n#| echo: maybe\n1\n```\n", 5, "echo is 'maybe'"),
         ("```{python}\n#| label: [a\n1\n```\n", 5, "not valid YAML"),
         ("```{python}\n#| label: fig-a\n1\n```\n", 5, "no fig-cap"),
@@ -135,12 +136,23 @@ def test_a_format_has_the_last_word(tmp_path: Path) -> None:
     assert paper.variables["document-date"] == "year: 2026, month: 11, day: 2"
 
 
+def test_the_projects_own_options_are_understood(tmp_path: Path) -> None:
+    project = Path(__file__).parents[1] / "_quarto.yml"
+    write(tmp_path, project.read_text(encoding="utf-8"), "_quarto.yml")
+    document = read_document(write(tmp_path, "---\ntitle: T\n---\n"))
+    paper, page = read_settings(document, "typst"), read_settings(document, "html")
+    assert (paper.number_sections, page.number_sections) == (True, True)
+    assert (paper.shown.echo, page.shown.echo, page.shown.code_fold) == (False, True, True)
+    assert paper.variables["papersize"] == "a4"
+
+
 @pytest.mark.parametrize(
     ("yaml", "line", "words"),
     [
         ("title: T\nfoo: 1", 3, "unknown option foo"),
         ("title: T\nexecute:\n  cache: true", 4, "unknown option cache under execute"),
         ("title: T\nformat:\n  docx: default", 4, "format docx is not made"),
+        ("title: T\nformat:\n  typst:\n    fig-pos: x", 5, "fig-pos is not one of"),
         ("title: T\nformat: pdf", 3, "format pdf is not made"),
         ("title: T\nformat:\n  html:\n    embed-resources: false", 5, "embed-resources is False"),
         ("title: T\nauthor:\n  name: A", 3, "author must be"),

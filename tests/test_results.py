@@ -254,7 +254,9 @@ def test_code_that_counts_is_all_that_the_function_imports():
     assert all(len(digest) == 64 for digest in code.values())
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float32(1), object()])
+@pytest.mark.parametrize(
+    "bad", [float("nan"), float("inf"), np.float32(1), object(), np.array([{}], dtype=object)]
+)
 def test_refuses_what_json_cannot_hold(bad):
     with pytest.raises(ValueError, match=r"table\.a.*expected"):
         results.save("2x", {"table": {"a": bad}}, {})

@@ -1,6 +1,7 @@
 """Models small enough to train in a test, and digits that need no download."""
 
 import copy
+from dataclasses import replace
 
 import torch
 
@@ -11,9 +12,11 @@ from latentwalk.models.vae import VaeConfig
 from latentwalk.shapes import IMAGE_SIDE
 
 CPU = torch.device("cpu")
-GAN = GanConfig(latent_size=3, width=4, steps=8, batch_size=8, penalty_interval=2)
-CGAN = GanConfig(latent_size=3, num_classes=10, width=4, steps=8, batch_size=8, penalty_interval=2)
-VAE = VaeConfig(latent_size=3, width=4, steps=8, batch_size=8)
+GAN = GanConfig(
+    latent_size=3, width=4, discriminator_width=4, steps=8, batch_size=8, penalty_interval=2
+)
+CGAN = replace(GAN, num_classes=10)
+VAE = VaeConfig(latent_size=3, width=4, encoder_width=4, steps=8, batch_size=8)
 JUDGE = ClassifierConfig(
     width=4, feature_size=6, steps=8, batch_size=8, max_rotation_degrees=3, max_shift_pixels=0.5
 )
@@ -47,7 +50,7 @@ def fresh(model, config, seed=0):
 
 
 def shaken(network, seed=0, size=0.1):
-    """Add noise to every parameter: an untrained residual block is the identity, which hides bugs."""
+    """Add noise to every parameter: untrained residual blocks do nothing, which hides bugs."""
     draws = rng(seed)
     with torch.no_grad():
         for parameter in network.parameters():

@@ -6,6 +6,8 @@ Usage: python3 tools/setup_venv.py venv     .venv with the package and its depen
        python3 tools/setup_venv.py quarto   look for Quarto once, try pip, never fail
 """
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import os
@@ -14,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,25 +24,28 @@ OLDEST = (3, 11)
 QUARTO_SECONDS = 240  # pip downloads all of Quarto; where it is refused, that takes two
 
 
-def say(line):
+def say(line: str) -> None:
+    """Print one line at once."""
     print("setup: " + line, flush=True)
 
 
-def venv_python():
+def venv_python() -> Path:
+    """The interpreter in .venv."""
     return ROOT / ".venv" / "bin" / "python"
 
 
-def stamp():
+def stamp() -> Path:
+    """Its time says when the last installation was complete; the Makefile goes by it."""
     return ROOT / ".venv" / ".stamp"
 
 
-def marker():
+def marker() -> Path:
     """Lies in .venv while something is being installed, and stays there after an interruption."""
     return ROOT / ".venv" / ".unfinished"
 
 
 @contextlib.contextmanager
-def locked():
+def locked() -> Iterator[None]:
     """One at a time; the lock goes with the process, and leaves no file."""
     folder = os.open(str(ROOT), os.O_RDONLY)
     try:
@@ -53,57 +59,58 @@ def locked():
         os.close(folder)
 
 
-def check_python():
+def check_python() -> None:
     """Stop with one line when this Python will not do."""
     if sys.version_info < OLDEST:
         got = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
-            "setup: latentwalk needs Python 3.11 or newer, and %s is %s; install a newer one, "
-            "or name it: make setup PYTHON=python3.12" % (sys.executable, got)
+            f"setup: latentwalk needs Python 3.11 or newer, and {sys.executable} is {got}; "
+            "install a newer one, or name it: make setup PYTHON=python3.12"
         )
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError as error:
         sys.exit(
-            "setup: %s cannot make virtual environments (%s); on Debian and Ubuntu: "
-            "sudo apt install python3-venv" % (sys.executable, error)
+            f"setup: {sys.executable} cannot make virtual environments ({error}); "
+            "on Debian and Ubuntu: sudo apt install python3-venv"
         )
 
 
-def is_current():
+def is_current() -> bool:
     """Whether the last installation was completed after the last change of what is needed."""
     inputs = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
     made = stamp().stat().st_mtime if stamp().exists() else 0.0
     return venv_python().exists() and all(made >= path.stat().st_mtime for path in inputs)
 
 
-def is_usable():
+def is_usable() -> bool:
     """Whether .venv can be installed into: not half made, not of a removed or too old Python."""
     if marker().exists() or not venv_python().exists():
         return False
     check = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     command = [str(venv_python()), "-c", check]
     try:
-        return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
+        return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
     except OSError:
         return False
 
 
-def remove(folder):
+def remove(folder: Path) -> None:
+    """Delete a folder, or the link in its place."""
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
         shutil.rmtree(str(folder))
 
 
-def run(command, reason):
+def run(command: Sequence[object], reason: str) -> None:
     """Run a step; stop with one line after its own messages when it fails."""
-    if subprocess.run([str(word) for word in command], cwd=str(ROOT)).returncode:
-        sys.exit("setup: %s (see above); the same command tries again" % reason)
+    if subprocess.run([str(word) for word in command], cwd=str(ROOT), check=False).returncode:
+        sys.exit(f"setup: {reason} (see above); the same command tries again")
 
 
-def make_venv():
+def make_venv() -> None:
     """An empty environment; what was half made is thrown away, because pip would trust it."""
     if (ROOT / ".venv").exists():
         say("the environment in .venv is not complete; making it anew")
@@ -115,26 +122,25 @@ def make_venv():
     run([python, "-m", "venv", ROOT / ".venv"], "the virtual environment could not be made")
 
 
-def install():
+def install() -> None:
+    """Let pip install the package, with the tested versions of what it needs."""
     marker().touch()
     with contextlib.suppress(FileNotFoundError):
         stamp().unlink()
     say("installing dependencies into .venv (PyTorch is large)")
     pip = [venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run(
-        [*pip, "-c", "constraints.txt", "-e", ".[test]"],
-        "pip could not install the dependencies",
-    )
+    wanted = ["-c", "constraints.txt", "-e", ".[test]"]
+    run([*pip, *wanted], "pip could not install the dependencies")
 
 
-def write_quarto_environment():
+def write_quarto_environment() -> None:
     """Let `quarto render` find the interpreter from a shell in which nothing is activated."""
     quote = '"' if "'" in str(ROOT) else "'"
-    line = "QUARTO_PYTHON=%s%s%s\n" % (quote, venv_python(), quote)
+    line = f"QUARTO_PYTHON={quote}{venv_python()}{quote}\n"
     (ROOT / "_environment.local").write_text("# written by make setup\n" + line, encoding="utf-8")
 
 
-def set_up():
+def set_up() -> None:
     """Make .venv complete, or leave it as it is when it is."""
     check_python()
     with locked():
@@ -147,13 +153,17 @@ def set_up():
         write_quarto_environment()
         marker().unlink()
         stamp().touch()
-        say("done in %.0f s" % (time.monotonic() - started))
+        say(f"done in {time.monotonic() - started:.0f} s")
 
 
-def run_briefly(command, seconds):
+def run_briefly(command: Sequence[object], seconds: float) -> bool:
     """Whether a command succeeds in time; it and what it started are ended otherwise."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([str(word) for word in command], start_new_session=True, **quiet)
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a process group of its own
+    )
     try:
         return process.wait(timeout=seconds) == 0
     except subprocess.TimeoutExpired:
@@ -164,7 +174,7 @@ def run_briefly(command, seconds):
             process.wait()
 
 
-def look_for_quarto():
+def look_for_quarto() -> None:
     """Try pip once an environment when there is no Quarto; going on without it is fine."""
     tried = ROOT / ".venv" / ".quarto-tried"
     with locked():
@@ -187,4 +197,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit("setup: interrupted; the same command starts again")
     except OSError as error:
-        sys.exit("setup: %s: %s" % (error.filename or "error", error.strerror))
+        sys.exit(f"setup: {error.filename or 'error'}: {error.strerror}")

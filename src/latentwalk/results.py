@@ -56,12 +56,11 @@ def obtain(
         ValueError: an item that is no file name, or an argument that cannot be keyed.
         WriteError: when the results' folder cannot be written.
     """
-    inputs = {name: fingerprint(value) for name, value in arguments.items()}
     made_from = {
         "function": f"{function.__module__}.{function.__qualname__}",
         "code": _source_digests(function.__module__),
         "weights": weights_key,
-        "arguments": inputs,
+        "arguments": fingerprint(arguments),
     }
     kind = typing.get_type_hints(function)["return"]
     try:
@@ -91,7 +90,7 @@ def save(item: str, result: Any, made_from: Mapping[str, Any]) -> None:
     content["values"] = _encode(result, "", arrays)
     content["checksum"] = _checksum(content, arrays)
     with paths.atomic_path(npz_path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        np.savez_compressed(temporary, **arrays)
     with paths.atomic_path(json_path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
 
@@ -112,7 +111,7 @@ def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = No
         content = json.loads(json_path.read_text("utf-8"))
         if made_from is not None and content["made_from"] != json.loads(json.dumps(made_from)):
             raise ResultError(f"{json_path} was made from other weights, arguments or code")
-        with np.load(npz_path, allow_pickle=False) as stored:
+        with npz_path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if content.pop("checksum") != _checksum(content, arrays):
             raise ResultError(f"{json_path} or {npz_path.name} was altered or belongs to another")
@@ -132,9 +131,10 @@ def fingerprint(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Tensor | np.ndarray):
-        tensor = torch.as_tensor(value)
-        return f"{tensor.dtype} {tuple(tensor.shape)} {tensor_digest({'': tensor})}"
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)} {tensor_digest({'': value})}"
     if isinstance(value, torch.Generator):
         return f"generator {value.device} {tensor_digest({'': value.get_state()})}"
     if isinstance(value, nn.Module):
@@ -170,13 +170,13 @@ def _files(item: str) -> tuple[Path, Path]:
 
 def _checksum(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     text = json.dumps(content, sort_keys=True, allow_nan=False)
-    total = tensor_digest({name: torch.as_tensor(array) for name, array in arrays.items()})
-    return hashlib.sha256(f"{text}\n{total}".encode()).hexdigest()
+    described = json.dumps(fingerprint(arrays), sort_keys=True)
+    return hashlib.sha256(f"{text}\n{described}".encode()).hexdigest()
 
 
 def _encode(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     """Turn a value into JSON, putting its arrays aside under dotted names."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:  # objects would be pickled
         arrays[name] = value
         return {_ARRAY: name}
     if dataclasses.is_dataclass(value):
@@ -219,30 +219,33 @@ def _decode(value: Any, kind: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return value
 
 
-@functools.cache  # an edit does not change the code that runs either
 def _source_digests(module: str) -> dict[str, str]:
     """Hash the code of a module and of every module of this package that it imports, in turn."""
     digests: dict[str, str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        file = None if name in digests else _source_file(name)
-        if file is None:
-            continue
-        digests[name] = code_digest(file)
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, ast.Import):
-                waiting += [a.name for a in node.names if a.name.startswith("latentwalk.")]
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("latentwalk"):
-                waiting += [str(node.module), *(f"{node.module}.{a.name}" for a in node.names)]
+        if name not in digests and (found := _code_of(name)):
+            digests[name], imported = found
+            waiting += imported
     if module not in digests:
         raise ValueError(f"{module} has no source file to key, expected a function of a module")
     return dict(sorted(digests.items()))
 
 
-def _source_file(module: str) -> Path | None:
+@functools.cache  # an edit does not change the code that runs either
+def _code_of(module: str) -> tuple[str, list[str]] | None:
+    """Hash a module's code and list what it imports; None for what is no module with a file."""
     try:
         found = importlib.util.find_spec(module)
     except (ModuleNotFoundError, ValueError):  # `module.function`, or a notebook's __main__
         return None
-    return Path(found.origin) if found and found.origin else None
+    if found is None or found.origin is None:
+        return None
+    file, imported = Path(found.origin), []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return code_digest(file), [name for name in imported if name.startswith("latentwalk.")]

@@ -31,8 +31,9 @@ class Item:
 
     def __post_init__(self) -> None:
         for name in ("id", "title", "asks"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
-                raise RubricError(f"item {self.id!r}: {name} is {getattr(self, name)!r}, expected text")
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value.strip():
+                raise RubricError(f"item {self.id!r}: {name} is {value!r}, expected text")
         if not re.fullmatch(r"[1-9][a-z]", self.id):
             raise RubricError(f"item id is {self.id!r}, expected problem and letter, such as 2a")
         if not isinstance(self.points, int) or isinstance(self.points, bool) or self.points < 1:

@@ -69,8 +69,11 @@ def write(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any])
     text = json.dumps({**content, "tensor_digest": tensor_digest(ready)}, sort_keys=True)
     header = {"latentwalk": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     with paths.atomic_path(path) as temporary:
+        temporary.touch()
+        usual_mode = temporary.stat().st_mode
         try:
             save_file(ready, temporary, metadata=header)
+            temporary.chmod(usual_mode)  # safetensors lets nobody else read it
         except SafetensorError as error:
             raise paths.WriteError(
                 f"cannot write {path}: {error}; make room or make the folder writable"

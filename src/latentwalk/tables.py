@@ -5,11 +5,13 @@ from dataclasses import fields
 from typing import Any
 
 from latentwalk.evaluation.intervals import Estimate
-from latentwalk.experiments.problem2 import Pair
 from latentwalk.experiments.problem4 import InputReadings
 from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
 from latentwalk.recipes import Released
+from latentwalk.render.escape import Literal
+from latentwalk.rubric import Item
+from latentwalk.student import Student
 
 SMOOTHNESS_COLUMNS = {
     "walk_quality": "walk quality",
@@ -30,9 +32,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
         rows: cells as markdown, one sequence a row.
         left: how many columns, from the first, are set flush left; the others flush right.
     """
-    rules = [":---" if column < left else "---:" for column in range(len(header))]
-    lines = [header, rules, *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in (header, *rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    rules = [  # pandoc gives the columns of a long table widths in proportion to the dashes
+        ":" + "-" * (width - 1) if column < left else "-" * (width - 1) + ":"
+        for column, width in enumerate(widths)
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (cells[0], rules, *cells[1:]))
 
 
 def number(estimate: Estimate, digits: int = 2) -> str:
@@ -47,15 +53,28 @@ def percent(estimate: Estimate, digits: int = 2) -> str:
     return number(scaled, digits)
 
 
-def pair_inputs(pair: Pair) -> str:
-    """2c: the inputs of the two images, entry by entry."""
-    header = ["entry", *(str(entry + 1) for entry in range(pair.inputs.shape[1]))]
-    names = (r"$\epsilon_{\mathrm{start}}$", r"$\epsilon_{\mathrm{end}}$")
-    rows = [
-        [name, *(f"{value:.2f}".replace("-", "−") for value in inputs)]
-        for name, inputs in zip(names, pair.inputs, strict=True)
-    ]
-    return table(header, rows)
+def byline(who: Student) -> str | Literal:
+    """Say who hands the report in; the name is shown as it was written."""
+    if who.name is None:
+        return "nobody; this is the reference run, and student.yml is not filled in"
+    return Literal(who.name)
+
+
+def hours(who: Student, released: dict[str, Released]) -> str:
+    """5a: the student's hours, or what the reference run has instead."""
+    if who.hours is not None:
+        return f"This assignment took {who.hours:g} hours."
+    return (
+        "The reference run has no student behind it, and so no hours. What was measured is "
+        f"computing time: the {len(released)} trainings took {total_minutes(released):.0f} minutes "
+        "together, and that is all this number says."
+    )
+
+
+def items(rubric: Sequence[Item]) -> str:
+    """Every item of the homework with its points; the split within a problem is ours."""
+    rows = [[item.id, item.title, str(item.points)] for item in rubric]
+    return table(["item", "what is asked", "points"], rows, left=2)
 
 
 def quality(result: Quality) -> str:

@@ -24,7 +24,7 @@ class RenderOptions:
     """How to render."""
 
     engine: Engine = "auto"
-    """quarto insists on it, embedded never uses it, auto falls back from the first to the second."""
+    """quarto insists on it, embedded never uses it, auto falls back from one to the other."""
 
 
 def run(arguments: Sequence[str], say: paths.Say) -> Outcome:

@@ -67,8 +67,8 @@ def rc_params() -> dict[Any, Any]:
         "ytick.minor.size": 1.5,
         "lines.linewidth": 1.2,
         "legend.frameon": False,
-        "figure.dpi": 200.0,
-        "savefig.dpi": 200.0,
+        "figure.dpi": 300.0,  # also of the images inside an SVG
+        "savefig.dpi": 300.0,
         "savefig.pad_inches": 0.0,
         "svg.hashsalt": "latentwalk",  # the same figure gives the same bytes
         "image.interpolation": "nearest",

@@ -34,15 +34,15 @@ class GanConfig:
     """Entries of the noise vector epsilon, drawn from a standard normal distribution."""
     num_classes: int = 0
     """Entries of the one-hot label appended to epsilon: 0 (no label) or 10."""
-    width: int = 48
+    width: int = 32
     """Channels of the generator at 14 x 14; twice as many at 7 x 7."""
     discriminator_width: int = 32
     """Channels of the discriminator at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 3000
+    steps: int = 20_000
     """Training steps; each updates both networks once."""
-    batch_size: int = 128
+    batch_size: int = 32
     """Real images a step, and as many generated ones."""
     learning_rate: float = 1e-3
     """Peak step size of Adam, for both networks."""
@@ -50,7 +50,7 @@ class GanConfig:
     """Adam's decay of the gradient's mean."""
     beta2: float = 0.99
     """Adam's decay of the gradient's square."""
-    penalty: float = 0.5
+    penalty: float = 0.1
     """Weight gamma of (gamma / 2) E |grad D|^2, on real (R1) and on generated images (R2)."""
     penalty_interval: int = 8
     """The penalties are computed every so many steps, and weighted up by as much."""

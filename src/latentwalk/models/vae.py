@@ -32,15 +32,15 @@ class VaeConfig:
 
     latent_size: int = 16
     """Entries of the latent vector z, as many as the GAN's noise vector has."""
-    width: int = 48
+    width: int = 32
     """Channels of the decoder at 14 x 14; twice as many at 7 x 7."""
     encoder_width: int = 32
     """Channels of the encoder at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 4000
+    steps: int = 7000
     """Training steps (one batch each)."""
-    batch_size: int = 128
+    batch_size: int = 64
     """Images a step."""
     learning_rate: float = 2e-3
     """Peak step size of Adam."""

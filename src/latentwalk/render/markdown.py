@@ -57,24 +57,25 @@ def _cell(document: Document, ran: RanCell, show: Shown, media: Path) -> list[st
     if kind is None or ran.count is None:
         return parts + blocks + images
     if kind == "fig":
-        return parts + blocks + [_figure(document, ran, images)]
+        return parts + blocks + [_figure(document, ran, show, images)]
     return [*parts, _float(ran, "\n\n".join(blocks + images), ran.cell.options.tbl_cap or "")]
 
 
-def _figure(document: Document, ran: RanCell, images: list[str]) -> str:
+def _figure(document: Document, ran: RanCell, show: Shown, images: list[str]) -> str:
     if len(images) != 1:
         raise CellError(
             document.path, ran.cell.line,
             f"{ran.cell.options.label} gave {len(images)} images, expected 1; "
             "draw panels in one figure, and end the cell with it",
         )  # fmt: skip
-    return _float(ran, images[0], ran.cell.options.fig_cap or "")
+    place = "" if show.fig_pos == "H" else f' fig-pos="{show.fig_pos}"'
+    return _float(ran, images[0], ran.cell.options.fig_cap or "", place)
 
 
-def _float(ran: RanCell, content: str, caption: str) -> str:
+def _float(ran: RanCell, content: str, caption: str, place: str = "") -> str:
     colons = ":" * max(3, max((len(run) for run in re.findall(":+", content)), default=0) + 1)
     label = ran.cell.options.label
-    return f"{colons} {{#{label}}}\n\n{content}\n\n{' '.join(caption.split())}\n\n{colons}"
+    return f"{colons} {{#{label}{place}}}\n\n{content}\n\n{' '.join(caption.split())}\n\n{colons}"
 
 
 def _outputs(

@@ -26,6 +26,8 @@ class CellOptions:
     """False keeps what is written to stderr out of the PDF and the page."""
     code_fold: bool | str | None = None
     """True folds the code on the page, "show" makes it foldable."""
+    fig_pos: str | None = None
+    """Where the paper may put the figure: H here (the default), t, b or tb at a page's edge."""
     tags: tuple[str, ...] = ()
     """Cell tags for the notebook, such as nbval-ignore-output."""
 
@@ -46,10 +48,12 @@ class Shown:
     include: bool = True
     warning: bool = True
     code_fold: bool | str = False
+    fig_pos: str = "H"
 
 
 EXECUTE_KEYS = ("echo", "eval", "output", "include", "warning")
 _FIELDS = {field.name.replace("_", "-"): field.name for field in dataclasses.fields(CellOptions)}
+FIGURE_PLACES = ("H", "t", "b", "tb")
 _STRINGS = ("label", "fig-cap", "fig-alt", "tbl-cap")
 _ALSO = {"output": "asis", "code-fold": "show"}  # the one word admitted beside true and false
 
@@ -92,6 +96,8 @@ def _problem(key: str, value: Any) -> str | None:
     """What was expected, when the value does not fit."""
     if key in _STRINGS:
         return None if isinstance(value, str) and value.strip() else "some text"
+    if key == "fig-pos":
+        return None if value in FIGURE_PLACES else f"one of {', '.join(FIGURE_PLACES)}"
     if key == "tags":
         items = value if isinstance(value, list) else [value]
         return None if all(isinstance(item, str) for item in items) else "a list of words"

@@ -50,11 +50,14 @@ local function rows_of(blocks)
   return rows
 end
 
+-- LaTeX's letters, as in fig-pos: where a figure may go so that no page is left half empty.
+local PLACES = {t = 'top', b = 'bottom', tb = 'auto'}
+
 local function float(div)
   local kind = div.classes:includes('tbl') and 'table' or 'image'
   local caption = take(div, #div.content)
-  local head = string.format('#float(kind: %s, title: "%s", number: "%s", caption: [', kind,
-    div.attributes.title, div.attributes.number)
+  local head = string.format('#float(kind: %s, title: "%s", number: "%s", place: %s, caption: [',
+    kind, div.attributes.title, div.attributes.number, PLACES[div.attributes['fig-pos']] or 'none')
   local out = call(head, caption, div.content, div.identifier)
   if kind == 'table' and rows_of(div.content) > ROWS_ON_A_PAGE then
     out:insert(1, raw_block('#[#show figure: set block(breakable: true)'))
@@ -138,7 +141,17 @@ function Header(header)
   return {raw_block('#set heading(numbering: "A.1")\n#counter(heading).update(0)'), header}
 end
 
+-- The template needs the names as Typst strings too, for the PDF's own metadata.
+local function plain_authors(meta)
+  if not meta.author then return nil end
+  meta['author-meta'] = pandoc.List(meta.author):map(function(name)
+    return pandoc.Inlines {raw(quoted(pandoc.utils.stringify(name)))}
+  end)
+  return meta
+end
+
 return {
+  {Meta = plain_authors},
   {traverse = 'topdown', Span = numbered_equation},
   {Math = Math, Image = Image, Str = Str, Cite = Cite, Table = Table, Header = Header},
   {Div = Div},

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from latentwalk.render.document import Document, read_yaml
 from latentwalk.render.errors import DocumentError
-from latentwalk.render.options import EXECUTE_KEYS, Shown
+from latentwalk.render.options import EXECUTE_KEYS, FIGURE_PLACES, Shown
 
 Format = Literal["typst", "html"]
 
@@ -18,7 +18,7 @@ _FOR_PANDOC = (
 )  # fmt: skip
 _USED = (
     "number-sections", "toc", "toc-depth", "execute", "format", "papersize", "margin", "fontsize",
-    "mainfont", "code-fold", "section-numbering", *EXECUTE_KEYS,
+    "mainfont", "code-fold", "fig-pos", "section-numbering", *EXECUTE_KEYS,
 )  # fmt: skip
 # Genuine Quarto's look and tools; the embedded renderer has one look and needs none of them.
 _QUARTO_ONLY = (
@@ -96,6 +96,8 @@ def _check_keys(path: Path, given: dict[str, Any]) -> None:
             raise _at_key(path, key, f"unknown option {key}; leave it out")
         if key in _ONLY_VALUE and value != _ONLY_VALUE[key]:
             raise _at_key(path, key, f"{key} is {value!r}, supported is {_ONLY_VALUE[key]!r}")
+    if given.get("fig-pos", "H") not in FIGURE_PLACES:
+        raise _at_key(path, "fig-pos", f"fig-pos is not one of {', '.join(FIGURE_PLACES)}")
     execute = given.get("execute") or {}
     for key in execute:
         if key not in (*EXECUTE_KEYS, "daemon"):
@@ -155,6 +157,6 @@ def _typst_variables(merged: dict[str, Any]) -> dict[str, str]:
 
 def _presets(merged: dict[str, Any]) -> Shown:
     wanted = {**(merged.get("execute") or {})}
-    wanted |= {key: merged[key] for key in (*EXECUTE_KEYS, "code-fold") if key in merged}
+    wanted |= {key: merged[key] for key in (*EXECUTE_KEYS, "code-fold", "fig-pos") if key in merged}
     known = {key.replace("-", "_"): value for key, value in wanted.items() if key != "daemon"}
     return replace(Shown(), **known)

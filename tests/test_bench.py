@@ -1,0 +1,83 @@
+"""The programs of bench/ run, on models small enough to train in a moment."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+
+from latentwalk import checkpoints, data, paths, recipes
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
+import reproduce
+import steps
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Two tiny recipes in an empty project; gives what measuring them finds."""
+    monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path))
+    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "build"))
+    known = recipes.recipes()
+    chosen = {
+        "gan": dataclasses.replace(known["gan"], config=tiny.GAN),
+        "vae": dataclasses.replace(known["vae"], config=tiny.VAE),
+    }
+    found = {"frechet_ratio": 2.0, "label_distance": 0.1}
+    monkeypatch.setattr(recipes, "recipes", lambda: chosen)
+    monkeypatch.setattr(recipes, "measure", lambda *_, **__: dict(found))
+    monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits())
+    return tmp_path, found
+
+
+def test_steps_prints_a_rate_for_each_model_and_precision(small, monkeypatch, capsys):
+    options = ["--steps", "1", "--repetitions", "3", "--models", "gan", "vae"]
+    monkeypatch.setattr(sys, "argv", ["steps.py", *options])
+    steps.main()
+    title, header, *rows = capsys.readouterr().out.splitlines()
+    assert title.endswith("3 x 1 steps")
+    cases = [tuple(row.split()[:2]) for row in rows]
+    assert cases == [(m, p) for m in ("gan", "vae") for p in ("float32", "bfloat16")]
+    for row in rows:
+        median, lowest, highest = map(float, row.split()[2:5])
+        assert 0 < lowest <= median <= highest
+    assert header.split()[2:5] == ["images/s", "lowest", "highest"]
+
+
+def test_what_lies_outside_its_margin_is_told_apart():
+    then = {"label_agreement_percent": 99.5, "frechet_ratio": 2.0, "label_distance": 0.1}
+    now = {"label_agreement_percent": 98.0, "frechet_ratio": 2.9, "label_distance": 9.0, "new": 1.0}
+    verdicts = {row.metric: row.verdict for row in reproduce.compare("cgan", then, now)}
+    assert verdicts == {
+        "label_agreement_percent": "outside", "frechet_ratio": "within", "label_distance": "",
+        "new": "",
+    }  # fmt: skip
+    (row,) = reproduce.compare("gan", {"frechet_ratio": 2.0}, {"frechet_ratio": 3.1})
+    assert row.verdict == "outside"
+
+
+def test_reproduce_refuses_the_report_s_own_build(small, monkeypatch, capsys):
+    monkeypatch.delenv("LATENTWALK_BUILD")
+    assert reproduce.main() == 2
+    assert "as `make reproduce` does" in capsys.readouterr().out
+    assert not (paths.project_root() / "build").exists()
+
+
+def test_reproduce_compares_and_starts_anew_only_when_it_was_complete(small, monkeypatch, capsys):
+    folder, found = small
+    assert reproduce.main() == 0, "there is nothing to compare with"
+    assert "nothing to compare with" in capsys.readouterr().out
+    recipes.release(["gan", "vae"])
+    found["frechet_ratio"] = 3.5
+    assert reproduce.main() == 1
+    table = (folder / "build" / "comparison.txt").read_text("utf-8")
+    assert table.splitlines()[-1] == "2 of 2 outside their margin"
+    (folder / "build" / "comparison.txt").unlink()  # as if interrupted just before the end
+    found["frechet_ratio"] = 2.0
+    capsys.readouterr()
+    assert reproduce.main() == 1, "what was trained before the interruption is kept"
+    assert capsys.readouterr().out.count("trained before this run was interrupted") == 2
+    metrics = checkpoints.load_weights(paths.built_weights_dir() / "gan.safetensors")[1].metrics
+    assert metrics["frechet_ratio"] == 3.5
+    assert reproduce.main() == 0

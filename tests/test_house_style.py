@@ -1,0 +1,126 @@
+"""The house style as far as it can be measured."""
+
+import ast
+import statistics
+from pathlib import Path
+
+import pytest
+
+import latentwalk
+
+ROOT = Path(__file__).parent.parent
+SOURCE = Path(latentwalk.__file__).parent
+MODULES = {p.relative_to(SOURCE).as_posix(): p for p in sorted(SOURCE.rglob("*.py"))}
+LONGEST_MODULE = 250
+LONGEST_FUNCTION = 40
+TRAINING_LOOP = 60  # the one exception: `training.fit`, read from top to bottom
+
+
+def functions(tree):
+    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def body_lines(function):
+    """Lines from `def` to the end without the docstring, which explains and is not code."""
+    lines = function.end_lineno - function.lineno + 1
+    if ast.get_docstring(function) is not None:
+        docstring = function.body[0]
+        lines -= docstring.end_lineno - docstring.lineno + 1
+    return lines
+
+
+def public(node):
+    """Public functions, classes and methods, with the name that a reader would use."""
+    for child in node.body:
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if child.name.startswith("_"):
+                continue
+            yield child.name, child
+            if isinstance(child, ast.ClassDef):
+                yield from ((f"{child.name}.{name}", inner) for name, inner in public(child))
+
+
+@pytest.fixture(scope="module")
+def trees():
+    return {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
+
+
+def test_modules_fit_on_a_few_pages():
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {n: count for n, count in lines.items() if count > LONGEST_MODULE} == {}
+
+
+def test_functions_are_short(trees):
+    long = {}
+    lengths = []
+    for name, tree in trees.items():
+        for function in functions(tree):
+            count = body_lines(function)
+            lengths.append(count)
+            loop = (name, function.name) == ("training.py", "fit")
+            if count > (TRAINING_LOOP if loop else LONGEST_FUNCTION):
+                long[f"{name}:{function.name}"] = count
+    assert long == {}
+    assert statistics.median(lengths) <= 12
+
+
+def test_everything_public_is_explained(trees):
+    bare = [
+        f"{name}:{public_name}"
+        for name, tree in trees.items()
+        for public_name, node in public(tree)
+        if not ast.get_docstring(node)
+    ]
+    assert bare == []
+    assert [name for name, tree in trees.items() if not ast.get_docstring(tree)] == []
+
+
+def test_every_argument_and_result_is_annotated(trees):
+    bare = []
+    for name, tree in trees.items():
+        for function in functions(tree):
+            found = function.args
+            named = [*found.posonlyargs, *found.args, *found.kwonlyargs]
+            extra = [a for a in (found.vararg, found.kwarg) if a is not None]
+            missing = [a.arg for a in [*named, *extra] if a.annotation is None]
+            if set(missing) - {"self", "cls"} or function.returns is None:
+                bare.append(f"{name}:{function.name}")
+    assert bare == []
+
+
+def fields(tree):
+    """Fields of the configuration classes, each with the statement after it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Config"):
+            following = [*node.body[1:], None]
+            for statement, after in zip(node.body, following, strict=True):
+                if isinstance(statement, ast.AnnAssign):
+                    yield f"{node.name}.{ast.unparse(statement.target)}", statement, after
+
+
+def test_every_hyper_parameter_has_a_default_and_a_docstring(trees):
+    found = [entry for tree in trees.values() for entry in fields(tree)]
+    assert len(found) > 20
+    for name, statement, after in found:
+        assert statement.value is not None, f"{name} has no default"
+        explained = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+        assert explained, f"{name} has no docstring"
+
+
+def test_errors_are_caught_by_name(trees):
+    for name, tree in trees.items():
+        bare = [n for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is None]
+        assert not bare, name
+
+
+def test_there_is_enough_test_for_the_source():
+    source = sum(len(path.read_text("utf-8").splitlines()) for path in MODULES.values())
+    tests = sum(len(p.read_text("utf-8").splitlines()) for p in (ROOT / "tests").glob("*.py"))
+    assert tests >= 0.6 * source
+
+
+def test_nothing_is_left_to_do():
+    for path in [*MODULES.values(), ROOT / "Makefile", ROOT / "README.md", ROOT / "report.qmd"]:
+        words = path.read_text("utf-8")
+        for mark in ("TODO", "FIXME", "XXX", "NotImplementedError"):
+            assert mark not in words, f"{path.name} says {mark}"

@@ -1,0 +1,183 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import latentwalk
+
+SOURCE = Path(latentwalk.__file__).parent
+
+# A module may import what stands above it. A package stands for all its modules, which may
+# import one another as long as there is no circle.
+ORDER = [
+    "shapes", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
+    "models.nets", "models.gan", "models.vae", "models.classifier",
+    "sealed", "provenance", "checkpoints", "training", "interpolation", "evaluation",
+    "symbolic", "counterexample", "derivations",
+    "measures", "recipes", "results", "experiments", "figures", "tables", "study",
+    "render", "commands", "cli",
+]  # fmt: skip
+FREE_OF = {  # what a module's top must not import: to be quick, or to stand alone
+    "interpolation": {"numpy", "sympy"},
+    "derivations": {"torch", "numpy"},
+    "symbolic": {"torch", "numpy", "latentwalk"},
+    "counterexample": {"torch", "numpy"},
+    "cli": {"torch", "numpy", "tyro", "latentwalk"},
+}
+
+
+def name_of(path):
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+
+
+MODULES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")}
+PACKAGES = {name.removesuffix(".__init__") for name in MODULES if name.endswith("__init__")}
+
+
+def imported(tree):
+    """Every module that is imported anywhere in a tree, as written."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(tree):
+    """The modules of this package that a tree imports."""
+    for dotted in imported(tree):
+        if dotted == "latentwalk" or dotted.startswith("latentwalk."):
+            inside = dotted.removeprefix("latentwalk").removeprefix(".")
+            yield inside if inside in MODULES else inside.rpartition(".")[0]
+
+
+def dotted_name(node):
+    """`a.b.c` as written; something else than names ends it."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted_name(node.value)}.{node.attr}"
+    return getattr(node, "id", "")
+
+
+def calls(node):
+    return [dotted_name(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)]
+
+
+EDGES = {(name, target) for name, tree in MODULES.items() for target in own(tree)}
+
+
+def rank(name):
+    parts = name.split(".")
+    places = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    return next((ORDER.index(place) for place in places if place in ORDER), None)
+
+
+def is_package_itself(name):
+    return name == "__init__" or name.endswith(".__init__")
+
+
+def test_every_module_has_its_place_in_the_order():
+    unplaced = [n for n in MODULES if not is_package_itself(n) and rank(n) is None]
+    assert not unplaced, f"add {unplaced} to ORDER"
+    absent = [place for place in ORDER if place not in MODULES and place not in PACKAGES]
+    assert not absent, f"ORDER names {absent}, which do not exist"
+
+
+def test_imports_point_up_the_list():
+    wrong = []
+    for name, target in sorted(EDGES):
+        same_package = rank(name) == rank(target) and name.split(".")[0] == target.split(".")[0]
+        if rank(target) is None or not (rank(target) < rank(name) or same_package):
+            wrong.append(f"{name} imports {target}")
+    assert not wrong
+
+
+def test_there_is_no_circle():
+    waiting, done = dict.fromkeys(MODULES), set()
+    while waiting:
+        ready = [n for n in waiting if all(t in done for m, t in EDGES if m == n)]
+        assert ready, f"a circle among {sorted(waiting)}"
+        done.update(ready)
+        for name in ready:
+            del waiting[name]
+
+
+def test_nobody_imports_from_a_package_s_own_init():
+    """`from latentwalk import x` names the module x, never something that __init__ defines."""
+    for name, tree in MODULES.items():
+        for dotted in imported(tree):
+            if dotted.startswith("latentwalk."):
+                inside = dotted.removeprefix("latentwalk.")
+                parent = inside.rpartition(".")[0]
+                known = inside in MODULES or inside in PACKAGES or parent in MODULES
+                assert known, f"{name} imports {dotted}"
+    for name, tree in MODULES.items():
+        if is_package_itself(name):
+            # its docstring, the version, and the package's own functions by a shorter name
+            plain = (ast.Expr, ast.Assign, ast.ImportFrom)
+            assert all(isinstance(node, plain) for node in tree.body), name
+            assert calls(tree) == [], name
+
+
+@pytest.mark.parametrize("name", FREE_OF)
+def test_some_modules_stay_free_of_others(name):
+    top = [node for node in MODULES[name].body if isinstance(node, ast.Import | ast.ImportFrom)]
+    roots = {dotted.split(".")[0] for node in top for dotted in imported(node)}
+    assert not roots & FREE_OF[name]
+
+
+def test_only_the_command_line_prints_and_exits():
+    allowed = {"cli"}
+    for name, tree in MODULES.items():
+        found = {"print", "sys.exit", "exit", "os._exit", "input"} & set(calls(tree))
+        assert not found or name in allowed, f"{name} calls {found}"
+
+
+def test_no_module_seeds_a_global_generator_but_the_loop():
+    """`training.fit` gets its seed as an argument; networks draw their weights globally."""
+    seeds = {"torch.manual_seed", "np.random.seed", "numpy.random.seed", "random.seed"}
+    assert [name for name, tree in MODULES.items() if seeds & set(calls(tree))] == ["training"]
+
+
+def test_only_paths_knows_the_environment():
+    for name, tree in MODULES.items():
+        attributes = {dotted_name(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        variables = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+        named = [v for v in variables if isinstance(v, str) and v.startswith("LATENTWALK_")]
+        exact = [v for v in named if v.replace("_", "").isalpha() and " " not in v]
+        assert not exact or name == "paths", f"{name} names {exact}"
+        assert "os.getenv" not in attributes, name
+
+
+IMPORT_ALL = """
+import importlib, random, sys
+import matplotlib.pyplot, nbclient, numpy, pypandoc, sympy, torch, torchmetrics, typst, tyro, yaml
+for name in ("torchvision.datasets.mnist", "scipy"):
+    try: importlib.import_module(name)
+    except ImportError: pass
+done = []
+def watch(event, details):
+    written = event == "open" and isinstance(details[1], str) and set(details[1]) & set("wax+")
+    if written or event in ("socket.connect", "subprocess.Popen", "os.mkdir", "os.remove"):
+        done.append((event, str(details[0])))
+sys.addaudithook(watch)
+before = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+figures = len(matplotlib.pyplot.get_fignums())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+after = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+assert before == after, "importing drew random numbers or set a seed"
+assert len(matplotlib.pyplot.get_fignums()) == figures, "importing made a figure"
+assert not done, done
+"""
+
+
+def test_importing_a_module_does_nothing():
+    names = [f"latentwalk.{n}" for n in sorted(MODULES) if not is_package_itself(n)]
+    done = subprocess.run(
+        [sys.executable, "-B", "-W", "error::UserWarning", "-c", IMPORT_ALL, *names],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

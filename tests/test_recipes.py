@@ -1,0 +1,408 @@
+import dataclasses
+import functools
+import json
+import pickle
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import CGAN, GAN, JUDGE, VAE, rng, shaken, shapes_of, toy_batch, toy_digits
+
+from latentwalk import checkpoints, data, measures, paths, provenance, recipes, training
+from latentwalk.checkpoints import WeightsError
+from latentwalk.models import classifier, gan, vae
+from latentwalk.provenance import WeightsMetadata
+from latentwalk.recipes import Recipe
+
+NAMES = ["classifier", "gan", "vae", "cgan", "gan_10d", "gan_onehot"]
+SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "weights"
+TINY = {
+    "classifier": Recipe("classifier", "judge", classifier, classifier.Classifier, JUDGE),
+    "gan": Recipe("gan", "Problem 2", gan, gan.Generator, GAN),
+    "vae": Recipe("vae", "Problem 3", vae, vae.Vae, VAE),
+    "cgan": Recipe("cgan", "Problem 4", gan, gan.Generator, CGAN),
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project whose recipes train in a moment on toy digits, and no internet."""
+    monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path))
+    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(recipes, "recipes", lambda: dict(TINY))
+    monkeypatch.setattr(data, "load", lambda split, report=None: toy_digits(60, len(split)))
+    monkeypatch.setattr(measures, "SAMPLES", 50)
+    few = functools.partial(recipes.measure, importance_samples=3)
+    monkeypatch.setattr(recipes, "measure", few)
+    return tmp_path
+
+
+def places(name):
+    file = f"{name}.safetensors"
+    return paths.built_weights_dir() / file, paths.released_weights_dir() / file
+
+
+def metadata(recipe):
+    return WeightsMetadata(
+        name=recipe.name,
+        recipe=recipe.key(),
+        seed=recipe.seed,
+        steps=recipe.config.steps,
+        versions=provenance.library_versions(),
+        device="CPU",
+        threads=1,
+        seconds=1.0,
+        metrics={},
+    )
+
+
+def put(path, recipe, mark=None):
+    """Write weights that are valid for a recipe; every parameter has the value `mark`, if given."""
+    torch.manual_seed(0)
+    tensors = {f"network/{k}": v for k, v in recipe.network(recipe.config).state_dict().items()}
+    if mark is not None:
+        tensors = {name: torch.full_like(tensor, mark) for name, tensor in tensors.items()}
+    checkpoints.save_weights(path, tensors, metadata(recipe))
+    return path
+
+
+def mark_of(released):
+    (value,) = {round(p.mean().item(), 3) for p in released.network.parameters()}
+    return value
+
+
+def make_stale(path):
+    put(path, replace(TINY["gan"], config=replace(GAN, learning_rate=0.5)))
+
+
+def make_pickle(path):
+    path.write_bytes(pickle.dumps({"network/weight": [1.0]}))
+
+
+def make_torch_save(path):
+    torch.save({"network/weight": torch.ones(3)}, path)
+
+
+def cut_in_half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_one_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 4
+    path.write_bytes(content)
+
+
+def give_other_shapes(path):
+    tensors, _ = checkpoints.load_weights(path)
+    tensors["network/decoder.entry.weight"] = torch.zeros(2, 2)
+    checkpoints.save_weights(path, tensors, metadata(TINY["gan"]))
+
+
+SPOILED = {
+    "stale": (make_stale, "stale", r"configuration field learning_rate changed from 0.5 to 0.001"),
+    "half": (cut_in_half, "damaged", "cut short"),
+    "one bit": (flip_one_bit, "damaged", "SHA-256"),
+    "pickle": (make_pickle, "damaged", "pickle"),
+    "torch.save": (make_torch_save, "damaged", "pickle"),
+    "empty": (lambda path: path.write_bytes(b""), "damaged", "cut short"),
+    "other shapes": (give_other_shapes, "misfit", "decoder.entry.weight"),
+}
+SPOILED_FILES = pytest.mark.parametrize(("spoil", "state", "reason"), SPOILED.values(), ids=SPOILED)
+
+
+def test_there_are_six_recipes_in_the_reports_order():
+    known = recipes.recipes()
+    assert list(known) == NAMES
+    assert all(recipe.name == name for name, recipe in known.items())
+    assert len({recipe.key().digest for recipe in known.values()}) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "noise", "one_hot"),
+    [
+        ("gan", 1, 0),
+        pytest.param("gan_10d", 10, 0, marks=pytest.mark.item("4a")),
+        pytest.param("gan_onehot", 1, 10, marks=pytest.mark.item("4b")),
+        pytest.param("cgan", 10, 10, marks=[pytest.mark.item("4a"), pytest.mark.item("4b")]),
+    ],
+)
+def test_inputs_of_the_generators_are_those_of_the_homeworks_readings(name, noise, one_hot):
+    d, recipe = recipes.LATENT_SIZE, recipes.get(name)
+    generator = recipe.network(recipe.config).eval()
+    inputs = gan.sample(generator, 10, rng()).inputs
+    assert inputs.shape == (10, noise * d + one_hot)
+    assert generator.decoder.entry.in_features == noise * d + one_hot
+    labels = inputs[:, noise * d :]
+    assert torch.equal(labels, torch.eye(10) if one_hot else torch.empty(10, 0))
+    ignored = {"latent_size", "num_classes", "steps"}
+    problem_2 = dataclasses.asdict(recipes.get("gan").config)
+    for field, value in dataclasses.asdict(recipe.config).items():
+        assert field in ignored or value == problem_2[field], field
+
+
+def test_gan_and_vae_are_compared_with_the_same_decoder():
+    generator, network = (
+        recipe.network(recipe.config) for recipe in map(recipes.get, ("gan", "vae"))
+    )
+    assert shapes_of(generator.decoder) == shapes_of(network.decoder)
+
+
+def test_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="got model 'gam', expected one of classifier, gan, vae"):
+        recipes.load("gam")
+    with pytest.raises(ValueError, match="gam"):
+        recipes.status("gam")
+
+
+def other_value(name, value):
+    """Another allowed value of a configuration's field."""
+    if name in ("beta2", "average_decay"):
+        return value / 2
+    return {"num_classes": 0}.get(name, value + 1 if isinstance(value, int) else value + 0.5)
+
+
+def test_key_depends_on_every_field_the_seed_the_data_and_the_code(monkeypatch):
+    recipe = TINY["cgan"]
+    keys = [recipe.key().digest]
+    for name, value in dataclasses.asdict(recipe.config).items():
+        config = replace(recipe.config, **{name: other_value(name, value)})
+        keys.append(replace(recipe, config=config).key().digest)
+    keys.append(replace(recipe, seed=recipe.seed + 1).key().digest)
+    monkeypatch.setattr(data, "digest", lambda: "other data")
+    keys.append(recipe.key().digest)
+    assert len(set(keys)) == len(keys) == 3 + len(dataclasses.fields(recipe.config))
+    monkeypatch.undo()
+    assert recipe.key().digest == keys[0]
+    assert replace(recipe, name="another", purpose="another").key().digest == keys[0]
+    code = " ".join(recipe.key().code)
+    assert all(file in code for file in ("nets", "gan", "training"))
+    assert "vae" not in code
+
+
+def test_status_names_both_places_the_built_one_first(project):
+    built, released = places("gan")
+    assert [path for path, _ in recipes.status("gan")] == [built, released]
+    assert [found.state for _, found in recipes.status("gan")] == ["missing", "missing"]
+    put(released, TINY["gan"])
+    assert [found.state for _, found in recipes.status("gan")] == ["missing", "valid"]
+
+
+def test_built_weights_are_preferred_to_released_ones(project):
+    lines = []
+    built, released = places("gan")
+    put(released, TINY["gan"], mark=0.25)
+    assert mark_of(recipes.load("gan", lines.append)) == 0.25
+    put(built, TINY["gan"], mark=0.5)
+    assert mark_of(recipes.load("gan", lines.append)) == 0.5
+    assert lines == []
+
+
+@SPOILED_FILES
+def test_unusable_weights_are_named_with_the_reason_and_the_others_are_used(
+    spoil, state, reason, project
+):
+    lines = []
+    built, released = places("gan")
+    put(built, TINY["gan"], mark=0.5)
+    put(released, TINY["gan"], mark=0.25)
+    spoil(built)
+    assert mark_of(recipes.load("gan", lines.append)) == 0.25
+    (line,) = lines
+    assert line.startswith(f"gan: not using {built}: ")
+    assert re.search(reason, line)
+    assert "\n" not in line
+    assert recipes.status("gan")[0][1].state == state
+
+
+@SPOILED_FILES
+def test_where_no_weights_are_usable_the_model_is_trained(
+    spoil, state, reason, project, monkeypatch
+):
+    lines, trained = [], []
+    _, released = places("gan")
+    put(released, TINY["gan"])
+    spoil(released)
+    monkeypatch.setattr(
+        recipes, "train", lambda recipe, say: trained.append(recipe) or "just trained"
+    )
+    assert recipes.load("gan", lines.append) == "just trained"
+    assert trained == [TINY["gan"]]
+    assert len(lines) == 2
+    assert re.search(reason, lines[0])
+    assert lines[1].startswith("gan: training it")
+
+
+def test_no_weights_at_all_say_so_in_one_line(project, monkeypatch):
+    lines = []
+    monkeypatch.setattr(recipes, "train", lambda recipe, say: "just trained")
+    assert recipes.load("vae", lines.append) == "just trained"
+    assert lines == ["vae: training it, because there are no valid weights"]
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_trained_weights_are_written_and_read_back(name, project):
+    lines = []
+    put(places("classifier")[1], TINY["classifier"])
+    made = recipes.train(TINY[name], precision="float32", say=lines.append)
+    built = places(name)[0]
+    assert recipes.status(name)[0][1].state == "valid"
+    assert lines[-1].endswith(f"wrote {built}")
+    again = recipes.load(name)
+    for released in (made, again):
+        assert isinstance(released.network, TINY[name].network)
+        assert not released.network.training
+        assert not any(parameter.requires_grad for parameter in released.network.parameters())
+        assert released.network.config == TINY[name].config
+    inputs = toy_batch(4).images if name in ("classifier", "vae") else torch.ones(4, 3)
+    inputs = torch.cat([inputs, torch.eye(10)[:4]], dim=1) if name == "cgan" else inputs
+    forward = (lambda n: n.encode(inputs).mu) if name == "vae" else (lambda n: n(inputs))
+    assert torch.equal(forward(made.network), forward(again.network))
+    assert forward(again.network).std() > 0
+
+    about = again.metadata
+    assert (about.name, about.seed, about.steps) == (name, 2017, 8)
+    assert about.recipe.digest == TINY[name].key().digest
+    assert about.versions["precision"] == "float32"
+    assert about.threads == torch.get_num_threads()
+    assert about.metrics == made.metadata.metrics
+    expected = {
+        "classifier": "test_accuracy_percent", "gan": "label_distance",
+        "vae": "log_likelihood_nats", "cgan": "label_agreement_percent",
+    }  # fmt: skip
+    assert expected[name] in about.metrics
+    assert not list(paths.checkpoints_dir().glob("*"))
+
+
+def test_history_travels_with_the_weights(project, monkeypatch):
+    kept = []
+    fit = training.fit
+
+    def keeping_fit(*arguments, **options):
+        kept.append(fit(*arguments, **options))
+        return kept[-1]
+
+    monkeypatch.setattr(training, "fit", keeping_fit)
+    monkeypatch.setattr(recipes, "measure", lambda *arguments, **options: {"score": 1.5})
+    back = recipes.train(TINY["gan"], precision="float32")
+    (made,) = kept
+    assert back.metadata.metrics == {"score": 1.5}
+    assert [row.keys() for row in back.history.rows] == [row.keys() for row in made.history.rows]
+    assert any("slope_penalty" in row for row in made.history.rows)
+    assert not all("slope_penalty" in row for row in made.history.rows)
+    for got, row in zip(back.history.rows, made.history.rows, strict=True):
+        assert got == pytest.approx(row, rel=1e-6)
+    assert [step for step, _ in back.history.snapshots] == [1, 2, 4, 8]
+    for (_, got), (_, images) in zip(back.history.snapshots, made.history.snapshots, strict=True):
+        assert images.shape == (10, 1, 28, 28)
+        assert torch.equal(got, images)
+
+
+def test_pictures_of_progress_show_the_same_inputs_each_time(project):
+    network = shaken(gan.Generator(GAN)).eval()
+    draw = recipes._snapshot(TINY["gan"], torch.device("cpu"))
+    assert torch.equal(draw(network), draw(network))
+    assert len(draw(network).flatten(1).unique(dim=0)) == 10
+    assert recipes._snapshot(TINY["classifier"], torch.device("cpu")) is None
+
+
+def test_interrupted_training_goes_on_and_its_checkpoint_goes_in_the_end(project):
+    recipe, lines = TINY["classifier"], []
+    checkpoint = paths.checkpoints_dir() / "classifier.safetensors"
+
+    class Interrupted:
+        init = staticmethod(classifier.init)
+
+        @staticmethod
+        def train_step(state, batch, draws):
+            if state.step == 5:
+                raise KeyboardInterrupt
+            return classifier.train_step(state, batch, draws)
+
+    toys = data.load("train")
+    options = {"seed": recipe.seed, "key": recipe.key().digest, "precision": "float32"}
+    schedule = training.Schedule(rows=8, checkpoint_seconds=0)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(Interrupted, JUDGE, toys, checkpoint=checkpoint, schedule=schedule, **options)
+    resumed = recipes.train(recipe, precision="float32", say=lines.append)
+    assert f"going on from step 5 in {checkpoint}" in lines
+    assert not checkpoint.exists()
+    whole = training.fit(classifier, JUDGE, toys, **options).network
+    for name, tensor in resumed.network.state_dict().items():
+        assert torch.equal(tensor, whole.state_dict()[name]), name
+
+
+def test_out_names_another_file(project):
+    elsewhere = project / "mine" / "judge.safetensors"
+    released = recipes.train(TINY["classifier"], precision="float32", out=elsewhere)
+    assert elsewhere.is_file()
+    assert not places("classifier")[0].exists()
+    assert recipes.read(elsewhere, TINY["classifier"]).metadata == released.metadata
+
+
+def test_release_copies_the_bytes_and_writes_a_manifest(project):
+    built = [put(places(name)[0], TINY[name]) for name in ("gan", "cgan")]
+    copies = recipes.release(["gan", "cgan"])
+    assert copies == [places(name)[1] for name in ("gan", "cgan")]
+    assert [path.read_bytes() for path in copies] == [path.read_bytes() for path in built]
+    manifest = json.loads((paths.released_weights_dir() / "manifest.json").read_text())
+    assert set(manifest) == {"gan.safetensors", "cgan.safetensors"}
+    assert manifest["gan.safetensors"]["recipe_key"] == TINY["gan"].key().digest
+    assert recipes.status("gan")[1][1].state == "valid"
+
+
+@pytest.mark.parametrize("spoil", [make_stale, cut_in_half, make_pickle])
+def test_release_refuses_what_is_not_valid_and_keeps_what_was_released(spoil, project):
+    built, released = places("gan")
+    put(released, TINY["gan"], mark=0.25)
+    before = released.read_bytes()
+    put(built, TINY["gan"])
+    spoil(built)
+    with pytest.raises(WeightsError, match=re.escape(str(built))):
+        recipes.release(["gan"])
+    assert released.read_bytes() == before
+    built.unlink()
+    with pytest.raises(WeightsError, match="missing"):
+        recipes.release(["gan"])
+    assert released.read_bytes() == before
+
+
+def test_reading_refuses_weights_of_another_network(project):
+    path = put(places("gan")[0], TINY["gan"])
+    give_other_shapes(path)
+    words = r"decoder.entry.weight is \(2, 2\), expected \(392, 3\)"
+    with pytest.raises(WeightsError, match=words) as error:
+        recipes.read(path, TINY["gan"])
+    assert error.value.fault == "misfit"
+    assert "\n" not in str(error.value)
+    with pytest.raises(WeightsError, match="stale"):
+        recipes.read(put(path, TINY["gan"]), TINY["cgan"])
+
+
+def test_weights_written_by_something_else_are_refused(project):
+    path = put(places("gan")[0], TINY["gan"])
+    save_file(load_file(path), path)  # the same tensors without the seal
+    with pytest.raises(WeightsError, match="not written by latentwalk"):
+        recipes.read(path, TINY["gan"])
+
+
+@pytest.mark.skipif(not list(SHIPPED.glob("*.safetensors")), reason="no weights released yet")
+@pytest.mark.parametrize("name", NAMES)
+def test_released_weights_are_valid_for_this_code(name):
+    recipe = recipes.get(name)
+    released = recipes.read(SHIPPED / f"{name}.safetensors", recipe)
+    assert released.metadata.name == name
+    assert released.metadata.steps == recipe.config.steps
+    assert released.history.rows[-1]["step"] == recipe.config.steps
+    assert released.metadata.metrics
+    assert (len(released.history.snapshots) > 0) == (name != "classifier")
+
+
+@pytest.mark.skipif(not list(SHIPPED.glob("*.safetensors")), reason="no weights released yet")
+def test_released_weights_take_less_than_25_megabytes():
+    files = sorted(SHIPPED.glob("*.safetensors"))
+    assert [file.stem for file in files] == sorted(NAMES)
+    assert sum(file.stat().st_size for file in files) < 25e6

@@ -1,0 +1,201 @@
+import html
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pypandoc
+import pytest
+from tiny import CGAN, GAN, JUDGE, VAE
+
+from latentwalk import rubric, tables
+from latentwalk.evaluation.intervals import Estimate
+from latentwalk.experiments.problem4 import InputReading, InputReadings
+from latentwalk.experiments.quality import Quality, QualityRow
+from latentwalk.experiments.smoothness import Smoothness, SmoothnessRow
+from latentwalk.models.classifier import Classifier
+from latentwalk.models.gan import Generator
+from latentwalk.models.vae import Vae
+from latentwalk.student import REFERENCE, Student
+
+UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
+HALF = Estimate(0.5, 0.25, 0.75)
+
+
+def model(network, seconds, device="CPU (A)", precision="float32"):
+    """What a table reads of `recipes.Released`."""
+    steps = network.config.steps
+    versions = {"torch": "2.14.1", "precision": precision}
+    metadata = SimpleNamespace(
+        seconds=seconds, device=device, threads=2, versions=versions, steps=steps
+    )
+    recipe = SimpleNamespace(config=network.config, purpose="Problem 9")
+    return SimpleNamespace(network=network, recipe=recipe, metadata=metadata)
+
+
+RELEASED = {
+    "classifier": model(Classifier(JUDGE), 60.0),
+    "gan": model(Generator(GAN), 90.0),
+    "vae": model(Vae(VAE), 30.0),
+    "cgan": model(Generator(CGAN), 120.0),
+}
+QUALITY = Quality(
+    floor=0.1,
+    num_images=100,
+    rows=tuple(
+        QualityRow(name, HALF, Estimate(ratio, ratio - 0.1, ratio + 0.1),
+                   Estimate(0.1234, 0.1, 0.2), HALF, 0.0123, np.full(10, 0.1))
+        for name, ratio in (("real digits", 1.0), ("GAN samples", 12.34))
+    ),
+)  # fmt: skip
+SMOOTHNESS = Smoothness(
+    num_pairs=7,
+    num_steps=5,
+    rows=tuple(
+        SmoothnessRow(
+            name,
+            {m: Estimate(value + i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
+            np.zeros(5), np.zeros(5), np.zeros(5),
+        )
+        for name, value in (("GAN, random inputs", -1.25), ("VAE, test images", 0.5))
+    ),
+    differences=(),
+)  # fmt: skip
+READINGS = InputReadings(
+    floor=0.1,
+    rows=(
+        InputReading("d (Problem 2)", (100, 3), 3, 0, 1568, 12_345, Estimate(3.21, 3.0, 3.4), None),
+        InputReading("10 d + 10", (100, 40), 30, 10, 16_072, 1_234_567, Estimate(2, 1.9, 2.1),
+                     Estimate(0.9912, 0.985, 0.995)),
+    ),
+)  # fmt: skip
+MADE = {
+    "quality": tables.quality(QUALITY),
+    "smoothness": tables.smoothness(SMOOTHNESS),
+    "input readings": tables.input_readings(READINGS),
+    "configurations": tables.configurations(RELEASED),
+    "computing": tables.computing(RELEASED),
+    "items": tables.items(rubric.load()),
+}
+
+
+def cells(markdown):
+    """The header and the rows of a pipe table as they are written, without the line of rules."""
+    lines = [
+        line.removeprefix("| ").removesuffix(" |").split(" | ") for line in markdown.split("\n")
+    ]
+    return [lines[0], *lines[2:]]
+
+
+def column(markdown, name):
+    header, *rows = cells(markdown)
+    return [row[header.index(name)] for row in rows]
+
+
+@pytest.mark.parametrize("markdown", MADE.values(), ids=MADE)
+def test_pipe_tables_have_as_many_cells_in_each_row(markdown):
+    lines = markdown.split("\n")
+    assert len({len(UNESCAPED_PIPE.findall(line)) for line in lines}) == 1
+    assert all(line.startswith("| ") and line.endswith(" |") for line in lines)
+    rules = lines[1].strip("| ").split(" | ")
+    assert all(re.fullmatch(r":---|---:", rule) for rule in rules)
+    assert rules == sorted(rules, reverse=True)  # flush left first
+    assert len(lines) > 2
+
+
+def test_pandoc_reads_the_same_cells():
+    page = pypandoc.convert_text("\n\n".join(MADE.values()), "html", format="markdown")
+    found = page.split("<table")[1:]
+    for markdown, table in zip(MADE.values(), found, strict=True):
+        shown = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in table.split("<tr")]
+        text = [[html.unescape(re.sub("<.*?>", "", cell)) for cell in row] for row in shown[1:]]
+        written = [
+            [cell.replace("`", "").replace("\\|", "|") for cell in row] for row in cells(markdown)
+        ]
+        assert [[" ".join(cell.split()) for cell in row] for row in text] == written
+
+
+@pytest.mark.parametrize("markdown", MADE.values(), ids=MADE)
+def test_negative_numbers_have_a_typographic_minus(markdown):
+    assert not re.search(r"(^|[ (])-\d", "\n".join(" ".join(row) for row in cells(markdown)))
+
+
+def test_smoothness_shows_the_means_with_their_sign():
+    assert column(MADE["smoothness"], "walk quality") == ["−1.25", "0.50"]
+    assert column(MADE["smoothness"], "paths") == ["GAN, random inputs", "VAE, test images"]
+    assert column(MADE["smoothness"], "sharpness drop") == ["3.75", "5.50"]
+
+
+def test_estimates_are_written_with_their_interval():
+    assert tables.number(Estimate(1.234, 1.1, 1.36)) == "1.23 (1.10 to 1.36)"
+    assert tables.number(Estimate(12.34, 11, 13), 1) == "12.3 (11.0 to 13.0)"
+    assert tables.percent(Estimate(0.9912, 0.985, 0.995)) == "99.12 (98.50 to 99.50)"
+
+
+def test_quality_shows_the_ratio_and_the_shares_in_percent():
+    assert column(MADE["quality"], "images") == ["real digits", "GAN samples"]
+    assert column(MADE["quality"], "Fréchet distance / floor")[1] == "12.34 (12.24 to 12.44)"
+    assert column(MADE["quality"], "sharpness")[0] == "0.123 (0.100 to 0.200)"
+    assert column(MADE["quality"], "digit shares off by") == ["1.2 %"] * 2
+
+
+@pytest.mark.item("4a")
+@pytest.mark.item("4b")
+def test_input_readings_show_sizes_and_agreement():
+    assert column(MADE["input readings"], "tensor") == ["100 x 3", "100 x 40"]
+    assert column(MADE["input readings"], "noise") == ["3", "30"]
+    assert column(MADE["input readings"], "one-hot") == ["0", "10"]
+    assert column(MADE["input readings"], "all parameters") == ["12,345", "1,234,567"]
+    assert column(MADE["input readings"], "label agreement") == [
+        "no labels",
+        "99.1 (98.5 to 99.5) %",
+    ]
+
+
+def test_configurations_show_every_field_of_every_model():
+    header, *rows = cells(MADE["configurations"])
+    assert header == ["field", "`classifier`", "`gan`", "`vae`", "`cgan`"]
+    shown = {name: dict(zip(header[1:], values, strict=True)) for name, *values in rows}
+    for name, released in RELEASED.items():
+        for field, value in vars(released.recipe.config).items():
+            assert float(shown[field.replace("_", " ")][f"`{name}`"]) == pytest.approx(value)
+    assert shown["latent size"]["`classifier`"] == ""
+    assert shown["num classes"] == {"`classifier`": "", "`gan`": "0", "`vae`": "", "`cgan`": "10"}
+
+
+def test_computing_counts_parameters_images_and_minutes():
+    size = sum(p.numel() for p in RELEASED["gan"].network.parameters())
+    assert cells(MADE["computing"])[2] == ["`gan`", "Problem 9", f"{size:,}", "8", "64", "1.5"]
+    assert tables.total_minutes(RELEASED) == pytest.approx(5)
+
+
+def test_hardware_names_each_machine_once():
+    one = "CPU (A), 2 threads, PyTorch 2.14.1, float32"
+    assert tables.hardware(RELEASED) == one
+    other = model(Generator(GAN), 1.0, device="CUDA (B)", precision="bfloat16")
+    both = tables.hardware({**RELEASED, "other": other})
+    assert both == f"{one}; CUDA (B), 2 threads, PyTorch 2.14.1, bfloat16"
+
+
+@pytest.mark.item("5a")
+def test_hours_are_the_students_or_those_of_the_machine_said_to_be_so():
+    assert tables.hours(Student("A", 7.5), RELEASED) == "This assignment took 7.5 hours."
+    assert tables.hours(Student("A", 0.0), RELEASED) == "This assignment took 0 hours."
+    words = tables.hours(REFERENCE, RELEASED)
+    assert "4 trainings took 5 minutes together" in words
+    assert "no hours" in words
+
+
+@pytest.mark.parametrize("name", ["Ann *Lee* $x_1$", "<b>#1</b> | \"q\" 'r' & `c`", "Zoë 🎓 @a"])
+def test_byline_is_printed_as_the_name_was_written(name):
+    words = tables.byline(Student(name, None))
+    shown = pypandoc.convert_text(words, "plain", format="markdown", extra_args=["--wrap=none"])
+    assert shown.strip() == name
+
+
+def test_byline_of_the_reference_run_names_nobody():
+    assert tables.byline(REFERENCE).startswith("nobody; this is the reference run")
+
+
+def test_items_show_all_hundred_points():
+    assert sum(int(points) for points in column(MADE["items"], "points")) == 100
+    assert column(MADE["items"], "item")[0] == "1a"
