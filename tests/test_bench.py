@@ -18,7 +18,7 @@ import steps
 def small(tmp_path, monkeypatch):
     """Two tiny recipes in an empty project; gives what measuring them finds."""
     monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path))
-    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "build"))
+    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "again"))
     known = recipes.recipes()
     chosen = {
         "gan": dataclasses.replace(known["gan"], config=tiny.GAN),
@@ -71,9 +71,9 @@ def test_reproduce_compares_and_starts_anew_only_when_it_was_complete(small, mon
     recipes.release(["gan", "vae"])
     found["frechet_ratio"] = 3.5
     assert reproduce.main() == 1
-    table = (folder / "build" / "comparison.txt").read_text("utf-8")
+    table = (folder / "again" / "comparison.txt").read_text("utf-8")
     assert table.splitlines()[-1] == "2 of 2 outside their margin"
-    (folder / "build" / "comparison.txt").unlink()  # as if interrupted just before the end
+    (folder / "again" / "comparison.txt").unlink()  # as if interrupted just before the end
     found["frechet_ratio"] = 2.0
     capsys.readouterr()
     assert reproduce.main() == 1, "what was trained before the interruption is kept"

@@ -212,7 +212,7 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_every_configuration_field_is_an_option_with_its_default(latentwalk, name):
     code, out, _ = latentwalk("train", name, "--help")
     assert code == 0
-    words = " ".join(out.partition("─ options ─")[2].replace("│", " ").split())
+    words = " ".join(out.partition("─ options")[2].replace("│", " ").split())
     config = recipes.get(name).config
     for field in dataclasses.fields(config):
         _, found, after = words.partition(f" --{field.name.replace('_', '-')} ")

@@ -1,4 +1,4 @@
-import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -104,12 +104,8 @@ def marked_items():
     """Every item named in a mark, anywhere in the tests."""
     found = set()
     for path in Path(__file__).parent.glob("test_*.py"):
-        if path == Path(__file__):
-            continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            named = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "item"
-            if named and getattr(node.func.value, "attr", "") == "mark":
-                found |= {ast.literal_eval(argument) for argument in node.args}
+        for arguments in re.findall(r"mark\.item\(([^)]*)\)", path.read_text("utf-8")):
+            found |= set(re.findall(r"[\"'](\w+)[\"']", arguments))
     return found
 
 

@@ -178,9 +178,10 @@ def linear_gaussian_steps() -> list[Step]:
     both = normal_density(z, 0, 1) * normal_density(x, w * z + b, noise)  # p(x, z)
     marginal = normal_density(x, b, w**2 + noise)
     exact = normal_density(z, terms.posterior_mean, terms.posterior_variance)
-    guess = normal_density(z, m, v)
-    bound = integral_over_line(guess * sp.log(both / guess))
-    shift = (m - terms.posterior_mean) ** 2 / terms.posterior_variance
+    return [*_exact_steps(both, marginal, exact), *_bound_steps(both, marginal, exact)]
+
+
+def _exact_steps(both: sp.Expr, marginal: sp.Expr, exact: sp.Expr) -> list[Step]:
     return [
         Step(
             "eq-lg-exact",
@@ -196,6 +197,15 @@ def linear_gaussian_steps() -> list[Step]:
             sp.log(both) - sp.log(marginal),
             sp.log(exact),
         ),
+    ]
+
+
+def _bound_steps(both: sp.Expr, marginal: sp.Expr, exact: sp.Expr) -> list[Step]:
+    terms = linear_gaussian_terms()
+    guess = normal_density(z, m, v)
+    bound = integral_over_line(guess * sp.log(both / guess))
+    shift = (m - terms.posterior_mean) ** 2 / terms.posterior_variance
+    return [
         Step(
             "eq-lg-bound",
             "bound by integration",

@@ -133,13 +133,12 @@ def train(
     device = device or torch.device("cpu")
     out = out or _places(recipe.name)[0]
     checkpoint = paths.checkpoints_dir() / f"{out.stem}.safetensors"
-    key = recipe.key()
     trained = training.fit(
         recipe.model,
         recipe.config,
         data.load("train", say),
         seed=recipe.seed,
-        key=key.digest,
+        key=recipe.key().digest,
         checkpoint=checkpoint,
         device=device,
         precision=precision,
@@ -147,22 +146,29 @@ def train(
         say=say,
     )
     network = trained.network.cpu()
-    metadata = provenance.WeightsMetadata(
+    tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
+    tensors |= _pack_history(trained.history)
+    metadata = _metadata(recipe, trained, device, measure(recipe, network, say=say))
+    checkpoints.save_weights(out, tensors, metadata)
+    checkpoint.unlink(missing_ok=True)
+    say(f"{recipe.name}: trained in {trained.elapsed_seconds:.0f} s, wrote {out}")
+    return read(out, recipe)
+
+
+def _metadata(
+    recipe: Recipe, trained: training.Trained, device: torch.device, metrics: dict[str, float]
+) -> provenance.WeightsMetadata:
+    return provenance.WeightsMetadata(
         name=recipe.name,
-        recipe=key,
+        recipe=recipe.key(),
         seed=recipe.seed,
         steps=recipe.config.steps,
         versions=provenance.library_versions() | {"precision": trained.precision},
         device=provenance.device_name(device),
         threads=torch.get_num_threads(),
         seconds=round(trained.elapsed_seconds, 1),
-        metrics=measure(recipe, network, say=say),
+        metrics=metrics,
     )
-    tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
-    checkpoints.save_weights(out, tensors | _pack_history(trained.history), metadata)
-    checkpoint.unlink(missing_ok=True)
-    say(f"{recipe.name}: trained in {trained.elapsed_seconds:.0f} s, wrote {out}")
-    return read(out, recipe)
 
 
 def measure(

@@ -85,7 +85,7 @@ def save(item: str, result: Any, made_from: Mapping[str, Any]) -> None:
         WriteError: when the folder cannot be written.
     """
     json_path, npz_path = _files(item)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     content = {"item": item, "made_from": made_from, "torch": torch.__version__}
     content["values"] = _encode(result, "", arrays)
     content["checksum"] = _checksum(content, arrays)
@@ -147,10 +147,8 @@ def fingerprint(value: Any) -> Any:
         return {str(name): fingerprint(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [fingerprint(entry) for entry in value]
-    raise ValueError(
-        f"an argument of type {type(value).__name__} cannot be keyed, "
-        "expected networks, arrays, generators, dataclasses or plain values"
-    )
+    got = f"an argument of type {type(value).__name__} cannot be keyed"
+    raise ValueError(f"{got}, expected networks, arrays, generators, dataclasses or plain values")
 
 
 def _copy_generator(value: Any) -> Any:
@@ -189,10 +187,8 @@ def _encode(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         raise ValueError(f"{name} is {value}, expected a finite number")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise ValueError(
-        f"{name} is a {type(value).__name__}, "
-        "expected arrays, numbers, strings, or lists, dicts and dataclasses of them"
-    )
+    got = f"{name} is a {type(value).__name__}"
+    raise ValueError(f"{got}, expected arrays, numbers, strings, or collections of them")
 
 
 def _decode(value: Any, kind: Any, arrays: Mapping[str, np.ndarray]) -> Any:

@@ -1,0 +1,204 @@
+"""The report and its results, item by item: what `make report` made, checked against the models."""
+
+import re
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from latentwalk import derivations, paths, rubric, student, study
+from latentwalk.data import to_unit
+from latentwalk.models.classifier import predict
+from latentwalk.render import checks
+
+SEED = 2017  # as in report.qmd
+
+
+@pytest.fixture(scope="module")
+def work():
+    return study.open_study(SEED)
+
+
+@pytest.fixture(scope="module")
+def pdf_text():
+    text = checks.pdf_text(paths.build_dir() / "report.pdf")
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return nbformat.read(paths.build_dir() / "report.ipynb", as_version=4)
+
+
+def regenerate(network, inputs):
+    with torch.inference_mode():
+        return network(torch.from_numpy(inputs)).numpy()
+
+
+@pytest.mark.item("1a")
+@pytest.mark.item("1b")
+def test_every_displayed_step_is_checked_and_exact(pdf_text):
+    steps = derivations.all_steps()
+    assert all(step.residual == 0 for step in steps)
+    assert f"{len(steps)} of {len(steps)} residuals are exactly 0" in pdf_text
+    source = paths.report_file().read_text("utf-8")
+    missing = [step.label for step in steps if f"{{#{step.label}}}" not in source]
+    assert not missing
+
+
+@pytest.mark.item("2a")
+def test_gan_is_trained_and_its_losses_are_recorded(work):
+    gan = work.released["gan"]
+    assert gan.metadata.steps == gan.recipe.config.steps
+    assert gan.history.rows[-1]["step"] == gan.recipe.config.steps
+    assert gan.metadata.metrics["frechet_ratio"] < 10
+
+
+@pytest.mark.item("2b")
+def test_ten_samples_come_from_the_released_generator(work):
+    samples = work.ten_samples()
+    assert samples.inputs.shape == (10, work.released["gan"].recipe.config.latent_size)
+    again = regenerate(work.released["gan"].network, samples.inputs)
+    np.testing.assert_allclose(samples.images, again, atol=1e-5)
+
+
+@pytest.mark.item("2c")
+def test_pair_has_two_digits_and_its_inputs(work):
+    samples, pair = work.ten_samples(), work.pick_pair(work.ten_samples())
+    assert pair.labels[0] != pair.labels[1]
+    np.testing.assert_array_equal(pair.inputs, samples.inputs[list(pair.indices)])
+
+
+@pytest.mark.item("2d")
+def test_inputs_lie_on_a_straight_line_with_exact_ends(work):
+    pair = work.pick_pair(work.ten_samples())
+    inputs = work.generator_path(pair).inputs
+    assert inputs.shape[0] == 10
+    np.testing.assert_array_equal(inputs[[0, -1]], pair.inputs)
+    np.testing.assert_allclose(np.diff(inputs, n=2, axis=0), 0, atol=1e-5)
+
+
+@pytest.mark.item("2e")
+def test_strip_is_what_the_generator_makes_of_the_inputs(work):
+    path = work.generator_path(work.pick_pair(work.ten_samples()))
+    again = regenerate(work.released["gan"].network, path.inputs)
+    np.testing.assert_allclose(path.strip.images, again, atol=1e-5)
+
+
+@pytest.mark.item("3a")
+def test_vae_is_trained_and_bounds_the_likelihood(work):
+    vae = work.released["vae"]
+    measured = vae.metadata.metrics
+    assert vae.history.rows[-1]["step"] == vae.recipe.config.steps
+    assert measured["elbo_nats"] < measured["log_likelihood_nats"] < 0
+    assert measured["likelihood_images"] >= 1000
+
+
+@pytest.mark.item("3b")
+def test_codes_are_the_encoder_s_of_real_test_images_of_the_picked_digits(work):
+    pair = work.pick_pair(work.ten_samples())
+    path = work.vae_path(pair.labels)
+    indices = list(path.indices)
+    assert work.test.labels[indices].tolist() == pair.labels.tolist() == list(path.digits)
+    with torch.inference_mode():
+        codes = work.released["vae"].network.encode(to_unit(work.test.images[indices])).mu.numpy()
+    np.testing.assert_allclose(path.codes[[0, -1]], codes, atol=1e-5)
+
+
+@pytest.mark.item("3c")
+def test_vae_strip_is_decoded_from_a_straight_line(work):
+    path = work.vae_path(work.pick_pair(work.ten_samples()).labels)
+    np.testing.assert_allclose(np.diff(path.codes, n=2, axis=0), 0, atol=1e-5)
+    with torch.inference_mode():
+        again = work.released["vae"].network.decode(torch.from_numpy(path.codes)).numpy()
+    np.testing.assert_allclose(path.strip.images, again, atol=1e-5)
+
+
+@pytest.mark.item("3d")
+def test_the_text_s_claims_on_quality_hold(work):
+    real, gan, samples, reconstructions = work.quality().rows
+    assert gan.ratio.high < reconstructions.ratio.low < samples.ratio.low
+    assert samples.sharpness.high < gan.sharpness.low
+    assert reconstructions.sharpness.high < real.sharpness.low
+
+
+@pytest.mark.item("4a")
+def test_the_input_is_ten_times_larger_in_the_same_class(work):
+    small, large = work.released["gan"].network, work.released["cgan"].network
+    assert type(small) is type(large)
+    assert large.config.latent_size == 10 * small.config.latent_size
+
+
+@pytest.mark.item("4b")
+def test_labels_enter_as_one_hot_rows(work):
+    grid, latent = work.digit_grid(), work.released["cgan"].network.config.latent_size
+    one_hot = grid.inputs[..., latent:]
+    assert one_hot.shape == (10, 10, 10)
+    np.testing.assert_array_equal(one_hot, np.eye(10, dtype=np.float32)[grid.asked])
+    noise = grid.inputs[..., :latent].reshape(100, latent)
+    assert len(np.unique(noise, axis=0)) == 100
+
+
+@pytest.mark.item("4c")
+def test_conditional_gan_obeys_its_labels(work):
+    agreement = work.agreement()
+    assert agreement.num_images == 10_000
+    assert agreement.overall.value >= 0.99
+    assert work.released["cgan"].metadata.metrics["frechet_ratio"] < 10
+
+
+@pytest.mark.item("4d")
+def test_grid_has_ten_images_of_each_digit_from_the_released_generator(work):
+    grid = work.digit_grid()
+    np.testing.assert_array_equal(grid.asked, np.repeat(np.arange(10), 10).reshape(10, 10))
+    again = regenerate(work.released["cgan"].network, grid.inputs.reshape(100, -1))
+    np.testing.assert_allclose(grid.images.reshape(again.shape), again, atol=1e-5)
+    judged = predict(work.released["classifier"].network, torch.from_numpy(again)).labels
+    np.testing.assert_array_equal(grid.judged.reshape(-1), judged.numpy())
+
+
+@pytest.mark.item("5a")
+def test_hours_are_the_student_s_or_said_to_be_the_computer_s(pdf_text):
+    who = student.load()
+    if who.hours is None:
+        assert "no student behind it" in pdf_text
+    else:
+        assert f"This assignment took {who.hours:g} hours" in pdf_text
+
+
+@pytest.mark.item("5b")
+def test_pledge_is_there_word_for_word(pdf_text):
+    assert (
+        "I adhered to the Duke Community Standard in the completion of this assignment" in pdf_text
+    )
+
+
+def test_every_item_has_its_heading(pdf_text):
+    headings = [line for line in paths.report_file().read_text("utf-8").splitlines()
+                if re.match(r"## \d[a-e]\. ", line)]  # fmt: skip
+    written = [re.sub(r"\s*\{.*\}$", "", line.removeprefix("## ")) for line in headings]
+    assert [title[:2] for title in written] == [item.id for item in rubric.load()]
+    assert not [title for title in written if title not in pdf_text]
+
+
+def test_no_raw_tex_in_the_pdf():
+    assert checks.raw_tex_in_pdf(paths.build_dir() / "report.pdf") == []
+
+
+def test_nothing_lies_outside_the_margins():
+    assert checks.outside_margins(paths.build_dir() / "report.pdf", 68) == []  # 2.4 cm
+
+
+def test_web_page_is_one_file_with_alternative_texts():
+    page = paths.build_dir() / "report.html"
+    assert checks.images_without_alt(page) == []
+    assert checks.loads_from_network(page) == []
+
+
+def test_notebook_is_executed_and_not_stripped(notebook):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    shown = [cell for cell in cells if re.search(r"#\| label: (fig|tbl)-", cell.source)]
+    assert len(shown) >= 15
+    assert all(cell.outputs for cell in shown)
