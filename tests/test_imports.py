@@ -24,7 +24,8 @@ FREE_OF = {  # what a module's top must not import: to be quick, or to stand alo
     "derivations": {"torch", "numpy"},
     "symbolic": {"torch", "numpy", "latentwalk"},
     "counterexample": {"torch", "numpy"},
-    "cli": {"torch", "numpy", "tyro", "latentwalk"},
+    "cli": {"torch", "numpy", "tyro"},
+    "commands.parsing": {"torch", "numpy", "tyro", "latentwalk"},
 }
 
 

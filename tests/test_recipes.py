@@ -19,6 +19,7 @@ from latentwalk.recipes import Recipe
 
 NAMES = ["classifier", "gan", "vae", "cgan", "gan_10d", "gan_onehot"]
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "weights"
+code_digest = functools.cache(provenance.code_digest)  # the sources stay as they are
 TINY = {
     "classifier": Recipe("classifier", "judge", classifier, classifier.Classifier, JUDGE),
     "gan": Recipe("gan", "Problem 2", gan, gan.Generator, GAN),
@@ -34,6 +35,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(recipes, "recipes", lambda: dict(TINY))
     monkeypatch.setattr(data, "load", lambda split, report=None: toy_digits(60, len(split)))
+    monkeypatch.setattr(provenance, "code_digest", code_digest)
     monkeypatch.setattr(measures, "SAMPLES", 50)
     few = functools.partial(recipes.measure, importance_samples=3)
     monkeypatch.setattr(recipes, "measure", few)

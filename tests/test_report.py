@@ -123,6 +123,19 @@ def test_the_text_s_claims_on_quality_hold(work):
     assert reconstructions.sharpness.high < real.sharpness.low
 
 
+@pytest.mark.item("3e")
+def test_the_text_s_claims_on_smoothness_hold(work):
+    found = work.smoothness()
+    assert found.num_pairs >= 500
+    gan, vae, _, blend, jump = (row.measures for row in found.rows)
+    less = next(d.measures for d in found.differences if d.first.startswith("GAN"))  # than the VAE
+    assert less["steadiness"].high < 0 < less["label_switches"].low
+    assert less["third_digit_steps"].low > 0 > less["sharpness_drop"].high
+    assert less["certainty_drop"].high < 0
+    assert blend["steadiness"].low > vae["steadiness"].high > gan["steadiness"].high
+    assert jump["realism"].low > gan["realism"].high
+
+
 @pytest.mark.item("4a")
 def test_the_input_is_ten_times_larger_in_the_same_class(work):
     small, large = work.released["gan"].network, work.released["cgan"].network

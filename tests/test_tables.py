@@ -63,11 +63,30 @@ SMOOTHNESS = Smoothness(
 READINGS = InputReadings(
     floor=0.1,
     rows=(
-        InputReading("d (Problem 2)", (100, 3), 3, 0, 1568, 12_345, Estimate(3.21, 3.0, 3.4), None),
-        InputReading("10 d + 10", (100, 40), 30, 10, 16_072, 1_234_567, Estimate(2, 1.9, 2.1),
-                     Estimate(0.9912, 0.985, 0.995)),
+        InputReading(
+            name="d (Problem 2)",
+            input_shape=(100, 3),
+            latent_size=3,
+            one_hot_entries=0,
+            first_layer_parameters=1568,
+            parameters=12_345,
+            steps=20_000,
+            ratio=Estimate(3.21, 3.0, 3.4),
+            agreement=None,
+        ),
+        InputReading(
+            name="10 d + 10",
+            input_shape=(100, 40),
+            latent_size=30,
+            one_hot_entries=10,
+            first_layer_parameters=16_072,
+            parameters=1_234_567,
+            steps=3000,
+            ratio=Estimate(2, 1.9, 2.1),
+            agreement=Estimate(0.9912, 0.985, 0.995),
+        ),
     ),
-)  # fmt: skip
+)
 MADE = {
     "quality": tables.quality(QUALITY),
     "smoothness": tables.smoothness(SMOOTHNESS),
@@ -144,14 +163,9 @@ def test_quality_shows_the_ratio_and_the_shares_in_percent():
 @pytest.mark.item("4a")
 @pytest.mark.item("4b")
 def test_input_readings_show_sizes_and_agreement():
-    assert column(MADE["input readings"], "tensor") == ["100 x 3", "100 x 40"]
-    assert column(MADE["input readings"], "noise") == ["3", "30"]
-    assert column(MADE["input readings"], "one-hot") == ["0", "10"]
-    assert column(MADE["input readings"], "all parameters") == ["12,345", "1,234,567"]
-    assert column(MADE["input readings"], "label agreement") == [
-        "no labels",
-        "99.1 (98.5 to 99.5) %",
-    ]
+    _, plain, conditional = cells(MADE["input readings"])
+    assert {"d (Problem 2)", "100 x 3", "0", "3.2 (3.0 to 3.4)", "no labels"} <= set(plain)
+    assert {"100 x 40", "10", "16,072", "99.1 (98.5 to 99.5) %"} <= set(conditional)
 
 
 def test_configurations_show_every_field_of_every_model():

@@ -9,6 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from latentwalk.commands.parsing import HelpAsked
+
 COMMANDS = {
     "data": "get MNIST and verify it",
     "train": "train a model of the report, or a variant of it",
@@ -38,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _dispatch(words[show_traceback:])
         sys.stdout.flush()
-    except SystemExit as stop:  # tyro, after it printed a command's help
-        return int(stop.code or 0)
+    except HelpAsked as help_text:
+        print(help_text)
+        return 0
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on from what is saved", 130)
     except BrokenPipeError:  # `latentwalk doctor | head -1`

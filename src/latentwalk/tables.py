@@ -14,11 +14,11 @@ from latentwalk.rubric import Item
 from latentwalk.student import Student
 
 SMOOTHNESS_COLUMNS = {
-    "walk_quality": "walk quality",
     "steadiness": "steadiness",
     "realism": "realism",
     "label_switches": "label switches",
     "third_digit_steps": "third-digit steps",
+    "certainty_drop": "certainty drop",
     "sharpness_drop": "sharpness drop",
 }
 """Measures of `PathMeasures` that the report's table shows, and what it calls them."""
@@ -103,12 +103,12 @@ def smoothness(result: Smoothness) -> str:
 
 def input_readings(result: InputReadings) -> str:
     """4a and 4b: one reading of the statement a row."""
-    header = ["input", "tensor", "noise", "one-hot", "first layer", "all parameters",
+    header = ["input", "tensor", "of it label", "first layer's parameters", "steps",
               "Fréchet / floor", "label agreement"]  # fmt: skip
     rows = [
-        [row.name, " x ".join(str(size) for size in row.input_shape), str(row.latent_size),
-         str(row.one_hot_entries), f"{row.first_layer_parameters:,}", f"{row.parameters:,}",
-         number(row.ratio, 1), percent(row.agreement, 1) + " %" if row.agreement else "no labels"]
+        [row.name, " x ".join(str(size) for size in row.input_shape), str(row.one_hot_entries),
+         f"{row.first_layer_parameters:,}", f"{row.steps:,}", number(row.ratio, 1),
+         percent(row.agreement, 1) + " %" if row.agreement else "no labels"]
         for row in result.rows
     ]  # fmt: skip
     return table(header, rows)

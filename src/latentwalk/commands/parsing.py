@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import tyro
-
 HELP = ("-h", "--help")
 _FRAME = "╭╮╰╯│─"  # of the box that tyro draws around a complaint
 Options = TypeVar("Options")
+
+
+class HelpAsked(Exception):
+    """The reader wants the help, which is the message, and nothing else."""
 
 
 class UsageError(ValueError):
@@ -34,7 +36,7 @@ def parse(
     description: str,
     default: Options | None = None,
 ) -> Options:
-    """Read options; `--help` prints them with their docstrings and exits.
+    """Read options.
 
     Args:
         kind: a dataclass, one option a field.
@@ -44,12 +46,16 @@ def parse(
         default: what the options are when not given; the class's own defaults if left out.
 
     Raises:
+        HelpAsked: with the options and their docstrings.
         UsageError: one line instead of tyro's box.
         ValueError: from the dataclass, for a value out of range.
     """
-    complaint = io.StringIO()
+    import tyro  # here, because `latentwalk --help` does without
+
+    # tyro looks at the encoding of standard output before it draws a box
+    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     try:
-        with contextlib.redirect_stderr(complaint):
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             return tyro.cli(
                 kind,
                 prog=program,
@@ -58,9 +64,10 @@ def parse(
                 default=tyro.MISSING_NONPROP if default is None else default,
             )
     except SystemExit as stop:
+        said.seek(0)
         if not stop.code:
-            raise
-        problem = _first_part(complaint.getvalue())
+            raise HelpAsked(said.read().rstrip()) from None
+        problem = _first_part(said.read())
         raise UsageError(f"{problem} (`{program} --help` lists the options)") from None
 
 

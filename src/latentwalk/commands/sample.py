@@ -11,7 +11,7 @@ import torch
 import tyro
 
 from latentwalk import checkpoints, paths, recipes
-from latentwalk.commands.parsing import HELP, Outcome, parse, take_model
+from latentwalk.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
 from latentwalk.recipes import Recipe, Released
 from latentwalk.sealed import WeightsError
 
@@ -55,7 +55,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     """
     known = {r.name: r for r in recipes.recipes().values() if hasattr(r.model, "sample")}
     if arguments[:1] and arguments[0] in HELP:
-        return Outcome(_help("MODEL", f"models: {', '.join(known)}\n"))
+        raise HelpAsked(_help("MODEL", f"models: {', '.join(known)}\n"))
     recipe = known[take_model(arguments, list(known), PROGRAM)]
     program = f"{PROGRAM} {recipe.name}"
     options = parse(SampleOptions, arguments[1:], program, _help(recipe.name))

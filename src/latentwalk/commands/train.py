@@ -10,7 +10,7 @@ import torch
 import tyro
 
 from latentwalk import paths, recipes
-from latentwalk.commands.parsing import HELP, Outcome, parse, take_model
+from latentwalk.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
 from latentwalk.recipes import Recipe
 from latentwalk.training import Precision
 
@@ -45,13 +45,14 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     """Train one model, or go on with its interrupted training, and write its weights.
 
     Raises:
+        HelpAsked: the overview of the models.
         UsageError: no such model or option.
         ValueError: a configuration field out of range, or a file that must not be written.
         TrainingDiverged: a loss stopped being finite.
     """
     known = recipes.recipes()
     if arguments[:1] and arguments[0] in HELP:
-        return Outcome(_overview(known.values()))
+        raise HelpAsked(_overview(known.values()))
     recipe = known[take_model(arguments, list(known), PROGRAM)]
     options = parse(
         TrainOptions[type(recipe.config)],  # type: ignore[misc]

@@ -35,6 +35,8 @@ class InputReading:
     """Weights and biases of the layer that takes the input."""
     parameters: int
     """Weights and biases of the whole generator."""
+    steps: int
+    """Training steps; a comparison of quality holds only where they are equal."""
     ratio: Estimate
     """Frechet distance over the floor, real against real; 1 is as good as real."""
     agreement: Estimate | None
@@ -132,6 +134,7 @@ def _reading(
         one_hot_entries=samples.inputs[:, latent_size:].shape[1],
         first_layer_parameters=_count_parameters(generator.decoder.entry),
         parameters=_count_parameters(generator),
+        steps=generator.config.steps,
         ratio=ratio_to_floor(distance, real.reference.floor),
         agreement=agreement,
     )

@@ -100,13 +100,12 @@ def compare_smoothness(
         steps: images on a path, both ends included.
 
     Raises:
-        ValueError: a network in training mode, fewer than 3 steps, or more pairs than half the
-            test digits.
+        ValueError: a network in training mode, fewer than 3 steps, or too few test digits.
     """
     check_ready(generator=generator, vae=vae, judge=classifier)
     device = next(classifier.parameters()).device
-    count = min(NUM_SEARCHED, len(train.images))
-    searched = read(classifier, to_unit(draw(train.images, count, rng)).to(device)).features
+    near = to_unit(draw(train.images, min(NUM_SEARCHED, len(train.images)), rng)).to(device)
+    searched = read(classifier, near).features
     yardstick = _yardstick(classifier, to_unit(test.images).to(device), searched, rng)
     judged = {
         name: _judge(classifier, images, searched)

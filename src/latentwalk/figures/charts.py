@@ -29,12 +29,12 @@ Rows = Sequence[Mapping[str, float]]
 """A training's record: each row holds `step` and loss parts, means since the row before."""
 
 KEY_MEASURES = {
-    "walk_quality": ("walk quality", "summary; higher is better"),
     "steadiness": ("steadiness", "higher: even and straight steps"),
     "realism": ("realism of the worst step", "higher is better"),
     "label_switches": ("label switches", "1 is least between two digits"),
     "third_digit_steps": ("steps read as a third digit", "lower is better"),
     "certainty_drop": ("certainty lost midway", "lower is better"),
+    "sharpness_drop": ("sharpness lost midway", "lower is better"),
 }
 """The measures that are drawn: their title, and how to read them."""
 ALONG = {
