@@ -33,11 +33,6 @@ class Student:
     pledge: str = PLEDGE
     """Word for word."""
 
-    @property
-    def byline(self) -> str:
-        """The name, or what stands in its place; any characters, so escape it before printing."""
-        return self.name or "nobody yet: this is the shipped reference run"
-
 
 REFERENCE = Student(name=None, hours=None)
 """The shipped state: nobody's name, nobody's hours."""
@@ -82,7 +77,7 @@ class _Field:
         return StudentFileError(self.path, line, f"{self.name} is {got or self}, {expected}")
 
     def __str__(self) -> str:
-        kinds = {yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
+        kinds: dict[type, str] = {yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
         return kinds.get(type(self.value)) or repr(self.value.value[:60])
 
     @property

@@ -62,7 +62,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     trained = _trained(recipe, options.weights, say)
     arrays = draw(trained, options.count, options.seed)
     with paths.atomic_path(options.out) as temporary:
-        np.savez(temporary, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(temporary, allow_pickle=False, **arrays)
     shapes = [f"  {name:<8} {array.shape} {array.dtype}" for name, array in arrays.items()]
     return Outcome("\n".join([f"{options.out}: {recipe.name}, seed {options.seed}", *shapes]))
 

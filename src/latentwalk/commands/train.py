@@ -55,7 +55,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
         raise HelpAsked(_overview(known.values()))
     recipe = known[take_model(arguments, list(known), PROGRAM)]
     options = parse(
-        TrainOptions[type(recipe.config)],  # type: ignore[misc]
+        TrainOptions[type(recipe.config)],  # type: ignore[arg-type,misc]
         arguments[1:],
         f"{PROGRAM} {recipe.name}",
         _help(recipe),
