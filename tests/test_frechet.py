@@ -146,3 +146,17 @@ def test_wrong_features_are_named():
     ]:
         with pytest.raises(ValueError, match=message):
             frechet_distance(good, bad)
+
+
+def test_floor_is_the_mean_over_all_disjoint_sets():
+    test, training = normal(500, 4), normal(700, 4, seed=1)
+    sets = (training[:300], training[300:600])  # the last 100 make no whole set
+    floor = sum(frechet_distance(part, test) for part in sets) / 2
+    reference = frechet_reference(test, training, 300)
+    assert reference.floor == pytest.approx(floor)
+    assert reference.num_samples == 300
+
+
+def test_floor_needs_a_whole_set():
+    with pytest.raises(ValueError, match="num_samples is 800, expected 1 to 700"):
+        frechet_reference(normal(500, 4), normal(700, 4, seed=1), 800)

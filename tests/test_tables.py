@@ -125,7 +125,7 @@ def test_pipe_tables_have_as_many_cells_in_each_row(markdown):
 
 
 def test_pandoc_reads_the_same_cells():
-    page = pypandoc.convert_text("\n\n".join(MADE.values()), "html", format="markdown")
+    page = pypandoc.convert_text("\n\n".join(MADE.values()), "html", format="markdown-smart")
     found = page.split("<table")[1:]
     for markdown, table in zip(MADE.values(), found, strict=True):
         shown = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in table.split("<tr")]
@@ -142,29 +142,29 @@ def test_negative_numbers_have_a_typographic_minus(markdown):
 
 
 def test_smoothness_shows_the_means_with_their_sign():
-    assert column(MADE["smoothness"], "walk quality") == ["−1.25", "0.50"]
+    assert column(MADE["smoothness"], "steadiness") == ["−1.25", "0.50"]
     assert column(MADE["smoothness"], "paths") == ["GAN, random inputs", "VAE, test images"]
     assert column(MADE["smoothness"], "sharpness drop") == ["3.75", "5.50"]
 
 
 def test_estimates_are_written_with_their_interval():
-    assert tables.number(Estimate(1.234, 1.1, 1.36)) == "1.23 (1.10 to 1.36)"
-    assert tables.number(Estimate(12.34, 11, 13), 1) == "12.3 (11.0 to 13.0)"
+    assert tables.number(Estimate(1.234, 1.1, 1.36)) == "1.23 ± 0.13"
+    assert tables.number(Estimate(12.34, 11, 13), 1) == "12.3 ± 1.0"
     assert tables.percent(Estimate(0.9912, 0.985, 0.995)) == "99.12 (98.50 to 99.50)"
 
 
 def test_quality_shows_the_ratio_and_the_shares_in_percent():
     assert column(MADE["quality"], "images") == ["real digits", "GAN samples"]
-    assert column(MADE["quality"], "Fréchet distance / floor")[1] == "12.34 (12.24 to 12.44)"
-    assert column(MADE["quality"], "sharpness")[0] == "0.123 (0.100 to 0.200)"
-    assert column(MADE["quality"], "digit shares off by") == ["1.2 %"] * 2
+    assert column(MADE["quality"], "Fréchet / floor")[1] == "12.34 ± 0.10"
+    assert column(MADE["quality"], "sharpness")[0] == "0.123 ± 0.050"
+    assert column(MADE["quality"], "shares off by") == ["1.2 %"] * 2
 
 
 @pytest.mark.item("4a")
 @pytest.mark.item("4b")
 def test_input_readings_show_sizes_and_agreement():
     _, plain, conditional = cells(MADE["input readings"])
-    assert {"d (Problem 2)", "100 x 3", "0", "3.2 (3.0 to 3.4)", "no labels"} <= set(plain)
+    assert {"d (Problem 2)", "100 x 3", "0", "3.2 ± 0.2", "no labels"} <= set(plain)
     assert {"100 x 40", "10", "16,072", "99.1 (98.5 to 99.5) %"} <= set(conditional)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from latentwalk import paths, sealed
@@ -156,7 +157,7 @@ def _pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value
-        return {"tensor": name}
+        return {"tensor": name} | ({"channels_last": True} if _is_channels_last(value) else {})
     if isinstance(value, list | tuple):
         items = [_pack(item, tensors, f"{place}[{i}]") for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
@@ -173,13 +174,21 @@ def _pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
     )
 
 
+def _is_channels_last(tensor: Tensor) -> bool:
+    channels_last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return channels_last and not tensor.is_contiguous()
+
+
 def _unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
     if isinstance(packed, list):
         return [_unpack(item, tensors) for item in packed]
     if not isinstance(packed, dict):
         return packed
     if "tensor" in packed:
-        return tensors[packed["tensor"]]
+        tensor = tensors[packed["tensor"]]
+        # a fused optimizer steps through its moments in the memory order of the weights
+        last = packed.get("channels_last", False)
+        return tensor.contiguous(memory_format=torch.channels_last) if last else tensor
     if "tuple" in packed:
         return tuple(_unpack(item, tensors) for item in packed["tuple"])
     return {_unpack(key, tensors): _unpack(value, tensors) for key, value in packed["dict"]}

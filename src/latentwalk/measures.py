@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from latentwalk.data import Digits, to_unit
-from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
+from latentwalk.evaluation.frechet import frechet_reference, frechet_score
 from latentwalk.evaluation.labels import label_agreement, label_histogram
 from latentwalk.evaluation.likelihood import binarise, vae_log_likelihood
 from latentwalk.models import gan, vae
@@ -28,7 +28,7 @@ def measure_samples(
     Args:
         network: a trained generator or VAE, in evaluation mode.
         classifier: the judge.
-        train: gives 10,000 real digits for the floor.
+        train: gives the sets of 10,000 real digits for the floor.
         test: the reference.
 
     Returns:
@@ -37,8 +37,9 @@ def measure_samples(
         total variation between the samples' digit shares and the test digits'.
     """
     rng = torch.Generator().manual_seed(SEED)
-    real = extract_features(classifier, to_unit(draw(train.images, SAMPLES, rng)))
-    reference = frechet_reference(extract_features(classifier, to_unit(test.images)), real)
+    real = extract_features(classifier, to_unit(train.images))
+    test_features = extract_features(classifier, to_unit(test.images))
+    reference = frechet_reference(test_features, real, SAMPLES)
     drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, SAMPLES, rng)
     score = frechet_score(reference, extract_features(classifier, drawn.images))
     measured = {

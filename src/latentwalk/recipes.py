@@ -89,8 +89,15 @@ def get(name: str) -> Recipe:
 def status(name: str) -> list[tuple[Path, checkpoints.WeightsStatus]]:
     """Give the two places where a model's weights may lie, the preferred first, and their state."""
     recipe = get(name)
-    key = recipe.key()
-    return [(path, checkpoints.status(path, key)) for path in _places(name)]
+    return [(path, _status(path, recipe)) for path in _places(name)]
+
+
+def _status(path: Path, recipe: Recipe) -> checkpoints.WeightsStatus:
+    try:
+        read(path, recipe)
+    except checkpoints.WeightsError as error:
+        return checkpoints.WeightsStatus(error.fault, str(error))
+    return checkpoints.WeightsStatus("valid", "")
 
 
 def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:

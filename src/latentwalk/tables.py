@@ -42,15 +42,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 
 def number(estimate: Estimate, digits: int = 2) -> str:
-    """Write a value with its interval: 1.23 (1.10 to 1.36)."""
-    value, low, high = (f"{v:.{digits}f}" for v in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low} to {high})"
+    """Write a value with half the width of its interval: 1.23 ± 0.13."""
+    half = (estimate.high - estimate.low) / 2
+    return f"{estimate.value:.{digits}f} ± {half:.{digits}f}"
 
 
 def percent(estimate: Estimate, digits: int = 2) -> str:
-    """Write a share in percent with its interval."""
-    scaled = Estimate(100 * estimate.value, 100 * estimate.low, 100 * estimate.high, estimate.level)
-    return number(scaled, digits)
+    """Write a share in percent with its interval, which need not be symmetric."""
+    shares = (estimate.value, estimate.low, estimate.high)
+    value, low, high = (f"{100 * share:.{digits}f}" for share in shares)
+    return f"{value} ({low} to {high})"
 
 
 def byline(who: Student) -> str | Literal:
@@ -79,7 +80,7 @@ def items(rubric: Sequence[Item]) -> str:
 
 def quality(result: Quality) -> str:
     """3d: one kind of images a row."""
-    header = ["images", "Fréchet distance / floor", "sharpness", "certainty", "digit shares off by"]
+    header = ["images", "Fréchet / floor", "sharpness", "certainty", "shares off by"]
     rows = [
         [row.name, number(row.ratio), number(row.sharpness, 3), number(row.certainty, 3),
          f"{100 * row.label_distance:.1f} %"]
@@ -103,7 +104,7 @@ def smoothness(result: Smoothness) -> str:
 
 def input_readings(result: InputReadings) -> str:
     """4a and 4b: one reading of the statement a row."""
-    header = ["input", "tensor", "of it label", "first layer's parameters", "steps",
+    header = ["input", "tensor", "label", "first layer", "steps",
               "Fréchet / floor", "label agreement"]  # fmt: skip
     rows = [
         [row.name, " x ".join(str(size) for size in row.input_shape), str(row.one_hot_entries),

@@ -61,7 +61,7 @@ class RealDigits:
     """What candidates are compared with; not saved."""
 
     reference: FrechetReference
-    """The test images' features, and the floor."""
+    """The test images' features, and the floor: the mean over all disjoint training sets."""
     images: Tensor
     """(M, 1, 28, 28) in [0, 1]: training images, as many as a candidate brings."""
     reading: Reading
@@ -71,12 +71,13 @@ class RealDigits:
 def real_digits(
     classifier: Classifier, train: Digits, test: Digits, rng: torch.Generator, count: int
 ) -> RealDigits:
-    """Fix the reference: all test images, and `count` training images drawn for the floor."""
+    """Fix the reference and its floor from all digits, and draw `count` training images."""
     device = next(classifier.parameters()).device
-    images = to_unit(draw(train.images, count, rng)).to(device)
-    reading = read(classifier, images)
+    every = read(classifier, to_unit(train.images).to(device)).features
     test_features = read(classifier, to_unit(test.images).to(device)).features
-    return RealDigits(frechet_reference(test_features, reading.features), images, reading)
+    reference = frechet_reference(test_features, every, count)
+    images = to_unit(draw(train.images, count, rng)).to(device)
+    return RealDigits(reference, images, read(classifier, images))
 
 
 def compare_quality(
