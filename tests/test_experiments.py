@@ -341,7 +341,7 @@ def test_quality_measures_the_models_own_images(compared, autoencoder, classifie
 def test_quality_asks_for_no_more_than_there_is(
     generator, autoencoder, classifier, train, test_set
 ):
-    with pytest.raises(ValueError, match="cannot draw 201 of 200"):
+    with pytest.raises(ValueError, match="num_samples is 201, expected 1 to 200"):
         quality.compare_quality(
             generator, autoencoder, classifier, train, test_set, rng(), count=201
         )
