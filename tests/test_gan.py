@@ -15,6 +15,12 @@ READINGS = {"d": (4, 0), "10d": (40, 0), "d+10": (4, 10), "10d+10": (40, 10)}
 BOTH = pytest.mark.parametrize("config", [GAN, CGAN], ids=["unconditional", "conditional"])
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Networks take their initial weights from PyTorch's global generator."""
+    torch.manual_seed(0)
+
+
 def labels_for(config, labels):
     return labels if config.num_classes else None
 

@@ -16,6 +16,12 @@ from latentwalk.models.nets import (
 )
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Networks take their initial weights from PyTorch's global generator."""
+    torch.manual_seed(0)
+
+
 @pytest.mark.parametrize("normalise", [True, False])
 def test_residual_block_keeps_the_shape_and_starts_without_looking_at_its_input(normalise):
     block = ResidualBlock(6, normalise=normalise)

@@ -17,6 +17,12 @@ from latentwalk.models.nets import warm_up_cosine
 from latentwalk.models.vae import Posterior, Vae, VaeConfig, elbo_parts, gaussian_kl
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Networks take their initial weights from PyTorch's global generator."""
+    torch.manual_seed(0)
+
+
 def binary_images(count=8, seed=0):
     return (toy_batch(count, seed).images > 0.5).float()
 
@@ -161,7 +167,8 @@ def test_elbo_parts_use_the_noise_given_and_nothing_else():
 
 def test_bound_and_divergence_from_the_posterior_add_up_to_the_evidence():
     """Problem 1b on the VAE itself: with one latent entry the integrals are sums over a line."""
-    network = shaken(Vae(replace(VAE, latent_size=1)), size=0.15).eval()
+    torch.manual_seed(5)  # an encoder that is neither exact nor so poor that few samples count
+    network = shaken(Vae(replace(VAE, latent_size=1)), size=0.06).eval()
     images = binary_images(2)
     z = torch.linspace(-9, 9, 1501)[:, None]
     with torch.no_grad():
@@ -182,10 +189,10 @@ def test_bound_and_divergence_from_the_posterior_add_up_to_the_evidence():
         bound = (q * log_pixels).sum().item() - divergence[index].item()
         log_posterior = log_pixels + log_prior - log_evidence
         from_posterior = (q * (log_q - log_posterior)).sum().item()
-        assert from_posterior > 0.01
+        assert from_posterior > 1
         assert bound + from_posterior == pytest.approx(log_evidence, abs=2e-3)
         importance = sampled.per_image_nats[index].item()
-        assert bound < importance < log_evidence + 0.02
+        assert bound + 1 < importance == pytest.approx(log_evidence, abs=0.15)
         assert sampled.elbo_per_image_nats[index].item() == pytest.approx(bound, abs=0.5)
 
 
