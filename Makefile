@@ -27,8 +27,9 @@ grade: report ## run the checks of the graded items alone, and print the score t
 reproduce: .venv/.stamp ## train everything again from nothing, compare with the released models
 	@LATENTWALK_BUILD="$(BUILD)/reproduce" $(BIN)/python bench/reproduce.py
 
-bench: .venv/.stamp ## measure training speed, images a second of each model
+bench: .venv/.stamp ## measure training speed, and time and memory of each command
 	@$(BIN)/python bench/steps.py
+	@$(RUN) $(BIN)/python bench/commands.py
 
 doctor: .venv/.stamp ## say what this machine has, and how to mend what is missing
 	@$(RUN) $(BIN)/latentwalk doctor

@@ -1,6 +1,7 @@
 """The programs of bench/ run, on models small enough to train in a moment."""
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import tiny
 from latentwalk import checkpoints, data, paths, recipes
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
+import commands
 import reproduce
 import steps
 
@@ -43,6 +45,38 @@ def test_steps_prints_a_rate_for_each_model_and_precision(small, monkeypatch, ca
         median, lowest, highest = map(float, row.split()[2:5])
         assert 0 < lowest <= median <= highest
     assert header.split()[2:5] == ["images/s", "lowest", "highest"]
+
+
+HOLD = "b = bytearray(100 * 2**20); import time; time.sleep(1)"
+
+
+def test_memory_of_a_command_counts_what_it_starts():
+    alone = commands.measure([sys.executable, "-c", HOLD], dict(os.environ))
+    assert 1 <= alone.seconds < 30
+    assert 100 * 2**20 < alone.peak_bytes < 150 * 2**20
+    both = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {HOLD!r}]); {HOLD}"
+    two = commands.measure([sys.executable, "-c", both], dict(os.environ))
+    assert 200 * 2**20 < two.peak_bytes < 300 * 2**20
+
+
+def test_command_that_fails_is_not_measured():
+    with pytest.raises(RuntimeError, match=r"(?s)ended with 3: .*no luck"):
+        commands.measure(
+            [sys.executable, "-c", "print('no luck', flush=True); raise SystemExit(3)"], {}
+        )
+
+
+def test_commands_prints_a_row_for_each(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["commands.py", "--repetitions", "2", "--commands", "help"])
+    commands.main()
+    title, header, row = capsys.readouterr().out.splitlines()
+    assert title.endswith("2 repetitions")
+    assert header.split()[2:4] == ["lowest", "highest"]
+    name, *numbers = row.split()
+    median, lowest, highest, peak = map(float, numbers)
+    assert name == "help"
+    assert 0 < lowest <= median <= highest
+    assert peak > 0
 
 
 def test_what_lies_outside_its_margin_is_told_apart():

@@ -13,6 +13,7 @@ from latentwalk.experiments.judged import check_ready, in_chunks, judge, read
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier, extract_features, predict
 from latentwalk.models.gan import Generator
+from latentwalk.models.samples import balanced_labels
 from latentwalk.models.vae import Vae
 
 COUNT = 40
@@ -463,7 +464,7 @@ def test_agreement(conditional, classifier):
     for digit, estimate in enumerate(found.per_digit):
         assert estimate.value == pytest.approx(found.confusion[digit, digit] / 20)
         assert estimate.low - 1e-12 <= estimate.value <= estimate.high + 1e-12
-    asked = gan.balanced_labels(200)
+    asked = balanced_labels(200)
     images = gan.sample(conditional, 200, rng(10), asked).images
     for asked_for, judged in zip(asked, predict(classifier, images).labels, strict=True):
         found.confusion[asked_for, judged] -= 1

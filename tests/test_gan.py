@@ -10,6 +10,7 @@ from latentwalk.data import Batch
 from latentwalk.models import gan
 from latentwalk.models.gan import Discriminator, GanConfig, Generator
 from latentwalk.models.nets import warm_up_cosine
+from latentwalk.models.samples import balanced_labels
 
 READINGS = {"d": (4, 0), "10d": (40, 0), "d+10": (4, 10), "10d+10": (40, 10)}
 BOTH = pytest.mark.parametrize("config", [GAN, CGAN], ids=["unconditional", "conditional"])
@@ -171,7 +172,7 @@ def test_sampled_labels_are_balanced_or_those_asked_for():
     asked = torch.tensor([7, 7, 1])
     assert torch.equal(gan.sample(generator, 3, rng(), asked).labels, asked)
     assert gan.sample(Generator(GAN).eval(), 3, rng()).labels is None
-    counts = torch.bincount(gan.balanced_labels(23), minlength=10)
+    counts = torch.bincount(balanced_labels(23), minlength=10)
     assert counts.max() - counts.min() == 1
 
 

@@ -13,7 +13,8 @@ SOURCE = Path(latentwalk.__file__).parent
 # import one another as long as there is no circle.
 ORDER = [
     "shapes", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
-    "models.nets", "models.gan", "models.vae", "models.classifier",
+    "models.nets", "models.samples", "models.muon", "models.gan", "models.vae",
+    "models.classifier",
     "sealed", "provenance", "checkpoints", "training", "interpolation", "evaluation",
     "symbolic", "counterexample", "derivations",
     "measures", "recipes", "results", "experiments", "figures", "tables", "study",

@@ -104,19 +104,33 @@ def test_real_network_is_judged_by_its_predictions():
     )
 
 
-def test_likelihood_is_the_bound_over_the_first_images():
+def test_likelihood_is_the_bound_of_all_and_the_gain_of_images_spread_over_the_file():
     network = shaken(Vae(VAE)).eval()
     found = measures.measure_likelihood(network, TEST, importance_samples=5, images=12)
     assert found == measures.measure_likelihood(network, TEST, importance_samples=5, images=12)
-    assert found["importance_samples"] == 5
-    assert found["likelihood_images"] == 12
+    counts = [found[n] for n in ("importance_samples", "likelihood_images", "elbo_images")]
+    assert counts == [5, 12, 60]
     assert found["elbo_nats"] < found["log_likelihood_nats"] < 0
     draws = rng(measures.SEED)
-    binary = binarise(to_unit(TEST.images[:12]), draws)
-    bound = vae_log_likelihood(network, binary, 5, draws)
-    assert found["log_likelihood_nats"] == pytest.approx(bound.per_image_nats.mean().item())
-    spread = bound.per_image_nats.std().item() / 12**0.5
-    assert found["log_likelihood_standard_error_nats"] == pytest.approx(spread)
+    binary = binarise(to_unit(TEST.images), draws)
+    elbo = vae_log_likelihood(network, binary, measures.ELBO_DRAWS, draws).elbo_per_image_nats
+    bound = vae_log_likelihood(network, binary[::5], 5, draws)
+    gain = bound.per_image_nats - bound.elbo_per_image_nats
+    assert found["elbo_nats"] == pytest.approx(elbo.mean().item())
+    assert found["log_likelihood_nats"] == pytest.approx((elbo.mean() + gain.mean()).item())
+    error = (elbo.var() / 60 + gain.var() / 12).sqrt().item()
+    assert found["log_likelihood_standard_error_nats"] == pytest.approx(error)
+
+
+def test_estimate_for_all_images_is_near_their_own_mean():
+    torch.manual_seed(0)
+    network = shaken(Vae(VAE)).eval()
+    few = measures.measure_likelihood(network, TEST, importance_samples=50, images=12)
+    every = measures.measure_likelihood(network, TEST, importance_samples=50, images=60)
+    binary = binarise(to_unit(TEST.images), rng(measures.SEED))
+    direct = vae_log_likelihood(network, binary, 50, rng(2)).mean_nats
+    assert every["log_likelihood_nats"] == pytest.approx(direct, abs=1)
+    assert few["log_likelihood_nats"] == pytest.approx(direct, abs=1)
 
 
 def test_fewer_images_than_asked_for_are_counted_as_they_are():

@@ -314,7 +314,7 @@ def test_pictures_of_progress_show_the_same_inputs_each_time(project):
 
 def test_interrupted_training_goes_on_and_its_checkpoint_goes_in_the_end(project):
     recipe, lines = TINY["classifier"], []
-    checkpoint = paths.checkpoints_dir() / "classifier.safetensors"
+    checkpoint = paths.checkpoints_dir() / f"classifier-{recipe.key().digest[:8]}.safetensors"
 
     class Interrupted:
         init = staticmethod(classifier.init)
@@ -344,6 +344,16 @@ def test_out_names_another_file(project):
     assert elsewhere.is_file()
     assert not places("classifier")[0].exists()
     assert recipes.read(elsewhere, TINY["classifier"]).metadata == released.metadata
+
+
+def test_a_variant_leaves_the_half_finished_training_of_the_report_alone(project):
+    half_done = paths.checkpoints_dir() / f"classifier-{TINY['classifier'].key().digest[:8]}"
+    half_done = half_done.with_suffix(".safetensors")
+    half_done.parent.mkdir(parents=True, exist_ok=True)
+    half_done.write_bytes(b"the report's")
+    variant = dataclasses.replace(TINY["classifier"], seed=3)
+    recipes.train(variant, precision="float32", out=project / "mine" / "classifier.safetensors")
+    assert half_done.read_bytes() == b"the report's"
 
 
 def test_release_copies_the_bytes_and_writes_a_manifest(project):

@@ -118,7 +118,10 @@ def test_vae_strip_is_decoded_from_a_straight_line(work):
 @pytest.mark.item("3d")
 def test_the_text_s_claims_on_quality_hold(work):
     real, gan, samples, reconstructions = work.quality().rows
-    assert gan.ratio.high < reconstructions.ratio.low < samples.ratio.low
+    assert gan.ratio.high < samples.ratio.low
+    assert gan.ratio.low < reconstructions.ratio.high, "about as close: the intervals overlap"
+    assert reconstructions.ratio.low < gan.ratio.high
+    assert 3 * reconstructions.ratio.high < samples.ratio.low, "the greater part is not blur"
     assert samples.sharpness.high < gan.sharpness.low
     assert reconstructions.sharpness.high < real.sharpness.low
 

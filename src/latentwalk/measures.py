@@ -12,6 +12,7 @@ from latentwalk.models.classifier import Classifier, extract_features, predict
 
 SEED = 7  # of everything drawn here, so that two measurements of the same weights are equal
 SAMPLES = 10_000
+ELBO_DRAWS = 10  # of z for each test image
 
 
 def measure_judge(classifier: Classifier, test: Digits) -> dict[str, float]:
@@ -61,19 +62,31 @@ def measure_samples(
 def measure_likelihood(
     network: vae.Vae, test: Digits, importance_samples: int, images: int
 ) -> dict[str, float]:
-    """Bound the log-likelihood of binarised test images, the first `images` in file order.
+    """Bound the log-likelihood of the binarised test images.
+
+    The bound of Problem 1b is cheap and taken on every image. The importance-sampled bound is
+    not: what it gains over the former is measured on `images` of them, spread evenly over the
+    file, and added. (The first 1,000 of MNIST's test images are easier than the rest, by more
+    than a nat; two images differ by 25 nats, their gains only by about 2.)
 
     Returns:
-        `elbo_nats` and the importance-sampled `log_likelihood_nats`, both means an image, the
-        latter's standard error over images, and how many images and samples were used.
+        `elbo_nats` and the importance-sampled `log_likelihood_nats`, both means an image; the
+        latter's standard error, as of images drawn from the world; and how many images and
+        samples were used for each.
     """
     rng = torch.Generator().manual_seed(SEED)
-    binary_images = binarise(to_unit(test.images[:images]), rng)
-    bound = vae_log_likelihood(network, binary_images, importance_samples, rng)
+    binary_images = binarise(to_unit(test.images), rng)
+    elbo = vae_log_likelihood(network, binary_images, ELBO_DRAWS, rng).elbo_per_image_nats
+    count = min(images, len(binary_images))
+    spread = torch.arange(count) * len(binary_images) // count
+    bound = vae_log_likelihood(network, binary_images[spread], importance_samples, rng)
+    gain = bound.per_image_nats - bound.elbo_per_image_nats
+    variance = elbo.var() / len(elbo) + gain.var() / len(gain)
     return {
-        "log_likelihood_nats": bound.mean_nats,
-        "log_likelihood_standard_error_nats": bound.standard_error_nats,
-        "elbo_nats": bound.elbo_per_image_nats.mean().item(),
+        "log_likelihood_nats": (elbo.mean() + gain.mean()).item(),
+        "log_likelihood_standard_error_nats": variance.sqrt().item(),
+        "elbo_nats": elbo.mean().item(),
+        "elbo_images": float(len(elbo)),
         "importance_samples": float(importance_samples),
-        "likelihood_images": float(len(binary_images)),
+        "likelihood_images": float(count),
     }

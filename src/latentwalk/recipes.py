@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from latentwalk import checkpoints, data, measures, paths, provenance, training
-from latentwalk.models import classifier, gan, nets, vae
+from latentwalk.models import classifier, gan, muon, nets, vae
 from latentwalk.training import History
+
+CODE = {classifier: (nets, classifier), gan: (nets, gan), vae: (nets, muon, vae)}
+"""The modules whose code decides what a model's training leads to."""
 
 LATENT_SIZE = 16
 """d of the homework: entries of epsilon in Problem 2 and of z in Problem 3."""
@@ -39,7 +42,7 @@ class Recipe:
     def key(self) -> provenance.RecipeKey:
         """Give the key of configuration, seed, data and code that its weights must carry."""
         fields = dataclasses.asdict(self.config) | {"seed": self.seed}
-        sources = (nets, self.model, training)
+        sources = (*CODE[self.model], training)
         return provenance.recipe_key(fields, sources, data.digest())
 
 
@@ -67,9 +70,8 @@ def recipes() -> dict[str, Recipe]:
         Recipe("cgan", "Problem 4a and 4b: 10 d + 10", gan, gan.Generator,
                dataclasses.replace(labelled, latent_size=10 * d)),
         Recipe("gan_10d", "Problem 4a alone: 10 d", gan, gan.Generator,
-               dataclasses.replace(problem_2, latent_size=10 * d, steps=3000)),
-        Recipe("gan_onehot", "Problem 4b alone: d + 10", gan, gan.Generator,
-               dataclasses.replace(labelled, steps=3000)),
+               dataclasses.replace(problem_2, latent_size=10 * d)),
+        Recipe("gan_onehot", "Problem 4b alone: d + 10", gan, gan.Generator, labelled),
     )  # fmt: skip
     return {recipe.name: recipe for recipe in known}
 
@@ -134,18 +136,19 @@ def train(
         recipe: what to train.
         out: the weights file to write; `build/weights/<name>.safetensors` if left out.
         precision: see `training.fit`.
-        device: where to train; the CPU if left out.
+        device: where to train; a GPU, if there is one, if left out.
         say: gets one-line messages.
     """
-    device = device or torch.device("cpu")
+    device = device or training.best_device()
     out = out or _places(recipe.name)[0]
-    checkpoint = paths.checkpoints_dir() / f"{out.stem}.safetensors"
+    key = recipe.key().digest
+    checkpoint = paths.checkpoints_dir() / f"{recipe.name}-{key[:8]}.safetensors"
     trained = training.fit(
         recipe.model,
         recipe.config,
         data.load("train", say),
         seed=recipe.seed,
-        key=recipe.key().digest,
+        key=key,
         checkpoint=checkpoint,
         device=device,
         precision=precision,
@@ -182,7 +185,7 @@ def measure(
     recipe: Recipe,
     network: nn.Module,
     *,
-    importance_samples: int = 500,
+    importance_samples: int = 5000,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Measure a trained network; see `measures` for what each number is.

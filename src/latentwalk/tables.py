@@ -33,8 +33,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
         left: how many columns, from the first, are set flush left; the others flush right.
     """
     cells = [[cell.replace("|", r"\|") for cell in line] for line in (header, *rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    rules = [  # pandoc gives the columns of a long table widths in proportion to the dashes
+    # pandoc gives the columns of a wide table widths in proportion to the dashes; a name above
+    # may break between its words, the cells below should not
+    words = [name.split() or [""] for name in cells[0]]
+    columns = zip(*cells[1:], strict=True) if rows else [()] * len(words)
+    widths = [
+        max(3, *map(len, (*name, *column))) for name, column in zip(words, columns, strict=True)
+    ]
+    rules = [
         ":" + "-" * (width - 1) if column < left else "-" * (width - 1) + ":"
         for column, width in enumerate(widths)
     ]

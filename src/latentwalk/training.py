@@ -106,7 +106,7 @@ def fit(
         seed: decides the initial weights, the order of the images and the noise.
         key: what identifies this training; a checkpoint with another key is not used.
         checkpoint: file to resume from and to save to; none if left out.
-        device: where to train; the CPU if left out.
+        device: where to train; `best_device()` if left out.
         precision: number format of the convolutions; `auto` times both and takes the faster.
         snapshot: makes a picture of progress, images (B, 1, 28, 28) in [0, 1].
         schedule: when to record, draw and save.
@@ -118,7 +118,7 @@ def fit(
     Raises:
         TrainingDiverged: a loss became infinite or NaN; the last checkpoint is kept.
     """
-    device, schedule = device or torch.device("cpu"), schedule or Schedule()
+    device, schedule = device or best_device(), schedule or Schedule()
     chosen = choose_precision(device) if precision == "auto" else precision
     torch.manual_seed(seed)
     state = model.init(config, device)
@@ -156,6 +156,11 @@ def fit(
                 _save(checkpoint, key, state, rng, history, time.monotonic() - started)
                 saved_at = time.monotonic()
     return Trained(state.released.eval(), history, time.monotonic() - started, chosen)
+
+
+def best_device() -> torch.device:
+    """Give the GPU if there is one that PyTorch can use, otherwise the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

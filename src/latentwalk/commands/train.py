@@ -9,7 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 import torch
 import tyro
 
-from latentwalk import paths, recipes
+from latentwalk import paths, recipes, training
 from latentwalk.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
 from latentwalk.recipes import Recipe
 from latentwalk.training import Precision
@@ -99,9 +99,7 @@ def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
 
 
 def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return training.best_device() if name == "auto" else torch.device(name)
 
 
 def _overview(known: Iterable[Recipe]) -> str:

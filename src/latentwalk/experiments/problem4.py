@@ -14,6 +14,7 @@ from latentwalk.experiments.quality import RealDigits, ratio_to_floor, real_digi
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
+from latentwalk.models.samples import balanced_labels
 from latentwalk.shapes import NUM_CLASSES
 
 IMAGES_A_DIGIT = 10
@@ -186,7 +187,7 @@ def agreement_by_digit(
     """
     _check_conditional(generator)
     check_ready(generator=generator, judge=classifier)
-    asked = gan.balanced_labels(count)
+    asked = balanced_labels(count)
     images = gan.sample(generator, count, rng, asked).images
     judged = read(classifier, images).prediction.labels.cpu()
     found = label_agreement(judged, asked)

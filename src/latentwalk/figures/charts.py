@@ -183,7 +183,9 @@ def fig_quality(quality: Quality) -> Figure:
     ratio.set_xscale("log")
     _log_axis(ratio.xaxis, (1, 2, 5))
     for line, (row, color) in list(enumerate(zip(rows, colors, strict=True)))[1:]:
-        ratio.annotate(f"{row.ratio.value:.2g}", (row.ratio.value, line), (0, 4), ha="center",
+        value = row.ratio.value
+        text = f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+        ratio.annotate(text, (value, line), (0, 4), ha="center",
                        textcoords="offset points", fontsize=7.5, color=color)  # fmt: skip
     _name_lines(ratio, [row.name for row in rows], colors)
     return figure

@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data import Batch
 from latentwalk.models.nets import Decoder, Encoder, check_positive, running_average, warm_up_cosine
+from latentwalk.models.samples import Samples, balanced_labels
 from latentwalk.shapes import NUM_CLASSES, check_shape
 
 
@@ -40,7 +41,7 @@ class GanConfig:
     """Channels of the discriminator at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 20_000
+    steps: int = 15_000
     """Training steps; each updates both networks once."""
     batch_size: int = 32
     """Real images a step, and as many generated ones."""
@@ -116,18 +117,6 @@ class Discriminator(nn.Module):
         return realness + classes.gather(1, labels.unsqueeze(1)).squeeze(1), classes
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Generated images and what the network got to make them."""
-
-    images: Tensor
-    """(B, 1, 28, 28) in [0, 1]."""
-    inputs: Tensor
-    """(B, input_size): the noise, then the one-hot label if there is one."""
-    labels: Tensor | None
-    """(B,) int64 for a conditional model, otherwise None."""
-
-
 def draw_inputs(
     config: GanConfig, count: int, rng: torch.Generator, labels: Tensor | None = None
 ) -> Tensor:
@@ -154,11 +143,6 @@ def draw_inputs(
     check_shape("labels", labels, (count,))
     one_hot = F.one_hot(labels.to(rng.device), config.num_classes).float()
     return torch.cat([epsilon, one_hot], dim=1)  # (B, Z + K)
-
-
-def balanced_labels(count: int) -> Tensor:
-    """Give labels 0, 1, ..., 9, 0, 1, ... (count,) int64: each digit as often as the others."""
-    return torch.arange(count) % NUM_CLASSES
 
 
 @torch.inference_mode()

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data import Batch
-from latentwalk.models.gan import Samples
+from latentwalk.models.muon import Muon, hidden_kernels
 from latentwalk.models.nets import Decoder, Encoder, check_positive, running_average, warm_up_cosine
+from latentwalk.models.samples import Samples
 from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
 
@@ -34,16 +35,16 @@ class VaeConfig:
     """Entries of the latent vector z, as many as the GAN's noise vector has."""
     width: int = 32
     """Channels of the decoder at 14 x 14; twice as many at 7 x 7."""
-    encoder_width: int = 32
+    encoder_width: int = 16
     """Channels of the encoder at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 4000
+    steps: int = 22_000
     """Training steps (one batch each)."""
     batch_size: int = 64
     """Images a step."""
-    learning_rate: float = 2e-3
-    """Peak step size of Adam."""
+    learning_rate: float = 5e-3
+    """Peak step size of Muon for the kernels of hidden layers, and of Adam for the rest."""
     average_decay: float = 0.998
     """Decay a step of the running average of the weights."""
 
@@ -171,7 +172,8 @@ class VaeState:
     config: VaeConfig
     network: Vae
     average: AveragedModel
-    optimizer: torch.optim.Optimizer
+    kernel_optimizer: Muon
+    optimizer: torch.optim.Adam
     step: int = 0
 
     @property
@@ -180,7 +182,12 @@ class VaeState:
         return cast(Vae, self.average.module)
 
     def _parts(self) -> dict[str, Any]:
-        return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
+        return {
+            "network": self.network,
+            "average": self.average,
+            "kernel_optimizer": self.kernel_optimizer,
+            "optimizer": self.optimizer,
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -197,8 +204,11 @@ def init(config: VaeConfig, device: torch.device) -> VaeState:
     """Build an untrained VAE; the weights come from PyTorch's global generator."""
     network = Vae(config).to(device).to(memory_format=torch.channels_last)
     average = running_average(network, config.average_decay)
-    optimizer = torch.optim.Adam(network.parameters(), config.learning_rate, fused=True)
-    return VaeState(config, network, average, optimizer)
+    kernels, others = hidden_kernels(network, ends=("encoder.entry", "posterior", "decoder.exit"))
+    rate = config.learning_rate
+    return VaeState(
+        config, network, average, Muon(kernels, rate), torch.optim.Adam(others, rate, fused=True)
+    )
 
 
 def train_step(
@@ -206,15 +216,17 @@ def train_step(
 ) -> tuple[VaeState, dict[str, Tensor]]:
     """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats an image."""
     config = state.config
-    for group in state.optimizer.param_groups:
+    optimizers = (state.kernel_optimizer, state.optimizer)
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
     binary_images = torch.bernoulli(batch.images, generator=rng)
     epsilon = torch.randn(len(binary_images), config.latent_size, generator=rng, device=rng.device)
     reconstruction, divergence = elbo_parts(state.network, binary_images, epsilon)
     loss = (divergence - reconstruction).mean()
-    state.optimizer.zero_grad(set_to_none=True)
+    state.network.zero_grad(set_to_none=True)
     loss.backward()
-    state.optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
     state.average.update_parameters(state.network)
     state.step += 1
     return state, {

@@ -1,0 +1,110 @@
+"""How long each command takes and how much memory it holds, as a user would see it.
+
+Run by `make bench`. Each command is a process of its own, with everything it starts counted in;
+the commands take turns within a repetition, so that a slow minute of the machine hits all of them
+alike. The files go to a folder that is removed afterwards; the released weights are used, so
+`report` is what a fresh clone does once its dependencies are installed.
+"""
+
+import argparse
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from latentwalk import paths, provenance
+
+SAMPLING_SECONDS = 0.1
+COMMANDS = {
+    "help": "latentwalk --help",
+    "doctor": "latentwalk doctor",
+    "data": "latentwalk data",
+    "sample": "latentwalk sample cgan --count 10000 --out {out}/digits.npz",
+    "report": "latentwalk render",
+    "test": "python -m pytest -q tests",
+    "train": "latentwalk train gan --steps 100 --out {out}/gan.safetensors",
+}
+QUICK = [name for name in COMMANDS if name != "test"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command."""
+
+    seconds: float
+    peak_bytes: int
+    """Largest sum over its processes at any moment; a page that several share counts once."""
+
+
+def tree_bytes(process: psutil.Process) -> int:
+    """Memory that a process and its descendants hold now, in bytes."""
+    total = 0
+    for member in [process, *process.children(recursive=True)]:
+        try:
+            memory = member.memory_full_info()
+            total += getattr(memory, "pss", memory.rss)  # only Linux counts shared pages once
+        except psutil.Error:  # it has just ended
+            continue
+    return total
+
+
+def measure(command: list[str], environment: dict[str, str]) -> Run:
+    """Run a command to its end.
+
+    Raises:
+        RuntimeError: it failed; with the end of what it said.
+    """
+    start, peak = time.perf_counter(), 0
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        watched = psutil.Process(child.pid)
+        while child.poll() is None:
+            peak = max(peak, tree_bytes(watched))
+            time.sleep(SAMPLING_SECONDS)
+        seconds = time.perf_counter() - start
+        if child.returncode:
+            said.seek(0)
+            last = said.read()[-500:]
+            raise RuntimeError(f"{shlex.join(command)} ended with {child.returncode}: {last}")
+    return Run(seconds, peak)
+
+
+def run(name: str, folder: Path) -> Run:
+    """Run one of `COMMANDS` with a build folder of its own."""
+    words = shlex.split(COMMANDS[name].format(out=folder))
+    words[0] = str(Path(sys.executable).with_name(words[0]))
+    return measure(words, os.environ | {"LATENTWALK_BUILD": str(folder / "build")})
+
+
+def main() -> None:
+    """Run every command so many times and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=QUICK)
+    options = parser.parse_args()
+    os.chdir(paths.project_root())
+    runs: dict[str, list[Run]] = {name: [] for name in options.commands}
+    for _ in range(options.repetitions):
+        for name, found in runs.items():
+            with tempfile.TemporaryDirectory() as folder:
+                found.append(run(name, Path(folder)))
+    processor = provenance.device_name(torch.device("cpu"))
+    print(f"{processor}, {options.repetitions} repetitions")
+    print(f"{'command':<9} {'seconds':>8} {'lowest':>8} {'highest':>8} {'peak MiB':>9}")
+    for name, found in runs.items():
+        seconds = [r.seconds for r in found]
+        numbers = (statistics.median(seconds), min(seconds), max(seconds))
+        peak = max(r.peak_bytes for r in found) / 2**20
+        print(f"{name:<9} " + " ".join(f"{n:>8.1f}" for n in numbers) + f" {peak:>9.0f}")
+
+
+if __name__ == "__main__":
+    main()

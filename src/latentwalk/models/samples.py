@@ -1,0 +1,25 @@
+"""What every generative model's `sample` returns."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from latentwalk.shapes import NUM_CLASSES
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Generated images and what the network got to make them."""
+
+    images: Tensor
+    """(B, 1, 28, 28) in [0, 1]."""
+    inputs: Tensor
+    """(B, input_size): the noise, then the one-hot label if there is one."""
+    labels: Tensor | None
+    """(B,) int64 for a conditional model, otherwise None."""
+
+
+def balanced_labels(count: int) -> Tensor:
+    """Give labels 0, 1, ..., 9, 0, 1, ... (count,) int64: each digit as often as the others."""
+    return torch.arange(count) % NUM_CLASSES
