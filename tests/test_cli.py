@@ -79,7 +79,7 @@ def test_help_lists_the_commands_without_importing_torch():
     )
     *lines, last = done.stdout.splitlines()
     assert last == "0 []"
-    assert [line.split()[0] for line in lines if line.startswith("  ")][:5] == list(cli.COMMANDS)
+    assert [line.split()[0] for line in lines if line.startswith("  ")][:7] == list(cli.COMMANDS)
 
 
 def test_every_command_has_a_module_and_the_other_way_round():
@@ -89,7 +89,7 @@ def test_every_command_has_a_module_and_the_other_way_round():
 
 
 @pytest.mark.parametrize("command", ["data", "train", "train gan", "sample", "sample cgan",
-                                     "render", "doctor"])  # fmt: skip
+                                     "render", "pack", "grade", "doctor"])  # fmt: skip
 def test_help_of_a_command_teaches(latentwalk, command):
     code, out, _ = latentwalk(*command.split(), "--help")
     assert code == 0

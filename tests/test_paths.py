@@ -259,3 +259,14 @@ def test_lock_in_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
 def test_importing_paths_is_light():
     code = "import sys; from latentwalk import paths; print('torch' in sys.modules)"
     assert run_python(code).communicate(timeout=120)[0] == "False\n"
+
+
+def test_folders_as_variables_lead_another_process_to_the_same_places(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "made"))
+    variables = paths.as_environment()
+    here = [paths.project_root(), paths.build_dir(), paths.data_cache()]
+    monkeypatch.setenv("HOME", str(tmp_path / "another home"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    there = [paths.project_root(), paths.build_dir(), paths.data_cache()]
+    assert there == [folder.resolve() for folder in here]

@@ -17,7 +17,7 @@ from latentwalk.rubric import Item
 
 def pytest_configure(config):
     rows = ("1a", 60, "First"), ("1b", 30, "Second"), ("2a", 10, "Third")
-    score_table.register(config, [Item(*row, "x") for row in rows])
+    score_table.register(config, [Item(*row, "x", (), row[1]) for row in rows])
 """
 
 
@@ -95,7 +95,7 @@ def test_the_mark_is_registered(run):
 
 
 def test_a_test_that_never_ran_leaves_its_item_open():
-    plugin = ScoreTable([Item("1a", 100, "First", "x")])
+    plugin = ScoreTable([Item("1a", 100, "First", "x", (), 100)])
     plugin.items_of["tests/test_x.py::test_it"] = ["1a"]
     assert plugin.state("1a") == NOT_TESTED
 

@@ -67,6 +67,16 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         WeightsError: names the first tensor that does not fit; the network is unchanged.
     """
+    check_fit(module, tensors)
+    module.load_state_dict(dict(tensors))
+
+
+def check_fit(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not a network's by name and shape.
+
+    Raises:
+        WeightsError: names the first that does not fit.
+    """
     wanted, network = module.state_dict(), type(module).__name__
     for name in [*wanted, *(name for name in tensors if name not in wanted)]:
         got = tuple(tensors[name].shape) if name in tensors else "missing"
@@ -77,7 +87,6 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
                 "use the configuration they were trained with, or train again",
                 "misfit",
             )
-    module.load_state_dict(dict(tensors))
 
 
 def status(path: Path, expected: RecipeKey) -> WeightsStatus:

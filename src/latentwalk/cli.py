@@ -16,6 +16,8 @@ COMMANDS = {
     "train": "train a model of the report, or a variant of it",
     "sample": "write images that a trained model generates",
     "render": "make the report: PDF, web page and notebook",
+    "pack": "make a submission from what the report has left in build/",
+    "grade": "grade submissions by the rubric",
     "doctor": "say what this machine has, and how to mend what is missing",
 }
 _EXAMPLES = {

@@ -96,6 +96,16 @@ def build_dir() -> Path:
     return _from_environment("LATENTWALK_BUILD") or project_root() / "build"
 
 
+def as_environment() -> dict[str, str]:
+    """Give project, build and cache as variables, for a process that has no home of its own."""
+    folders = {
+        "LATENTWALK_ROOT": project_root(),
+        "LATENTWALK_BUILD": build_dir(),
+        "LATENTWALK_CACHE": data_cache(),
+    }
+    return {name: str(folder.resolve()) for name, folder in folders.items()}
+
+
 def results_dir() -> Path:
     """The saved results of the experiments, one file or two an item."""
     return build_dir() / "results"

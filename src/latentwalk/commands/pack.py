@@ -1,0 +1,43 @@
+"""`latentwalk pack FOLDER`: make a submission from what `make report` has made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from latentwalk import paths
+from latentwalk.commands.parsing import Outcome, parse
+from latentwalk.grading import packing
+
+PROGRAM = "latentwalk pack"
+_HELP = """Make a submission from what `make report` has made: the report, the arrays that its
+figures show, and the networks. docs/submission.md lists the files.
+
+Example:
+    latentwalk pack submission
+"""
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """Where the submission goes."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """A folder that is new or empty."""
+
+
+def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+    """Pack.
+
+    Raises:
+        UsageError: no folder, or an unknown option.
+        PackError: the folder holds something, or there is no report yet.
+    """
+    options = parse(PackOptions, arguments, PROGRAM, _HELP)
+    packed = packing.pack(options.folder)
+    for name in packed.missing:
+        say(f"missing: {name}")
+    text = f"{packed.folder}: {len(packed.files)} files"
+    return Outcome(text, exit_code=1 if packed.missing else 0)

@@ -1,0 +1,1 @@
+"""The grader: it re-derives and does not believe."""

@@ -1,0 +1,1 @@
+"""The checks, problem by problem: everything is made again from weights and inputs."""

@@ -1,0 +1,39 @@
+"""The table of all checks.
+
+Each check takes a submission and the staff's own judge and test digits, never the submission's,
+and returns a verdict. A missing or damaged file raises `Fault`, which fails the check it broke.
+"""
+
+from latentwalk.grading.checks import problem2, problem3, problem4, problem5
+from latentwalk.grading.checks.shared import Check
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        problem2.gan_opens,
+        problem2.gan_makes_digits,
+        problem2.ten_images_regenerate,
+        problem2.ten_inputs_differ,
+        problem2.pair_is_from_the_ten,
+        problem2.pair_is_labelled,
+        problem2.path_has_ten_inputs,
+        problem2.path_ends_are_exact,
+        problem2.path_is_straight,
+        problem2.path_images_regenerate,
+        problem3.vae_opens,
+        problem3.vae_reconstructs,
+        problem3.originals_are_test_digits,
+        problem3.codes_are_encoded,
+        problem3.codes_are_straight,
+        problem3.codes_decode,
+        problem4.noise_is_ten_times_larger,
+        problem4.labels_are_one_hot,
+        problem4.cgan_opens,
+        problem4.cgan_obeys,
+        problem4.grid_regenerates,
+        problem4.grid_is_fresh,
+        problem4.grid_shows_its_digits,
+        problem5.pledge_is_word_for_word,
+    )
+}
+"""Every check by the name that `rubric.yml` calls it."""

@@ -1,0 +1,262 @@
+"""The two processes that `isolation.run` starts: a watcher, and the worker that runs one check.
+
+The watcher is started by this file's path, so that it comes from the same copy of the package as
+its parent and needs nothing but the standard library. It reads the request, forks the worker and
+never runs a check's code itself. Whatever the worker starts, however far it forks away, falls to
+the watcher when it is orphaned (Linux: PR_SET_CHILD_SUBREAPER), which kills it at the end.
+
+    standard input   request, one line of JSON; its end means: the parent is gone, stop everything
+    request.answer   descriptor, worker to parent: a line of JSON with the nonce, then the value
+    request.report   descriptor, watcher to parent: how the worker ended and what it used
+    output, errors   of the check, to the parent, believed by nobody
+"""
+
+import contextlib
+import ctypes
+import errno
+import faulthandler
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+resource: Any
+try:
+    import resource
+except ImportError:
+    resource = None
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+_RESERVE_BYTES = 64 << 20  # granted after an allocation failed, to report that
+_LONGEST_PAUSE_SECONDS = 0.1
+_KILLING_SECONDS = 5.0
+_NO_MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory")  # PyTorch's
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one: children, their children and so on.
+
+    Args:
+        pid: the process at the top, not itself among those returned.
+
+    Returns:
+        Process ids as /proc tells; nothing on a system that has none.
+    """
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        # a process may end while it is looked at
+        with contextlib.suppress(OSError):
+            for thread in list(Path(f"/proc/{waiting.pop()}/task").iterdir()):
+                with contextlib.suppress(OSError):
+                    children = (thread / "children").read_text("ascii").split()
+                    found += map(int, children)
+                    waiting += map(int, children)
+    return found
+
+
+def kill(pids: Iterable[int]) -> None:
+    """End processes at once; those that are gone already do no harm."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def main() -> None:
+    """Be the watcher: start the worker, wait, leave nothing behind, report."""
+    request = json.loads(_first_line(0))
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    started = time.monotonic()
+    worker = os.fork()
+    if worker == 0:
+        os.close(request["report"])
+        _work(request)
+    os.close(request["answer"])
+    ended: dict[int, int] = {}
+    state, says = _watch(worker, request["limits"], ended)
+    seconds = time.monotonic() - started
+    _end_everything(worker, ended)
+    used = resource and resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit = 1 if sys.platform == "darwin" else 1024
+    report = {
+        "state": state,
+        "says": says,
+        "status": ended.get(worker),
+        "seconds": seconds,
+        "cpu_seconds": used.ru_utime + used.ru_stime if used else 0.0,
+        "peak_bytes": used.ru_maxrss * unit if used else 0,
+    }
+    with contextlib.suppress(BrokenPipeError):
+        os.write(request["report"], json.dumps(report).encode("ascii"))
+
+
+def _first_line(descriptor: int) -> bytes:
+    content = b""
+    while not content.endswith(b"\n") and (chunk := os.read(descriptor, 1 << 16)):
+        content += chunk
+    return content
+
+
+def _prctl(option: int, value: int) -> None:
+    """Linux only; elsewhere orphans are found by their process group or not at all."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _watch(worker: int, limits: dict[str, Any], ended: dict[int, int]) -> tuple[str, str]:
+    """Wait for the worker's end, or for the first reason to end it.
+
+    Returns:
+        State and reason of the second case, else two empty texts.
+    """
+    started, pause = time.monotonic(), 0.005
+    while _reap(ended) and worker not in ended:
+        if time.monotonic() - started > limits["wall_seconds"]:
+            return "timed out", f"took longer than {limits['wall_seconds']:g} s"
+        if exceeded := _exceeded(limits):
+            return exceeded
+        if select.select([0], [], [], pause)[0]:
+            return "crashed", "stopped by the grader"
+        pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
+    return "", ""
+
+
+def _exceeded(limits: dict[str, Any]) -> tuple[str, str] | None:
+    """Look at all processes together, which no limit of the system does.
+
+    Pages that processes share count in each of them.
+    """
+    pids = descendants(os.getpid())
+    if len(pids) > limits["processes"]:
+        return "too large", f"started more than {limits['processes']} processes"
+    held = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, IndexError):
+            held += int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    if held * os.sysconf("SC_PAGE_SIZE") > limits["memory_bytes"]:
+        return "out of memory", f"held more than {limits['memory_bytes'] / 2**20:.0f} MiB"
+    return None
+
+
+def _reap(ended: dict[int, int]) -> bool:
+    """Note the status of each child that has ended; False once there is none left."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return True
+            ended[pid] = status
+    return False
+
+
+def _end_everything(worker: int, ended: dict[int, int]) -> None:
+    """Kill until nobody is left: what forks faster than one round needs several."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(worker, signal.SIGKILL)  # all there is to do where there is no /proc
+    give_up = time.monotonic() + _KILLING_SECONDS  # one that hangs inside the system cannot die
+    while time.monotonic() < give_up:
+        kill(descendants(os.getpid()))
+        if not _reap(ended):
+            return
+        time.sleep(0.005)
+
+
+def _work(request: dict[str, Any]) -> NoReturn:
+    """Be the worker: run the check, answer, end without any of the interpreter's clearing up.
+
+    That clearing up waits for threads and crashes in some libraries, after the answer is given.
+    """
+    status = 1
+    try:
+        os.setsid()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)  # else it would hold the parent's sign of life
+        faulthandler.enable()
+        head, value = _carry_out(request)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # closed or replaced by the check
+                stream.flush()
+        head |= {"nonce": request["nonce"], "bytes": len(value)}
+        _send(request["answer"], json.dumps(head).encode("ascii") + b"\n" + value)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _carry_out(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Call the target; whatever it raises, interrupts and exits included, is its result."""
+    most = request["limits"]["value_bytes"]
+    try:
+        _set_limits(request["limits"])
+        sys.path[:0] = request["folders"]
+        module, _, function = request["target"].partition(":")
+        value = getattr(importlib.import_module(module), function)(**request["arguments"])
+        text = json.dumps(value, allow_nan=False).encode("ascii")
+    except BaseException as error:
+        return _failure(error), b""
+    if len(text) > most:
+        return {"state": "too large", "says": f"value of {len(text)} bytes, at most {most}"}, b""
+    return {"state": "returned", "says": ""}, text
+
+
+def _set_limits(limits: dict[str, Any]) -> None:
+    if sys.platform != "linux":
+        sys.stderr.write("memory is not limited: this system is not Linux\n")
+    if resource is None:
+        missing = "Python's module resource is missing"
+        sys.stderr.write(f"processor time and files are not limited: {missing}\n")
+        return
+    processor = max(1, round(limits["cpu_seconds"]))
+    bounds = {  # soft, hard
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_CPU: (processor, processor + 1),  # SIGXCPU, then SIGKILL
+        resource.RLIMIT_FSIZE: (limits["file_bytes"],) * 2,
+        resource.RLIMIT_NOFILE: (limits["open_files"],) * 2,
+    }
+    if sys.platform == "linux":
+        # not RLIMIT_AS: CUDA and the heaps of many threads reserve addresses that they never use
+        memory = limits["memory_bytes"]
+        bounds[resource.RLIMIT_DATA] = (memory, memory + _RESERVE_BYTES)
+    for kind, wanted in bounds.items():
+        ceiling = resource.getrlimit(kind)[1]
+        if ceiling != resource.RLIM_INFINITY:  # a stricter one is in force already
+            wanted = tuple(min(value, ceiling) for value in wanted)
+        resource.setrlimit(kind, wanted)
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    if resource is not None:
+        with contextlib.suppress(OSError, ValueError):
+            hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+            resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+    with contextlib.suppress(Exception):
+        traceback.print_exception(error)
+    message = "its message cannot be shown"
+    with contextlib.suppress(Exception):
+        message = str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    worded = isinstance(error, RuntimeError) and any(w in message for w in _NO_MEMORY_WORDS)
+    state = "raised"
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or worded:
+        state = "out of memory"
+    elif number == errno.EFBIG:
+        state = "too large"
+    name = type(error).__name__
+    return {"state": state, "says": f"{name}: {message[:1000]}" if message else name}
+
+
+def _send(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""A score in the forms that others read: Gradescope, JUnit, a table, and JSON to come back to."""
+
+import json
+import re
+import textwrap
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from latentwalk import paths
+from latentwalk.grading.outcome import (
+    BROKEN,
+    FAILED,
+    JSON,
+    PASSED,
+    TO_BE_READ,
+    CheckOutcome,
+    Score,
+)
+
+VERSION = 1  # of the JSON form
+_COLUMNS = 100
+_NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_A_LINE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
+
+_POINTS = {"type": "number", "minimum": 0}
+_TEXT = {"type": "string"}
+_VISIBILITY = {"enum": ["hidden", "after_due_date", "after_published", "visible"]}
+_OUTPUT_FORMAT = {"enum": ["text", "html", "simple_format", "md", "ansi"]}
+_TEST = {
+    "type": "object",
+    "properties": {
+        "name": _TEXT,
+        "number": _TEXT,
+        "score": _POINTS,
+        "max_score": _POINTS,
+        "status": {"enum": ["passed", "failed"]},
+        "output": _TEXT,
+        "output_format": _OUTPUT_FORMAT,
+        "visibility": _VISIBILITY,
+    },
+    "required": ["name", "number", "score", "max_score", "output"],
+    "additionalProperties": False,
+}
+GRADESCOPE_SCHEMA: dict[str, JSON] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "The part of Gradescope's results.json that is written here",
+    "type": "object",
+    "properties": {
+        "score": _POINTS,
+        "execution_time": {"type": "number", "minimum": 0},
+        "output": _TEXT,
+        "output_format": _OUTPUT_FORMAT,
+        "visibility": _VISIBILITY,
+        "stdout_visibility": _VISIBILITY,
+        "tests": {"type": "array", "items": _TEST},
+    },
+    "required": ["score", "tests"],
+    "additionalProperties": False,
+}
+"""Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/, Output Format."""
+
+
+def gradescope(score: Score, seconds: float) -> dict[str, JSON]:
+    """The content of Gradescope's results.json.
+
+    The top-level score stands in place of the tests' sum. What awaits a reader has 0 of 0 points
+    here, because an automatic 0 would look like a judgement.
+
+    Args:
+        score: what the checks found.
+        seconds: that grading took.
+
+    Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/.
+    """
+    broken = sum(outcome.state == BROKEN for outcome in score.outcomes)
+    output = f"{_points(score.awaiting)} points await a reader."
+    if broken:
+        output += f" {_count(broken, 'check')} could not be carried out; please look at the cause."
+    return {
+        "score": score.reached,
+        "execution_time": seconds,
+        "output": output,
+        "output_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": [_gradescope_test(outcome) for outcome in score.outcomes],
+    }
+
+
+def _gradescope_test(outcome: CheckOutcome) -> dict[str, JSON]:
+    says = _for_xml(outcome.says)  # what XML forbids is of no use there either
+    test: dict[str, JSON] = {
+        "name": _line(f"{outcome.title} ({outcome.check})"),
+        "number": _line(outcome.item),
+        "score": outcome.reached,
+        "max_score": outcome.points,
+        "status": "passed" if outcome.state == PASSED else "failed",
+        "output": says,
+        "output_format": "text",
+        "visibility": "visible",
+    }
+    if outcome.state == BROKEN:
+        test["output"] = f"The check could not be carried out: {says}"
+    if outcome.state == TO_BE_READ:
+        del test["status"]  # Gradescope knows passed and failed, and this is neither
+        test["max_score"] = 0.0
+        test["output"] = f"{_points(outcome.points)} points await a reader. {says}"
+    return test
+
+
+def junit(score: Score) -> str:
+    """JUnit's XML: a broken check is an error, one that awaits a reader is skipped.
+
+    Control characters that XML forbids are left out.
+    """
+    states = Counter(outcome.state for outcome in score.outcomes)
+    suite = ET.Element(
+        "testsuite",
+        name="latentwalk",
+        tests=str(len(score.outcomes)),
+        failures=str(states[FAILED]),
+        errors=str(states[BROKEN]),
+        skipped=str(states[TO_BE_READ]),
+    )
+    for outcome in score.outcomes:
+        case = ET.SubElement(
+            suite, "testcase", classname=_for_xml(outcome.item), name=_for_xml(outcome.check)
+        )
+        says = _for_xml(f"{outcome.title}: {outcome.says}")
+        kind = {FAILED: "failure", BROKEN: "error", TO_BE_READ: "skipped"}.get(outcome.state)
+        if kind:
+            ET.SubElement(case, kind, message=says)
+        points = f"{_points(outcome.reached)} of {_points(outcome.points)} points\n"
+        ET.SubElement(case, "system-out").text = points + says
+    suites = ET.Element("testsuites")
+    suites.append(suite)
+    ET.indent(suites)
+    body = ET.tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def text_table(score: Score) -> str:
+    """One row a check, at most 100 columns wide; the sums are in the last line."""
+    heads = ("item", "state", "points", "check")
+    rows = [(_line(o.item), o.state, _of(o), _line(f"{o.title}: {o.says}")) for o in score.outcomes]
+    first, second, third = (max(len(row[n]) for row in [heads, *rows]) for n in range(3))
+    indent = " " * (first + second + third + 6)
+    lines = []
+    for item, state, points, says in [heads, *rows]:
+        start = f"{item:<{first}}  {state:<{second}}  {points:>{third}}  "
+        room = max(20, _COLUMNS - len(indent))
+        wrapped = textwrap.wrap(says, room) or [""]
+        lines += [before + part for before, part in zip([start] + [indent] * len(wrapped), wrapped)]
+    lines.append(
+        f"{_points(score.reached)} of {_points(score.possible)} points reached, "
+        f"{_points(score.awaiting)} await a reader"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def to_json(score: Score) -> str:
+    """All of it, with the sums for whoever reads it without this program."""
+    sums = {name: getattr(score, name) for name in ("reached", "possible", "awaiting")}
+    outcomes = [asdict(outcome) for outcome in score.outcomes]
+    content = {"version": VERSION, **sums, "outcomes": outcomes}
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Score:
+    """Read what `to_json` wrote.
+
+    Raises:
+        ValueError: something else, or sums that do not follow from the outcomes.
+    """
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("score is nested too deep") from error
+    names = {field.name for field in fields(CheckOutcome)}
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise ValueError(f"expected a score, an object of version {VERSION}")
+    entries = content.get("outcomes")
+    if not isinstance(entries, list) or any(
+        not isinstance(entry, dict) or entry.keys() != names for entry in entries
+    ):
+        raise ValueError(f"outcomes: expected a list of objects with {', '.join(sorted(names))}")
+    score = Score(tuple(CheckOutcome(**entry) for entry in entries))
+    for name in ("reached", "possible", "awaiting"):
+        if content.get(name) != getattr(score, name):
+            got, expected = content.get(name), getattr(score, name)
+            raise ValueError(f"{name} is {got!r}, but the outcomes add up to {expected!r}")
+    return score
+
+
+def write_after_each(path: Path) -> Callable[[CheckOutcome], Score]:
+    """Keep a file up to date, so that a grader that is killed leaves what it has found.
+
+    The file is written at once without any outcome: an older one is never taken for this run's.
+
+    Args:
+        path: of the JSON form; replaced as a whole each time.
+
+    Returns:
+        A function that takes the next outcome, writes the file and returns the score so far.
+
+    Raises:
+        WriteError: the folder is read-only or full; the file of before stays.
+    """
+
+    def write(score: Score) -> Score:
+        with paths.atomic_path(path) as temporary:
+            temporary.write_text(to_json(score), "utf-8")
+        return score
+
+    score = write(Score())
+
+    def record(outcome: CheckOutcome) -> Score:
+        nonlocal score
+        score = write(Score((*score.outcomes, outcome)))
+        return score
+
+    return record
+
+
+def _points(number: float) -> str:
+    """Without zeros at the end: 4, 2.5, 1.33."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _of(outcome: CheckOutcome) -> str:
+    reached = "?" if outcome.state == TO_BE_READ else _points(outcome.reached)
+    return f"{reached} of {_points(outcome.points)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _for_xml(text: str) -> str:
+    return _NOT_IN_XML.sub("", text)
+
+
+def _line(text: str) -> str:
+    """One line that cannot move a terminal's cursor: no control characters, no line breaks."""
+    return " ".join(_NOT_IN_A_LINE.sub(" ", text).split())

@@ -1,0 +1,43 @@
+"""What runs in a check's own process: one check of one submission, with the staff's own judge."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from latentwalk import data, recipes
+from latentwalk.grading.checks.known import CHECKS
+from latentwalk.grading.checks.shared import Staff
+from latentwalk.grading.submission import Fault, Submission
+from latentwalk.grading.verdicts import Verdict
+from latentwalk.models.classifier import Classifier
+from latentwalk.sealed import WeightsError
+
+
+def run(check: str, folder: str) -> dict[str, Any]:
+    """Carry out a check.
+
+    Args:
+        check: one of `CHECKS`.
+        folder: the submission's private copy.
+
+    Returns:
+        The verdict's fields; a fault of the submission is a failed check.
+
+    Raises:
+        WeightsError: the staff's judge has no valid weights.
+    """
+    try:
+        verdict = CHECKS[check](Submission(Path(folder)), staff())
+    except Fault as fault:
+        verdict = Verdict(False, str(fault))
+    return dataclasses.asdict(verdict)
+
+
+def staff() -> Staff:
+    """Give the judge, from valid weights only: a check has no time to train one."""
+    for path, found in recipes.status("classifier"):
+        if found.state == "valid":
+            judge = recipes.read(path, recipes.get("classifier")).network
+            assert isinstance(judge, Classifier)
+            return Staff(judge, data.load("test"))
+    raise WeightsError("the judge has no valid weights; run `latentwalk train classifier` first")

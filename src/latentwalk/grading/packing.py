@@ -1,0 +1,59 @@
+"""Make a submission from what `make report` has made: see docs/submission.md."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from latentwalk import paths, recipes
+
+REPORTS = ("report.pdf", "report.ipynb")
+ITEMS = ("2b", "2c", "2e", "3c", "4d")  # whose arrays the checks read
+NETWORKS = ("gan", "vae", "cgan")
+
+
+class PackError(ValueError):
+    """There is nothing to pack, or nowhere to put it."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    folder: Path
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+    """What the contract asks for and build/ does not have."""
+
+
+def pack(folder: Path) -> Packed:
+    """Copy report, results and valid weights into a new folder.
+
+    Args:
+        folder: must not exist, or be empty.
+
+    Raises:
+        PackError: the folder holds something, or build/ has no report at all.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise PackError(f"{folder} is not empty; name a folder that is new or empty")
+    found, missing = _sources()
+    if not any(name in found for name in REPORTS):
+        raise PackError(f"{paths.build_dir()} has no report; make it first with `make report`")
+    for name, source in found.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return Packed(folder, tuple(sorted(found)), tuple(missing))
+
+
+def _sources() -> tuple[dict[str, Path], list[str]]:
+    """Find where each file of a submission comes from, and what has no source."""
+    wanted = {name: paths.build_dir() / name for name in REPORTS}
+    wanted |= {f"results/{i}.npz": paths.results_dir() / f"{i}.npz" for i in ITEMS}
+    found = {name: source for name, source in wanted.items() if source.is_file()}
+    for network in NETWORKS:
+        name = f"weights/{network}.safetensors"
+        valid = [path for path, status in recipes.status(network) if status.state == "valid"]
+        wanted[name] = valid[0] if valid else Path()
+        found |= {name: valid[0]} if valid else {}
+    return found, [name for name in wanted if name not in found]

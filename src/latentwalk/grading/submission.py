@@ -1,0 +1,128 @@
+"""What a submission holds, as the checks see it: arrays and networks, opened without trust.
+
+See docs/submission.md for the contract. The files were copied by `intake`, so nothing changes
+while it is graded.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from latentwalk import checkpoints
+from latentwalk.grading.arrays import ArraysError, read_arrays
+from latentwalk.models.gan import GanConfig, Generator
+from latentwalk.models.vae import Vae, VaeConfig
+from latentwalk.sealed import WeightsError
+
+NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
+    "gan": (Generator, GanConfig), "vae": (Vae, VaeConfig), "cgan": (Generator, GanConfig),
+}  # fmt: skip
+"""The networks that a submission has, and what they are."""
+LARGEST = {"blocks": 16, "width": 1024, "encoder_width": 1024, "latent_size": 10_000}
+"""Bounds on fields that decide how large a network is, before one is built."""
+
+
+class Fault(ValueError):
+    """Something that the contract asks for is missing, damaged or of another shape."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One submission in its private folder."""
+
+    folder: Path
+
+    def array(self, item: str, name: str, shape: Sequence[int | None]) -> np.ndarray:
+        """Give an array of `results/<item>.npz`.
+
+        Args:
+            item: such as `2e`.
+            name: such as `strip.images`.
+            shape: what it must have; None stands for any size.
+
+        Raises:
+            Fault: the file or the array is missing, damaged, or of another shape.
+        """
+        arrays = _arrays(self.folder / "results" / f"{item}.npz")
+        if name not in arrays:
+            raise Fault(f"results/{item}.npz has no array {name}, expected {_words(shape)}")
+        got = arrays[name]
+        fits = len(got.shape) == len(shape) and all(
+            wanted in (None, size) for wanted, size in zip(shape, got.shape, strict=True)
+        )
+        if not fits:
+            raise Fault(f"{name} of results/{item}.npz is {got.shape}, expected {_words(shape)}")
+        return got
+
+    def images(self, item: str, name: str, leading: Sequence[int]) -> np.ndarray:
+        """Give images (*leading, 1, 28, 28) in [0, 1] as float32.
+
+        Raises:
+            Fault: as `array`, or a pixel outside [0, 1].
+        """
+        found = self.array(item, name, (*leading, 1, 28, 28)).astype(np.float32)
+        if found.min() < 0 or found.max() > 1:
+            raise Fault(
+                f"{name} of results/{item}.npz has pixels from {found.min():.3g} to "
+                f"{found.max():.3g}, expected 0 to 1"
+            )
+        return found
+
+    def network(self, name: str) -> Any:
+        """Give the network of `weights/<name>.safetensors`, in evaluation mode.
+
+        Raises:
+            Fault: the file is missing or damaged, its configuration is out of range, or its
+                tensors are not the network's, or not finite.
+        """
+        return _network(self.folder / "weights" / f"{name}.safetensors", name)
+
+
+def _words(shape: Sequence[int | None]) -> str:
+    return "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
+
+
+@functools.cache
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise Fault(f"results/{path.name} is missing")
+    try:
+        return read_arrays(path)
+    except ArraysError as error:
+        raise Fault(f"results/{path.name} cannot be used: {error}") from error
+
+
+@functools.cache
+def _network(path: Path, name: str) -> Any:
+    kind, config_kind = NETWORKS[name]
+    try:
+        tensors, metadata = checkpoints.load_weights(path)
+        fields = {field.name for field in dataclasses.fields(config_kind)}
+        saved = metadata.recipe.configuration
+        config = config_kind(**{key: saved[key] for key in saved.keys() & fields})
+        _check_size(config)
+        with torch.device("meta"):  # a configuration may ask for more memory than there is
+            network = kind(config)
+        own = {key.removeprefix("network/"): v for key, v in tensors.items() if "network/" in key}
+        checkpoints.check_fit(network, own)
+    except (WeightsError, ValueError, TypeError, KeyError) as error:
+        raise Fault(f"weights/{path.name} cannot be used: {error}") from error
+    broken = [key for key, tensor in own.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise Fault(f"weights/{path.name}: {broken[0]} has values that are not finite")
+    network.load_state_dict(own, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _check_size(config: Any) -> None:
+    for name, largest in LARGEST.items():
+        value = getattr(config, name, 1)
+        if not isinstance(value, int) or value > largest:
+            raise ValueError(f"{name} is {value!r}, expected a whole number up to {largest}")

@@ -1,0 +1,340 @@
+"""Broken submissions made from a good one, and the checks that must notice: no more, no fewer."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from latentwalk import checkpoints
+from latentwalk.experiments.judged import in_chunks
+from latentwalk.grading.submission import NETWORKS, Submission
+from latentwalk.interpolation import slerp
+
+Spoil = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One broken submission."""
+
+    name: str
+    spoil: Spoil
+    """Breaks a copy of a good submission, in place."""
+    caught_by: frozenset[str]
+    """The checks that must fail; all others must pass."""
+
+
+def arrays_of(folder, item):
+    with np.load(folder / f"results/{item}.npz", allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def edit(item, **changes):
+    """Replace arrays of an item: each change takes the arrays and returns the new one."""
+
+    def spoil(folder):
+        arrays = arrays_of(folder, item)
+        new = {name.replace("__", "."): change(arrays) for name, change in changes.items()}
+        np.savez_compressed(folder / f"results/{item}.npz", **arrays | new)
+
+    return spoil
+
+
+def both(*spoils):
+    def spoil(folder):
+        for each in spoils:
+            each(folder)
+
+    return spoil
+
+
+def drop(item, *names):
+    def spoil(folder):
+        kept = {k: v for k, v in arrays_of(folder, item).items() if k not in names}
+        np.savez_compressed(folder / f"results/{item}.npz", **kept)
+
+    return spoil
+
+
+def remove(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def write(name, content):
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def generate(folder, network, inputs):
+    return in_chunks(
+        Submission(folder).network(network), torch.from_numpy(inputs.astype(np.float32))
+    ).numpy()
+
+
+def walk(points):
+    """Another path between the pair's inputs, with the images that the generator makes of it."""
+
+    def spoil(folder):
+        start, end = arrays_of(folder, "2c")["inputs"]
+        inputs = points(start, end).astype(np.float32)
+        images = generate(folder, "gan", inputs)
+        edit("2e", inputs=lambda _: inputs, strip__images=lambda _: images)(folder)
+
+    return spoil
+
+
+def line(count):
+    return lambda start, end: np.linspace(start, end, count)
+
+
+def uneven(start, end):
+    points = start + (np.linspace(0, 1, 10) ** 1.5)[:, None] * (end - start)
+    points[[0, -1]] = start, end
+    return points
+
+
+def on_the_sphere(start, end):
+    return slerp(torch.from_numpy(start), torch.from_numpy(end), 10).numpy()
+
+
+def off_by_one_step(start, end):
+    points = np.linspace(start, end, 11)
+    return points[1:]
+
+
+def blended(arrays):
+    first, last = arrays["strip.images"][[0, -1]]
+    times = np.linspace(0, 1, 10, dtype=np.float32)[:, None, None, None]
+    return (1 - times) * first + times * last
+
+
+def bent(arrays):
+    bulge = np.sin(np.linspace(0, np.pi, 10, dtype=np.float32))
+    bulge[[0, -1]] = 0
+    return arrays["codes"] + 0.1 * bulge[:, None]
+
+
+def weak_labels(folder):
+    """A grid whose labels are 0.9 instead of 1, with the images that belong to it."""
+    inputs = arrays_of(folder, "4d")["inputs"]
+    inputs[..., -10:] *= 0.9
+    images = generate(folder, "cgan", inputs.reshape(100, -1)).reshape(10, 10, 1, 28, 28)
+    edit("4d", inputs=lambda _: inputs, images=lambda _: images)(folder)
+
+
+def weights(name, change):
+    """Rewrite a weights file, intact in itself, with other tensors."""
+
+    def spoil(folder):
+        path = folder / f"weights/{name}.safetensors"
+        tensors, metadata = checkpoints.load_weights(path)
+        checkpoints.save_weights(path, change(tensors), metadata)
+
+    return spoil
+
+
+def configured(name, **fields):
+    """Other words about the network than its tensors fit."""
+
+    def spoil(folder):
+        path = folder / f"weights/{name}.safetensors"
+        tensors, metadata = checkpoints.load_weights(path)
+        recipe = metadata.recipe
+        recipe = replace(recipe, configuration=recipe.configuration | fields)
+        checkpoints.save_weights(path, tensors, replace(metadata, recipe=recipe))
+
+    return spoil
+
+
+def untrained(name):
+    def change(tensors):
+        torch.manual_seed(3)
+        kind, config = NETWORKS[name]
+        own = {k.removeprefix("network/"): v for k, v in tensors.items() if "network/" in k}
+        first = own["decoder.entry.weight"]
+        labels = {"num_classes": 10} if name == "cgan" else {}
+        size = first.shape[1] - labels.get("num_classes", 0)
+        fresh = kind(config(latent_size=size, **labels)).state_dict()
+        return tensors | {f"network/{k}": v for k, v in fresh.items()}
+
+    return weights(name, change)
+
+
+def deaf(tensors):
+    """The labels' columns of the first layer are all the mean one: a label changes nothing."""
+    name = "network/decoder.entry.weight"
+    entry = tensors[name].clone()
+    entry[:, -10:] = entry[:, -10:].mean(dim=1, keepdim=True)
+    return tensors | {name: entry}
+
+
+def collapsed(tensors):
+    """The first layer ignores its input: every sample is the same image."""
+    name = "network/decoder.entry.weight"
+    return tensors | {name: torch.zeros_like(tensors[name])}
+
+
+def with_nan(tensors):
+    name = "network/decoder.entry.bias"
+    return tensors | {name: torch.full_like(tensors[name], float("nan"))}
+
+
+def swap_files(first, second):
+    def spoil(folder):
+        a, b = (folder / f"weights/{n}.safetensors" for n in (first, second))
+        aside = folder / "aside"
+        shutil.move(a, aside)
+        shutil.move(b, a)
+        shutil.move(aside, b)
+
+    return spoil
+
+
+def cut_in_half(name):
+    def spoil(folder):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+
+    return spoil
+
+
+def one_bit(name):
+    def spoil(folder):
+        content = bytearray((folder / name).read_bytes())
+        content[-100] ^= 1
+        (folder / name).write_bytes(content)
+
+    return spoil
+
+
+def shifted(values):
+    return (values + 1) % 10
+
+
+def case(name, spoil, *caught_by):
+    return Case(name, spoil, frozenset(caught_by))
+
+
+USES_GAN = (
+    "gan_opens", "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate",
+    "noise_is_ten_times_larger",
+)  # fmt: skip
+USES_CGAN = (
+    "cgan_opens", "cgan_obeys", "grid_regenerates", "labels_are_one_hot",
+    "noise_is_ten_times_larger",
+)  # fmt: skip
+USES_VAE = ("vae_opens", "vae_reconstructs", "codes_are_encoded", "codes_decode")
+
+ARRAYS = [
+    case("ten images of other inputs", edit("2b", inputs=lambda a: a["inputs"][::-1].copy()),
+         "ten_images_regenerate", "pair_is_from_the_ten"),
+    case("ten times the same draw",
+         both(edit("2b", inputs=lambda a: np.repeat(a["inputs"][:1], 10, 0),
+                   images=lambda a: np.repeat(a["images"][:1], 10, 0))),
+         "ten_inputs_differ", "pair_is_from_the_ten"),
+    case("nine images", edit("2b", images=lambda a: a["images"][:9]),
+         "ten_images_regenerate", "pair_is_from_the_ten"),
+    case("images outside 0 to 1", edit("2b", images=lambda a: 2 * a["images"] - 1),
+         "ten_images_regenerate", "pair_is_from_the_ten"),
+    case("pair not among the ten",
+         edit("2c", inputs=lambda a: a["inputs"] + 0.01),
+         "pair_is_from_the_ten", "path_ends_are_exact", "path_is_straight"),
+    case("pair's images swapped", edit("2c", images=lambda a: a["images"][::-1].copy()),
+         "pair_is_from_the_ten", "pair_is_labelled"),
+    case("pair's labels shifted by one", edit("2c", labels=lambda a: shifted(a["labels"])),
+         "pair_is_labelled", "originals_are_test_digits"),
+    case("nine steps", walk(line(9)), "path_has_ten_inputs"),
+    case("eleven steps", walk(line(11)), "path_has_ten_inputs"),
+    case("a step left out",
+         edit("2e", inputs=lambda a: np.delete(a["inputs"], 4, 0),
+              strip__images=lambda a: np.delete(a["strip.images"], 4, 0)),
+         "path_has_ten_inputs", "path_is_straight"),
+    case("end points swapped", walk(lambda s, e: np.linspace(e, s, 10)),
+         "path_ends_are_exact", "path_is_straight"),
+    case("off by one step", walk(off_by_one_step), "path_ends_are_exact", "path_is_straight"),
+    case("slerp passed off as linear", walk(on_the_sphere), "path_is_straight"),
+    case("unequal steps on the line", walk(uneven), "path_is_straight"),
+    case("pixel blend passed off as the path's images", edit("2e", strip__images=blended),
+         "path_images_regenerate"),
+    case("path's images in reverse",
+         edit("2e", strip__images=lambda a: a["strip.images"][::-1].copy()),
+         "path_images_regenerate"),
+    case("one image of the path repeated",
+         edit("2e", strip__images=lambda a: a["strip.images"][[0, 1, 2, 3, 3, 5, 6, 7, 8, 9]]),
+         "path_images_regenerate"),
+    case("originals that are no test digits",
+         edit("3c", originals__images=lambda a: 1 - a["originals.images"]),
+         "originals_are_test_digits", "codes_are_encoded"),
+    case("originals of the wrong digits",
+         edit("3c", originals__images=lambda a: a["originals.images"][::-1].copy()),
+         "originals_are_test_digits", "codes_are_encoded"),
+    case("codes from noise instead of the encoder",
+         edit("3c", codes=lambda a: np.linspace(*np.random.default_rng(1).normal(
+             size=(2, a["codes"].shape[1])), 10).astype(np.float32)),
+         "codes_are_encoded", "codes_decode"),
+    case("codes swapped",
+         edit("3c", codes=lambda a: a["codes"][::-1].copy(),
+              strip__images=lambda a: a["strip.images"][::-1].copy()),
+         "codes_are_encoded"),
+    case("a bent path of codes",
+         edit("3c", codes=bent),
+         "codes_are_straight", "codes_decode"),
+    case("codes of another length", edit("3c", codes=lambda a: a["codes"][:, :-1]),
+         "codes_are_encoded", "codes_decode"),
+    case("decoded images of another path",
+         edit("3c", strip__images=blended), "codes_decode"),
+    case("grid's images in the wrong rows",
+         edit("4d", images=lambda a: np.roll(a["images"], 1, axis=0)),
+         "grid_regenerates", "grid_shows_its_digits"),
+    case("one image of the grid repeated",
+         edit("4d", images=lambda a: np.concatenate([a["images"][:, :9], a["images"][:, :1]], 1)),
+         "grid_regenerates", "grid_is_fresh"),
+    case("one-hot labels shifted by one",
+         edit("4d", inputs=lambda a: np.concatenate(
+             [a["inputs"][..., :-10], np.roll(a["inputs"][..., -10:], 1, -1)], -1)),
+         "labels_are_one_hot", "grid_regenerates"),
+    case("labels of nine tenths, not one-hot", weak_labels, "labels_are_one_hot"),
+    case("not a number among the pixels",
+         edit("4d", images=lambda a: np.where(a["images"] > 0.99, np.nan, a["images"])),
+         "labels_are_one_hot", "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits"),
+    case("grid's images missing", drop("4d", "images"),
+         "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits"),
+    case("whole item missing", remove("results/2e.npz"),
+         "path_has_ten_inputs", "path_ends_are_exact", "path_is_straight",
+         "path_images_regenerate"),
+    case("an archive that is none", write("results/3c.npz", b"not a zip"),
+         "originals_are_test_digits", "codes_are_encoded", "codes_are_straight", "codes_decode"),
+    case("no PDF", remove("report.pdf"), "pledge_is_word_for_word"),
+    case("an empty PDF", write("report.pdf", b""), "pledge_is_word_for_word"),
+]  # fmt: skip
+
+WEIGHTS = [
+    case("GAN untrained", untrained("gan"),
+         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate"),
+    case("GAN collapsed to one image", weights("gan", collapsed),
+         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate"),
+    case("GAN with NaN", weights("gan", with_nan), *USES_GAN),
+    case("GAN cut in half", cut_in_half("weights/gan.safetensors"), *USES_GAN),
+    case("GAN with one bit changed", one_bit("weights/gan.safetensors"), *USES_GAN),
+    case("GAN is a pickle", write("weights/gan.safetensors", b"\x80\x05" + 100 * b"x"), *USES_GAN),
+    case("GAN said to be of another size", configured("gan", width=16), *USES_GAN),
+    case("GAN said to fill the memory", configured("gan", width=1024, blocks=16), *USES_GAN),
+    case("GAN said to have ten million layers", configured("gan", blocks=10**7), *USES_GAN),
+    case("GAN with half a latent entry", configured("gan", latent_size=16.5), *USES_GAN),
+    case("VAE said to have no latent entries", configured("vae", latent_size=0), *USES_VAE),
+    case("VAE missing", remove("weights/vae.safetensors"), *USES_VAE),
+    case("VAE untrained", untrained("vae"),
+         "vae_reconstructs", "codes_are_encoded", "codes_decode"),
+    case("conditional GAN ignores its label", weights("cgan", deaf),
+         "cgan_obeys", "grid_regenerates"),
+    case("conditional GAN untrained", untrained("cgan"), "cgan_obeys", "grid_regenerates"),
+    case("GAN and conditional GAN swapped", swap_files("gan", "cgan"),
+         "gan_opens", "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate",
+         "cgan_opens", "cgan_obeys", "grid_regenerates", "labels_are_one_hot",
+         "noise_is_ten_times_larger"),
+    case("the VAE's weights for the conditional GAN",
+         lambda folder: shutil.copy(folder / "weights/vae.safetensors",
+                                    folder / "weights/cgan.safetensors"), *USES_CGAN),
+]  # fmt: skip

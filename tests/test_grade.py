@@ -1,0 +1,115 @@
+"""Grading a submission: outcomes in the rubric's order, whatever happens to a check."""
+
+import pytest
+
+from latentwalk import rubric
+from latentwalk.grading.checks.known import CHECKS
+from latentwalk.grading.formats import from_json
+from latentwalk.grading.grade import grade
+from latentwalk.grading.intake import IntakeError
+from latentwalk.grading.isolation import Ended, Limits
+from latentwalk.rubric import Item, ItemCheck
+
+ITEMS = (
+    Item("2d", 4, "Ten steps", "Ten points.", (
+        ItemCheck("path_has_ten_inputs", 1, "Ten points."),
+        ItemCheck("path_is_straight", 3, "A straight line."),
+    ), 0),
+    Item("3e", 4, "Smoothness", "An answer that\nrests on measurements.", (), 4),
+)  # fmt: skip
+
+
+def returned(passed, says="as it should be"):
+    value = {"passed": passed, "says": says, "evidence": {"points": 10}}
+    return Ended("returned", value, "", "", 1.0, 0)
+
+
+@pytest.fixture
+def submission(tmp_path):
+    folder = tmp_path / "submission"
+    (folder / "results").mkdir(parents=True)
+    (folder / "results/2e.npz").write_bytes(b"no archive")
+    return folder
+
+
+def graded(submission, tmp_path, endings):
+    """Grade with the checks' endings given; also what was asked of each check's process."""
+    asked, waiting = [], list(endings)
+
+    def run(target, arguments, limits, *, environment):
+        asked.append((target, arguments["check"]))
+        return waiting.pop(0)
+
+    return grade(submission, tmp_path / "out", ITEMS, run=run), asked
+
+
+def test_outcomes_follow_the_rubric(submission, tmp_path):
+    score, asked = graded(submission, tmp_path, [returned(True), returned(False, "it is bent")])
+    assert asked == [
+        ("latentwalk.grading.one:run", "path_has_ten_inputs"),
+        ("latentwalk.grading.one:run", "path_is_straight"),
+    ]
+    found = [(o.item, o.check, o.points, o.state) for o in score.outcomes]
+    assert found == [
+        ("2d", "path_has_ten_inputs", 1, "passed"), ("2d", "path_is_straight", 3, "failed"),
+        ("3e", "reader", 4, "to be read"),
+    ]  # fmt: skip
+    assert score.outcomes[1].says == "it is bent"
+    assert score.outcomes[0].evidence == {"points": 10}
+    assert score.outcomes[2].says == "An answer that rests on measurements."
+    assert (score.reached, score.possible) == (1, 4)
+
+
+@pytest.mark.parametrize("state", ["crashed", "timed out", "out of memory", "raised", "too large"])
+def test_a_check_that_could_not_be_carried_out_is_broken_and_costs_only_itself(
+    state, submission, tmp_path
+):
+    broken = Ended(state, None, "no luck", "", 1.0, 0)
+    score, _ = graded(submission, tmp_path, [broken, returned(True)])
+    assert [o.state for o in score.outcomes] == ["broken", "passed", "to be read"]
+    assert score.outcomes[0].says == f"could not be carried out ({state}): no luck"
+    assert score.reached == 3
+
+
+def test_results_are_there_after_every_check(submission, tmp_path):
+    def run(target, arguments, limits, *, environment):
+        if arguments["check"] == "path_is_straight":
+            raise KeyboardInterrupt
+        return returned(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        grade(submission, tmp_path / "out", ITEMS, run=run)
+    saved = from_json((tmp_path / "out/score.json").read_text("utf-8"))
+    assert [(o.check, o.state) for o in saved.outcomes] == [("path_has_ten_inputs", "passed")]
+
+
+def test_a_check_sees_a_copy_and_the_reason_why_a_file_was_refused(submission, tmp_path):
+    (submission / "results/2e.npz").unlink()
+    (submission / "results/2e.npz").symlink_to("/etc/passwd")
+    seen = []
+
+    def run(target, arguments, limits, *, environment):
+        seen.append(arguments["folder"])
+        return returned(False, "results/2e.npz is missing")
+
+    score = grade(submission, tmp_path / "out", ITEMS, run=run)
+    assert str(submission) not in seen
+    assert "(refused: " in score.outcomes[0].says
+    assert "link" in score.outcomes[0].says
+
+
+def test_no_folder_is_refused_with_one_line(tmp_path):
+    with pytest.raises(IntakeError) as caught:
+        grade(tmp_path / "nothing", tmp_path / "out", ITEMS)
+    assert "\n" not in str(caught.value)
+
+
+def test_real_checks_run_in_their_own_processes(submission, tmp_path):
+    score = grade(submission, tmp_path / "out", ITEMS, limits=Limits(wall_seconds=300))
+    assert [o.state for o in score.outcomes] == ["failed", "failed", "to be read"]
+    assert score.outcomes[0].says.startswith("results/2e.npz cannot be used: ")
+    assert score.outcomes[1].says == "results/2c.npz is missing"
+
+
+def test_the_rubric_names_checks_that_there_are():
+    rubric.load(known=CHECKS)

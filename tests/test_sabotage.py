@@ -1,0 +1,113 @@
+"""Every broken submission fails the checks that it broke, and those only; honest ones fail none."""
+
+import shutil
+
+import numpy as np
+import pytest
+import sabotage
+import torch
+
+from latentwalk import data, recipes, rubric, study
+from latentwalk.grading import packing
+from latentwalk.grading.checks.known import CHECKS
+from latentwalk.grading.checks.shared import Staff
+from latentwalk.grading.submission import Fault, Submission
+
+READS_FRESH_SAMPLES = {"gan_makes_digits", "vae_reconstructs", "cgan_obeys"}  # a second or more
+SEED = 2017  # as in report.qmd
+
+
+@pytest.fixture(scope="module")
+def staff():
+    return Staff(recipes.load("classifier").network, data.load("test"))
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """The report's own submission."""
+    work = study.open_study(SEED)
+    pair = work.pick_pair(work.ten_samples())
+    work.generator_path(pair), work.vae_path(pair.labels), work.digit_grid()
+    folder = tmp_path_factory.mktemp("good") / "submission"
+    packed = packing.pack(folder)
+    assert not packed.missing
+    return folder
+
+
+@pytest.fixture
+def copy(good, tmp_path):
+    return shutil.copytree(good, tmp_path / "copy")
+
+
+def verdict(check, folder, staff):
+    try:
+        return CHECKS[check](Submission(folder), staff)
+    except Fault as fault:
+        return fault
+
+
+def failing(folder, staff, names):
+    """The checks that do not pass."""
+    found = {name: verdict(name, folder, staff) for name in names}
+    return {name for name, what in found.items() if not getattr(what, "passed", False)}
+
+
+def test_rubric_uses_every_check_once():
+    rubric.load(known=CHECKS)
+    assert {each.check for item in rubric.load() for each in item.checks} == set(CHECKS)
+
+
+def test_the_report_s_own_submission_passes_every_check(good, staff):
+    assert failing(good, staff, CHECKS) == set()
+
+
+@pytest.mark.parametrize("case", sabotage.ARRAYS, ids=lambda case: case.name)
+def test_broken_arrays_are_caught_by_the_right_checks(case, copy, staff):
+    case.spoil(copy)
+    assert failing(copy, staff, CHECKS.keys() - READS_FRESH_SAMPLES) == case.caught_by
+
+
+@pytest.mark.parametrize("case", sabotage.WEIGHTS, ids=lambda case: case.name)
+def test_broken_weights_are_caught_by_the_right_checks(case, copy, staff):
+    case.spoil(copy)
+    assert failing(copy, staff, CHECKS) == case.caught_by
+
+
+def test_what_is_wrong_is_said_in_one_plain_sentence(copy, staff):
+    for case in sabotage.ARRAYS[:12]:
+        case.spoil(copy)
+    for name in CHECKS.keys() - READS_FRESH_SAMPLES:
+        found = verdict(name, copy, staff)
+        says = str(found) if isinstance(found, Fault) else found.says
+        assert 10 < len(says) < 300
+        assert "\n" not in says
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, staff):
+    work = study.Study(
+        {name: recipes.load(name) for name in ("classifier", "gan", "vae", "cgan")},
+        data.load("train"), staff.test, seed,
+    )  # fmt: skip
+    from latentwalk.experiments import problem2, problem3, problem4
+
+    networks = {name: released.network for name, released in work.released.items()}
+    rng = torch.Generator().manual_seed(seed)
+    ten = problem2.ten_samples(networks["gan"], networks["classifier"], rng)
+    labels = ten.labels.tolist()
+    other = next(n for n in range(9, -1, -1) if labels[n] != labels[0])
+    pair = problem2.pick_pair(ten, (other, 0))
+    path = problem2.generator_path(networks["gan"], networks["classifier"], pair)
+    codes = problem3.vae_path(networks["vae"], networks["classifier"], staff.test, pair.labels)
+    grid = problem4.digit_grid(networks["cgan"], networks["classifier"], rng)
+    made = {
+        "2b": {"images": ten.images, "inputs": ten.inputs},
+        "2c": {"images": pair.images, "inputs": pair.inputs, "labels": pair.labels},
+        "2e": {"inputs": path.inputs, "strip.images": path.strip.images},
+        "3c": {"codes": codes.codes, "originals.images": codes.originals.images,
+               "strip.images": codes.strip.images},
+        "4d": {"images": grid.images, "inputs": grid.inputs},
+    }  # fmt: skip
+    for item, arrays in made.items():
+        np.savez(copy / f"results/{item}.npz", **arrays)
+    assert failing(copy, staff, CHECKS.keys() - READS_FRESH_SAMPLES) == set()
