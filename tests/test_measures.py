@@ -130,7 +130,8 @@ def test_estimate_for_all_images_is_near_their_own_mean():
     binary = binarise(to_unit(TEST.images), rng(measures.SEED))
     direct = vae_log_likelihood(network, binary, 50, rng(2)).mean_nats
     assert every["log_likelihood_nats"] == pytest.approx(direct, abs=1)
-    assert few["log_likelihood_nats"] == pytest.approx(direct, abs=1)
+    error = few["log_likelihood_standard_error_nats"]
+    assert few["log_likelihood_nats"] == pytest.approx(direct, abs=4 * error)
 
 
 def test_fewer_images_than_asked_for_are_counted_as_they_are():
