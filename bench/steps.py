@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--models", nargs="+", default=list(recipes.recipes()))
     options = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = training.best_device()
     digits = data.load("train", print).to(device)
     cases = {(name, p): recipes.get(name) for name in options.models for p in PRECISIONS}
     steppers = {case: stepper(recipe, digits, case[1]) for case, recipe in cases.items()}

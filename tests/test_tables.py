@@ -1,5 +1,6 @@
 import html
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,33 +61,30 @@ SMOOTHNESS = Smoothness(
     ),
     differences=(),
 )  # fmt: skip
-READINGS = InputReadings(
-    floor=0.1,
-    rows=(
-        InputReading(
-            name="d (Problem 2)",
-            input_shape=(100, 3),
-            latent_size=3,
-            one_hot_entries=0,
-            first_layer_parameters=1568,
-            parameters=12_345,
-            steps=20_000,
-            ratio=Estimate(3.21, 3.0, 3.4),
-            agreement=None,
-        ),
-        InputReading(
-            name="10 d + 10",
-            input_shape=(100, 40),
-            latent_size=30,
-            one_hot_entries=10,
-            first_layer_parameters=16_072,
-            parameters=1_234_567,
-            steps=3000,
-            ratio=Estimate(2, 1.9, 2.1),
-            agreement=Estimate(0.9912, 0.985, 0.995),
-        ),
-    ),
+WITHOUT_LABEL = InputReading(
+    name="d (Problem 2)",
+    input_shape=(100, 3),
+    latent_size=3,
+    one_hot_entries=0,
+    first_layer_parameters=1568,
+    parameters=12_345,
+    steps=20_000,
+    ratio=Estimate(3.21, 3.0, 3.4),
+    agreement=None,
 )
+WITH_LABEL = replace(
+    WITHOUT_LABEL,
+    name="10 d + 10",
+    latent_size=30,
+    one_hot_entries=10,
+    input_shape=(100, 40),
+    first_layer_parameters=16_072,
+    parameters=1_234_567,
+    steps=3000,
+    ratio=Estimate(2, 1.9, 2.1),
+    agreement=Estimate(0.9912, 0.985, 0.995),
+)
+READINGS = InputReadings(floor=0.1, rows=(WITHOUT_LABEL, WITH_LABEL))
 MADE = {
     "quality": tables.quality(QUALITY),
     "smoothness": tables.smoothness(SMOOTHNESS),

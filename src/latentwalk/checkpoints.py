@@ -61,6 +61,15 @@ def load_weights(
     return tensors, metadata
 
 
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give the tensors whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy weights into a network; every tensor must be there with the network's shape.
 

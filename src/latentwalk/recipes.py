@@ -216,9 +216,7 @@ def read(path: Path, recipe: Recipe) -> Released:
     """
     tensors, metadata = checkpoints.load_weights(path, recipe.key())
     network = recipe.network(recipe.config)
-    prefix = "network/"
-    own = {name.removeprefix(prefix): v for name, v in tensors.items() if name.startswith(prefix)}
-    checkpoints.load_into(network, own)
+    checkpoints.load_into(network, checkpoints.under("network/", tensors))
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
     return Released(recipe, network, metadata, _unpack_history(tensors))
 
@@ -272,11 +270,7 @@ def _pack_history(history: History) -> dict[str, Tensor]:
 
 
 def _unpack_history(tensors: dict[str, Tensor]) -> History:
-    columns = {
-        name.removeprefix("history/"): values.tolist()
-        for name, values in tensors.items()
-        if name.startswith("history/")
-    }
+    columns = {k: values.tolist() for k, values in checkpoints.under("history/", tensors).items()}
     rows = [
         {name: value for name, value in zip(columns, row, strict=True) if value == value}
         for row in zip(*columns.values(), strict=True)

@@ -48,12 +48,10 @@ def pack(folder: Path) -> Packed:
 
 def _sources() -> tuple[dict[str, Path], list[str]]:
     """Find where each file of a submission comes from, and what has no source."""
-    wanted = {name: paths.build_dir() / name for name in REPORTS}
-    wanted |= {f"results/{i}.npz": paths.results_dir() / f"{i}.npz" for i in ITEMS}
-    found = {name: source for name, source in wanted.items() if source.is_file()}
+    sources: dict[str, Path | None] = {name: paths.build_dir() / name for name in REPORTS}
+    sources |= {f"results/{item}.npz": paths.results_dir() / f"{item}.npz" for item in ITEMS}
     for network in NETWORKS:
-        name = f"weights/{network}.safetensors"
         valid = [path for path, status in recipes.status(network) if status.state == "valid"]
-        wanted[name] = valid[0] if valid else Path()
-        found |= {name: valid[0]} if valid else {}
-    return found, [name for name in wanted if name not in found]
+        sources[f"weights/{network}.safetensors"] = valid[0] if valid else None
+    found = {name: source for name, source in sources.items() if source and source.is_file()}
+    return found, [name for name in sources if name not in found]

@@ -26,7 +26,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
 }  # fmt: skip
 """The networks that a submission has, and what they are."""
 LARGEST = {"blocks": 16, "width": 1024, "encoder_width": 1024, "latent_size": 10_000}
-"""Bounds on fields that decide how large a network is, before one is built."""
+"""Bounds on the fields that decide how large the network of a file is, before one is built."""
 
 
 class Fault(ValueError):
@@ -45,7 +45,7 @@ class Submission:
         Args:
             item: such as `2e`.
             name: such as `strip.images`.
-            shape: what it must have; None stands for any size.
+            shape: what it must have; None stands for any size but 0.
 
         Raises:
             Fault: the file or the array is missing, damaged, or of another shape.
@@ -55,7 +55,8 @@ class Submission:
             raise Fault(f"results/{item}.npz has no array {name}, expected {_words(shape)}")
         got = arrays[name]
         fits = len(got.shape) == len(shape) and all(
-            wanted in (None, size) for wanted, size in zip(shape, got.shape, strict=True)
+            size > 0 and wanted in (None, size)
+            for wanted, size in zip(shape, got.shape, strict=True)
         )
         if not fits:
             raise Fault(f"{name} of results/{item}.npz is {got.shape}, expected {_words(shape)}")
@@ -110,7 +111,7 @@ def _network(path: Path, name: str) -> Any:
         _check_size(config)
         with torch.device("meta"):  # a configuration may ask for more memory than there is
             network = kind(config)
-        own = {key.removeprefix("network/"): v for key, v in tensors.items() if "network/" in key}
+        own = checkpoints.under("network/", tensors)
         checkpoints.check_fit(network, own)
     except (WeightsError, ValueError, TypeError, KeyError) as error:
         raise Fault(f"weights/{path.name} cannot be used: {error}") from error

@@ -9,7 +9,8 @@ PIXEL_MEAN, PIXEL_MAX = 0.005, 0.1
 """How far regenerated pixels may be off, on average and at most: another processor, a GPU or
 bfloat16 stays far below both, another image lies far above."""
 STRAIGHT = 1e-4
-"""Largest second difference of a straight line in float32, as a share of its largest step."""
+"""How far a point may lie from its place on the line, as a share of the ends' largest difference:
+float32 stays far below it."""
 
 
 @dataclass(frozen=True)

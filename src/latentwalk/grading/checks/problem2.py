@@ -7,19 +7,8 @@ import torch
 
 from latentwalk.evaluation.frechet import frechet_distance
 from latentwalk.experiments.judged import read
-from latentwalk.grading.checks.shared import (
-    FARTHEST,
-    FRESH,
-    LEAST_DIGITS,
-    LEAST_SHARE,
-    SEED,
-    STEPS,
-    Staff,
-    inputs_of,
-    opens,
-    run,
-    ten_points,
-)
+from latentwalk.grading.checks import shared
+from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.grading.verdicts import Verdict, exact_ends, same_images, straight_line
 from latentwalk.models import gan
@@ -28,7 +17,7 @@ from latentwalk.shapes import NUM_CLASSES
 
 def gan_opens(submission: Submission, staff: Staff) -> Verdict:
     """2a: the weights are those of an unconditional generator."""
-    return opens(submission, "gan", conditional=False)
+    return shared.opens(submission, "gan", conditional=False)
 
 
 def gan_makes_digits(submission: Submission, staff: Staff) -> Verdict:
@@ -39,24 +28,26 @@ def gan_makes_digits(submission: Submission, staff: Staff) -> Verdict:
 def ten_images_regenerate(submission: Submission, staff: Staff) -> Verdict:
     """2b: the ten images are what the generator makes of the ten inputs."""
     network = submission.network("gan")
-    inputs = inputs_of(submission, "2b", "inputs", (STEPS,), network)
-    images = submission.images("2b", "images", (STEPS,))
-    return same_images(images, run(network, inputs), "the ten images")
+    inputs = shared.inputs_of(submission, "2b", "inputs", (shared.STEPS,), network)
+    images = submission.images("2b", "images", (shared.STEPS,))
+    return same_images(images, shared.run(network, inputs), "the ten images")
 
 
 def ten_inputs_differ(submission: Submission, staff: Staff) -> Verdict:
     """2b: no input is drawn twice."""
-    inputs = submission.array("2b", "inputs", (STEPS, None))
+    inputs = submission.array("2b", "inputs", (shared.STEPS, None))
     different = len(np.unique(inputs, axis=0))
     return Verdict(
-        different == STEPS, f"{different} of {STEPS} inputs are different", {"different": different}
+        different == shared.STEPS,
+        f"{different} of {shared.STEPS} inputs are different",
+        {"different": different},
     )
 
 
 def pair_is_from_the_ten(submission: Submission, staff: Staff) -> Verdict:
     """2c: both inputs are among the ten, and the images are theirs."""
-    ten = submission.array("2b", "inputs", (STEPS, None))
-    shown = submission.images("2b", "images", (STEPS,))
+    ten = submission.array("2b", "inputs", (shared.STEPS, None))
+    shown = submission.images("2b", "images", (shared.STEPS,))
     pair = submission.array("2c", "inputs", (2, ten.shape[1]))
     images = submission.images("2c", "images", (2,))
     places = [np.flatnonzero((ten == row).all(axis=1)).tolist() for row in pair]
@@ -79,7 +70,9 @@ def pair_is_labelled(submission: Submission, staff: Staff) -> Verdict:
 
 def path_has_ten_inputs(submission: Submission, staff: Staff) -> Verdict:
     """2d: ten steps."""
-    return ten_points(submission.array("2e", "inputs", (None, None)), "the path between the inputs")
+    return shared.ten_points(
+        submission.array("2e", "inputs", (None, None)), "the path between the inputs"
+    )
 
 
 def path_ends_are_exact(submission: Submission, staff: Staff) -> Verdict:
@@ -99,25 +92,25 @@ def path_is_straight(submission: Submission, staff: Staff) -> Verdict:
 def path_images_regenerate(submission: Submission, staff: Staff) -> Verdict:
     """2e: the images are what the generator makes of the path's inputs."""
     network = submission.network("gan")
-    inputs = inputs_of(submission, "2e", "inputs", (None,), network)
+    inputs = shared.inputs_of(submission, "2e", "inputs", (None,), network)
     images = submission.images("2e", "strip.images", (len(inputs),))
-    return same_images(images, run(network, inputs), "the path's images")
+    return same_images(images, shared.run(network, inputs), "the path's images")
 
 
 def _makes_digits(network: Any, staff: Staff) -> Verdict:
     if network.config.num_classes:
         raise Fault("weights/gan.safetensors is a GAN with labels, expected one without")
-    drawn = gan.sample(network, FRESH, torch.Generator().manual_seed(SEED))
+    drawn = gan.sample(network, shared.FRESH, torch.Generator().manual_seed(shared.SEED))
     seen = read(staff.judge, drawn.images)
     distance = frechet_distance(seen.features, staff.test_features)
-    shares = torch.bincount(seen.prediction.labels, minlength=NUM_CLASSES) / FRESH
-    digits = int((shares >= LEAST_SHARE).sum())
+    shares = torch.bincount(seen.prediction.labels, minlength=NUM_CLASSES) / shared.FRESH
+    digits = int((shares >= shared.LEAST_SHARE).sum())
     says = (
-        f"{FRESH} fresh samples show {digits} digits at a Frechet distance of {distance:.1f} from "
-        f"test digits, expected {LEAST_DIGITS} or more at {FARTHEST:.0f} or less"
+        f"{shared.FRESH} fresh samples show {digits} digits at a distance of {distance:.1f} "
+        f"from test digits, expected {shared.LEAST_DIGITS} or more at {shared.FARTHEST:.0f} or less"
     )
     evidence = {"frechet_distance": distance, "shares": shares.tolist()}
-    return Verdict(digits >= LEAST_DIGITS and distance <= FARTHEST, says, evidence)
+    return Verdict(digits >= shared.LEAST_DIGITS and distance <= shared.FARTHEST, says, evidence)
 
 
 def _same_labels(labels: np.ndarray, read_now: np.ndarray, what: str) -> Verdict:

@@ -5,14 +5,8 @@ import torch
 
 from latentwalk.data import to_unit
 from latentwalk.experiments.judged import in_chunks
-from latentwalk.grading.checks.shared import (
-    FARTHEST_CODE,
-    FRESH,
-    LEAST_AGREEMENT,
-    Staff,
-    opens,
-    ten_points,
-)
+from latentwalk.grading.checks import shared
+from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Submission
 from latentwalk.grading.verdicts import Verdict, same_images, straight_line
 from latentwalk.models import vae
@@ -20,20 +14,20 @@ from latentwalk.models import vae
 
 def vae_opens(submission: Submission, staff: Staff) -> Verdict:
     """3a: the weights are those of a variational autoencoder."""
-    return opens(submission, "vae")
+    return shared.opens(submission, "vae")
 
 
 def vae_reconstructs(submission: Submission, staff: Staff) -> Verdict:
     """3a: reconstructions of test digits are read as what they were."""
-    digits = staff.test.images[:: max(1, len(staff.test.images) // FRESH)]
-    labels = staff.test.labels[:: max(1, len(staff.test.labels) // FRESH)].numpy()
+    digits = staff.test.images[:: max(1, len(staff.test.images) // shared.FRESH)]
+    labels = staff.test.labels[:: max(1, len(staff.test.labels) // shared.FRESH)].numpy()
     again = vae.reconstruct(submission.network("vae"), to_unit(digits))
     share = float((staff.labels(again.numpy()) == labels).mean())
     says = (
         f"{100 * share:.1f} % of {len(labels)} reconstructed test digits are read as their label, "
-        f"expected {100 * LEAST_AGREEMENT:.0f} % or more"
+        f"expected {100 * shared.LEAST_AGREEMENT:.0f} % or more"
     )
-    return Verdict(share >= LEAST_AGREEMENT, says, {"share": share})
+    return Verdict(share >= shared.LEAST_AGREEMENT, says, {"share": share})
 
 
 def originals_are_test_digits(submission: Submission, staff: Staff) -> Verdict:
@@ -61,7 +55,7 @@ def codes_are_encoded(submission: Submission, staff: Staff) -> Verdict:
     with torch.inference_mode():
         means = network.encode(torch.from_numpy(originals)).mu.numpy()
     off = float(np.abs(codes[[0, -1]] - means).max() / max(1.0, np.abs(means).max()))
-    passed = off <= FARTHEST_CODE
+    passed = off <= shared.FARTHEST_CODE
     says = "the path's ends are the encoder's means of the originals"
     if not passed:
         says = f"the path's ends are {off:.2g} away from the encoder's means of the originals"
@@ -71,7 +65,7 @@ def codes_are_encoded(submission: Submission, staff: Staff) -> Verdict:
 def codes_are_straight(submission: Submission, staff: Staff) -> Verdict:
     """3c: ten equal steps on the line between z_start and z_end."""
     codes = submission.array("3c", "codes", (None, None))
-    counted = ten_points(codes, "the path between the codes")
+    counted = shared.ten_points(codes, "the path between the codes")
     if not counted.passed:
         return counted
     return straight_line(codes, codes[0], codes[-1], "the path between the codes")

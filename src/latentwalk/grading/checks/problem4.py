@@ -5,16 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from latentwalk.grading.checks.shared import (
-    FRESH,
-    LEAST_AGREEMENT,
-    SEED,
-    STEPS,
-    Staff,
-    inputs_of,
-    opens,
-    run,
-)
+from latentwalk.grading.checks import shared
+from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.grading.verdicts import Verdict, same_images
 from latentwalk.models import gan
@@ -33,9 +25,9 @@ def noise_is_ten_times_larger(submission: Submission, staff: Staff) -> Verdict:
 def labels_are_one_hot(submission: Submission, staff: Staff) -> Verdict:
     """4b: each input of the grid ends in the one-hot row of the digit asked for."""
     size = submission.network("cgan").config.latent_size
-    shape = (NUM_CLASSES, STEPS, size + NUM_CLASSES)
+    shape = (NUM_CLASSES, shared.STEPS, size + NUM_CLASSES)
     inputs = submission.array("4d", "inputs", shape)
-    wanted = np.eye(NUM_CLASSES)[:, None, :].repeat(STEPS, axis=1)
+    wanted = np.eye(NUM_CLASSES)[:, None, :].repeat(shared.STEPS, axis=1)
     wrong = int((inputs[..., size:] != wanted).any(axis=-1).sum())
     says = f"{100 - wrong} of 100 inputs end in the one-hot row of their row's digit"
     return Verdict(wrong == 0, says, {"wrong": wrong})
@@ -43,35 +35,37 @@ def labels_are_one_hot(submission: Submission, staff: Staff) -> Verdict:
 
 def cgan_opens(submission: Submission, staff: Staff) -> Verdict:
     """4c: the weights are those of a conditional generator."""
-    return opens(submission, "cgan", conditional=True)
+    return shared.opens(submission, "cgan", conditional=True)
 
 
 def cgan_obeys(submission: Submission, staff: Staff) -> Verdict:
     """4c: fresh samples are read as the digit asked for."""
     network = _conditional(submission.network("cgan"))
-    drawn = gan.sample(network, FRESH, torch.Generator().manual_seed(SEED))
+    drawn = gan.sample(network, shared.FRESH, torch.Generator().manual_seed(shared.SEED))
     assert drawn.labels is not None
     share = float((staff.labels(drawn.images.numpy()) == drawn.labels.numpy()).mean())
     says = (
-        f"{100 * share:.1f} % of {FRESH} fresh samples are read as the digit asked for, "
-        f"expected {100 * LEAST_AGREEMENT:.0f} % or more"
+        f"{100 * share:.1f} % of {shared.FRESH} fresh samples are read as the digit asked for, "
+        f"expected {100 * shared.LEAST_AGREEMENT:.0f} % or more"
     )
-    return Verdict(share >= LEAST_AGREEMENT, says, {"share": share})
+    return Verdict(share >= shared.LEAST_AGREEMENT, says, {"share": share})
 
 
 def grid_regenerates(submission: Submission, staff: Staff) -> Verdict:
     """4d: the hundred images are what the conditional generator makes of the inputs."""
     network = _conditional(submission.network("cgan"))
-    inputs = inputs_of(submission, "4d", "inputs", (NUM_CLASSES, STEPS), network)
-    images = submission.images("4d", "images", (NUM_CLASSES, STEPS))
+    inputs = shared.inputs_of(submission, "4d", "inputs", (NUM_CLASSES, shared.STEPS), network)
+    images = submission.images("4d", "images", (NUM_CLASSES, shared.STEPS))
     flat = inputs.reshape(-1, inputs.shape[-1])
-    return same_images(images.reshape(-1, 1, 28, 28), run(network, flat), "the grid's images")
+    return same_images(
+        images.reshape(-1, 1, 28, 28), shared.run(network, flat), "the grid's images"
+    )
 
 
 def grid_is_fresh(submission: Submission, staff: Staff) -> Verdict:
     """4d: no image, and no draw of the noise, appears twice."""
-    images = submission.images("4d", "images", (NUM_CLASSES, STEPS)).reshape(100, -1)
-    inputs = submission.array("4d", "inputs", (NUM_CLASSES, STEPS, None)).reshape(100, -1)
+    images = submission.images("4d", "images", (NUM_CLASSES, shared.STEPS)).reshape(100, -1)
+    inputs = submission.array("4d", "inputs", (NUM_CLASSES, shared.STEPS, None)).reshape(100, -1)
     noise = inputs[:, : max(1, inputs.shape[1] - NUM_CLASSES)]
     counts = [len(np.unique(rows, axis=0)) for rows in (images, noise)]
     says = f"{counts[0]} of 100 images and {counts[1]} of 100 draws of the noise are different"
@@ -80,14 +74,16 @@ def grid_is_fresh(submission: Submission, staff: Staff) -> Verdict:
 
 def grid_shows_its_digits(submission: Submission, staff: Staff) -> Verdict:
     """4d: row by row the judge reads 0 to 9."""
-    images = submission.images("4d", "images", (NUM_CLASSES, STEPS)).reshape(-1, 1, 28, 28)
-    right = staff.labels(images).reshape(NUM_CLASSES, STEPS) == np.arange(NUM_CLASSES)[:, None]
+    images = submission.images("4d", "images", (NUM_CLASSES, shared.STEPS)).reshape(-1, 1, 28, 28)
+    right = (
+        staff.labels(images).reshape(NUM_CLASSES, shared.STEPS) == np.arange(NUM_CLASSES)[:, None]
+    )
     count, rows = int(right.sum()), right.sum(axis=1).tolist()
     says = (
         f"{count} of 100 images are read as their row's digit, "
-        f"expected {100 * LEAST_AGREEMENT:.0f} or more"
+        f"expected {100 * shared.LEAST_AGREEMENT:.0f} or more"
     )
-    return Verdict(count >= 100 * LEAST_AGREEMENT, says, {"right_by_row": rows})
+    return Verdict(count >= 100 * shared.LEAST_AGREEMENT, says, {"right_by_row": rows})
 
 
 def _conditional(network: Any) -> Any:
