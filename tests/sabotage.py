@@ -1,5 +1,6 @@
 """Broken submissions made from a good one, and the checks that must notice: no more, no fewer."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -57,6 +58,54 @@ def drop(item, *names):
         np.savez_compressed(folder / f"results/{item}.npz", **kept)
 
     return spoil
+
+
+def edit_json(item, change):
+    """Change the content of a JSON file in place."""
+
+    def spoil(folder):
+        path = folder / f"results/{item}.json"
+        content = json.loads(path.read_text("utf-8"))
+        change(content)
+        path.write_text(json.dumps(content), "utf-8")
+
+    return spoil
+
+
+def formula(name, change):
+    """Replace a closed form of Problem 1."""
+    return edit_json("1", lambda content: content["formulas"].update(
+        {name: change(content["formulas"][name])}))  # fmt: skip
+
+
+def steps(change):
+    """Change every step of Problem 1: `change` takes its number and the step."""
+
+    def all_of(content):
+        content["steps"] = [change(n, step) for n, step in enumerate(content["steps"])]
+
+    return edit_json("1", all_of)
+
+
+def counterexample(**new):
+    return edit_json("1", lambda content: content["counterexample"].update(new))
+
+
+def claim(name, **new):
+    """Claim another number, or print it otherwise."""
+
+    def change(content):
+        next(each for each in content if each["name"] == name).update(new)
+
+    return edit_json("claims", change)
+
+
+def claims_swapped(content):
+    """The GAN's numbers of 3e for the VAE's and the other way round."""
+    along = [each for each in content if each["item"] == "3e"]
+    for each in along:
+        kind, _, what = each["name"].partition("_")
+        each["name"] = f"{'vae' if kind == 'gan' else 'gan'}_{what}"
 
 
 def remove(name):
@@ -152,7 +201,7 @@ def untrained(name):
     def change(tensors):
         torch.manual_seed(3)
         kind, config = NETWORKS[name]
-        own = {k.removeprefix("network/"): v for k, v in tensors.items() if "network/" in k}
+        own = checkpoints.under("network/", tensors)
         first = own["decoder.entry.weight"]
         labels = {"num_classes": 10} if name == "cgan" else {}
         size = first.shape[1] - labels.get("num_classes", 0)
@@ -219,13 +268,25 @@ def case(name, spoil, *caught_by):
 
 USES_GAN = (
     "gan_opens", "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate",
-    "noise_is_ten_times_larger",
+    "noise_is_ten_times_larger", "quality_is_as_claimed", "smoothness_is_as_claimed",
 )  # fmt: skip
 USES_CGAN = (
     "cgan_opens", "cgan_obeys", "grid_regenerates", "labels_are_one_hot",
     "noise_is_ten_times_larger",
 )  # fmt: skip
-USES_VAE = ("vae_opens", "vae_reconstructs", "codes_are_encoded", "codes_decode")
+USES_VAE = (
+    "vae_opens", "vae_reconstructs", "codes_are_encoded", "codes_decode",
+    "quality_is_as_claimed", "smoothness_is_as_claimed",
+)  # fmt: skip
+USES_PDF = ("pledge_is_word_for_word", "quality_is_quoted", "smoothness_is_quoted")
+USES_FORMULAS = (
+    "steps_of_1a_hold", "divergence_is_right", "steps_of_1b_hold", "bound_is_right",
+    "counterexample_refutes",
+)  # fmt: skip
+USES_CLAIMS = (
+    "quality_is_as_claimed", "quality_is_quoted", "smoothness_is_as_claimed",
+    "smoothness_is_quoted",
+)  # fmt: skip
 
 ARRAYS = [
     case("ten images of other inputs", edit("2b", inputs=lambda a: a["inputs"][::-1].copy()),
@@ -306,15 +367,17 @@ ARRAYS = [
          "path_images_regenerate"),
     case("an archive that is none", write("results/3c.npz", b"not a zip"),
          "originals_are_test_digits", "codes_are_encoded", "codes_are_straight", "codes_decode"),
-    case("no PDF", remove("report.pdf"), "pledge_is_word_for_word"),
-    case("an empty PDF", write("report.pdf", b""), "pledge_is_word_for_word"),
+    case("no PDF", remove("report.pdf"), *USES_PDF),
+    case("an empty PDF", write("report.pdf", b""), *USES_PDF),
+    case("a PDF cut in half", cut_in_half("report.pdf"), *USES_PDF),
 ]  # fmt: skip
 
+MEASURED = ("quality_is_as_claimed", "smoothness_is_as_claimed")
 WEIGHTS = [
     case("GAN untrained", untrained("gan"),
-         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate"),
+         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate", *MEASURED),
     case("GAN collapsed to one image", weights("gan", collapsed),
-         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate"),
+         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate", *MEASURED),
     case("GAN with NaN", weights("gan", with_nan), *USES_GAN),
     case("GAN cut in half", cut_in_half("weights/gan.safetensors"), *USES_GAN),
     case("GAN with one bit changed", one_bit("weights/gan.safetensors"), *USES_GAN),
@@ -326,15 +389,77 @@ WEIGHTS = [
     case("VAE said to have no latent entries", configured("vae", latent_size=0), *USES_VAE),
     case("VAE missing", remove("weights/vae.safetensors"), *USES_VAE),
     case("VAE untrained", untrained("vae"),
-         "vae_reconstructs", "codes_are_encoded", "codes_decode"),
+         "vae_reconstructs", "codes_are_encoded", "codes_decode", *MEASURED),
     case("conditional GAN ignores its label", weights("cgan", deaf),
          "cgan_obeys", "grid_regenerates"),
     case("conditional GAN untrained", untrained("cgan"), "cgan_obeys", "grid_regenerates"),
     case("GAN and conditional GAN swapped", swap_files("gan", "cgan"),
          "gan_opens", "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate",
          "cgan_opens", "cgan_obeys", "grid_regenerates", "labels_are_one_hot",
-         "noise_is_ten_times_larger"),
+         "noise_is_ten_times_larger", *MEASURED),
     case("the VAE's weights for the conditional GAN",
          lambda folder: shutil.copy(folder / "weights/vae.safetensors",
                                     folder / "weights/cgan.safetensors"), *USES_CGAN),
+]  # fmt: skip
+
+FORMULAS = [
+    case("divergence with the wrong sign", formula("gaussian_divergence", lambda f: f"-({f})"),
+         "divergence_is_right"),
+    case("divergence without its logarithm",
+         formula("gaussian_divergence", lambda f: f.replace("log(v_2/v_1)/2", "0")),
+         "divergence_is_right"),
+    case("divergence from the prior without the log-variance",
+         formula("divergence_from_prior", lambda f: f"({f}) + logvar/2"), "divergence_is_right"),
+    case("divergences of each other's order",
+         formula("gaussian_divergence", lambda f: "log(v_1/v_2)/2 + (v_2 + (m_1 - m_2)**2)/(2*v_1)"
+                 " - 1/2"), "divergence_is_right"),
+    case("bound without the divergence from the prior",
+         formula("bound", lambda f: f"({f}) + (m**2 + v - 1 - log(v))/2"), "bound_is_right"),
+    case("bound as printed, without its logarithm",
+         formula("bound", lambda f: "exp(-(x - b)**2/(2*(w**2 + s2)))/sqrt(2*pi*(w**2 + s2))"),
+         "bound_is_right"),
+    case("evidence of the noise alone",
+         formula("log_evidence", lambda f: "-log(2*pi*s2)/2 - (x - b)**2/(2*s2)"),
+         "bound_is_right"),
+    case("a formula that is a program",
+         formula("bound", lambda f: "__import__('os').system('touch /tmp/owned')"),
+         "bound_is_right"),
+    case("a formula that never ends", formula("bound", lambda f: "9**9**9**9"), "bound_is_right"),
+    case("a formula of ten thousand brackets",
+         formula("log_evidence", lambda f: "(" * 1500 + "1" + ")" * 1500), "bound_is_right"),
+    case("identity as proof", steps(lambda n, step: step | {"right": step["left"]}),
+         "steps_of_1a_hold", "steps_of_1b_hold"),
+    case("residuals that are 0 by hand",
+         steps(lambda n, step: step | {"left": f"0*(t - {n})", "right": "0"}),
+         "steps_of_1a_hold", "steps_of_1b_hold"),
+    case("one step with a wrong sign",
+         steps(lambda n, step: step | {"right": f"-({step['right']})"} if n == 4 else step),
+         "steps_of_1a_hold"),
+    case("a step that holds at 1 only",
+         steps(lambda n, step: step | {"left": "log(t)", "right": "t - 1"} if n == 12 else step),
+         "steps_of_1b_hold"),
+    case("steps of 1b left out",
+         edit_json("1", lambda c: c.update(steps=[s for s in c["steps"] if s["item"] == "1a"])),
+         "steps_of_1b_hold"),
+    case("a counter-example that is none", counterexample(printed_gap="0"),
+         "counterexample_refutes"),
+    case("a counter-example of no distribution", counterexample(q=["1/2", "1/3"]),
+         "counterexample_refutes"),
+    case("no formulas", remove("results/1.json"), *USES_FORMULAS),
+    case("formulas that are no JSON", write("results/1.json", b"{"), *USES_FORMULAS),
+]  # fmt: skip
+
+CLAIMS = [
+    case("a better ratio claimed and printed",
+         claim("gan_frechet_ratio", value=1.1, printed="1.1"),
+         "quality_is_as_claimed", "quality_is_quoted"),
+    case("a better ratio claimed", claim("vae_frechet_ratio", value=1.1),
+         "quality_is_as_claimed", "quality_is_quoted"),
+    case("number of the text altered", claim("vae_steadiness", printed="0.99"),
+         "smoothness_is_quoted"),
+    case("smoothness of the models swapped", edit_json("claims", claims_swapped),
+         "smoothness_is_as_claimed"),
+    case("a claim that is no number", claim("gan_sharpness_percent", printed="about .*"),
+         "quality_is_as_claimed", "quality_is_quoted"),
+    case("no claims", remove("results/claims.json"), *USES_CLAIMS),
 ]  # fmt: skip

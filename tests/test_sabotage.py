@@ -7,13 +7,18 @@ import pytest
 import sabotage
 import torch
 
-from latentwalk import data, recipes, rubric, study
+from latentwalk import claims, data, derivations, formulas, recipes, rubric, study
 from latentwalk.grading import packing
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 
-READS_FRESH_SAMPLES = {"gan_makes_digits", "vae_reconstructs", "cgan_obeys"}  # a second or more
+READS_FRESH_SAMPLES = {  # a second or more
+    "gan_makes_digits", "vae_reconstructs", "cgan_obeys", "quality_is_as_claimed",
+    "smoothness_is_as_claimed",
+}  # fmt: skip
+EVALUATES_FORMULAS = set(sabotage.USES_FORMULAS)  # so do these
+QUICK = CHECKS.keys() - READS_FRESH_SAMPLES - EVALUATES_FORMULAS
 SEED = 2017  # as in report.qmd
 
 
@@ -28,6 +33,8 @@ def good(tmp_path_factory):
     work = study.open_study(SEED)
     pair = work.pick_pair(work.ten_samples())
     work.generator_path(pair), work.vae_path(pair.labels), work.digit_grid()
+    formulas.save(derivations.all_steps())
+    claims.save(work.quality(), work.smoothness())
     folder = tmp_path_factory.mktemp("good") / "submission"
     packed = packing.pack(folder)
     assert not packed.missing
@@ -64,19 +71,31 @@ def test_the_report_s_own_submission_passes_every_check(good, staff):
 @pytest.mark.parametrize("case", sabotage.ARRAYS, ids=lambda case: case.name)
 def test_broken_arrays_are_caught_by_the_right_checks(case, copy, staff):
     case.spoil(copy)
-    assert failing(copy, staff, CHECKS.keys() - READS_FRESH_SAMPLES) == case.caught_by
+    assert failing(copy, staff, QUICK) == case.caught_by
+
+
+@pytest.mark.parametrize("case", sabotage.FORMULAS, ids=lambda case: case.name)
+def test_broken_formulas_are_caught_by_the_right_checks(case, copy, staff):
+    case.spoil(copy)
+    assert failing(copy, staff, QUICK | EVALUATES_FORMULAS) == case.caught_by
+
+
+@pytest.mark.parametrize("case", sabotage.CLAIMS, ids=lambda case: case.name)
+def test_broken_claims_are_caught_by_the_right_checks(case, copy, staff):
+    case.spoil(copy)
+    assert failing(copy, staff, CHECKS.keys() - EVALUATES_FORMULAS) == case.caught_by
 
 
 @pytest.mark.parametrize("case", sabotage.WEIGHTS, ids=lambda case: case.name)
 def test_broken_weights_are_caught_by_the_right_checks(case, copy, staff):
     case.spoil(copy)
-    assert failing(copy, staff, CHECKS) == case.caught_by
+    assert failing(copy, staff, CHECKS.keys() - EVALUATES_FORMULAS) == case.caught_by
 
 
 def test_what_is_wrong_is_said_in_one_plain_sentence(copy, staff):
     for case in sabotage.ARRAYS[:12]:
         case.spoil(copy)
-    for name in CHECKS.keys() - READS_FRESH_SAMPLES:
+    for name in QUICK:
         found = verdict(name, copy, staff)
         says = str(found) if isinstance(found, Fault) else found.says
         assert 10 < len(says) < 300
@@ -110,4 +129,4 @@ def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, staff):
     }  # fmt: skip
     for item, arrays in made.items():
         np.savez(copy / f"results/{item}.npz", **arrays)
-    assert failing(copy, staff, CHECKS.keys() - READS_FRESH_SAMPLES) == set()
+    assert failing(copy, staff, QUICK) == set()

@@ -17,8 +17,10 @@ from torch import nn
 
 from latentwalk import checkpoints
 from latentwalk.grading.arrays import ArraysError, read_arrays
+from latentwalk.grading.intake import IntakeError, read_json
 from latentwalk.models.gan import GanConfig, Generator
 from latentwalk.models.vae import Vae, VaeConfig
+from latentwalk.render.checks import pdf_text
 from latentwalk.sealed import WeightsError
 
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
@@ -75,6 +77,34 @@ class Submission:
                 f"{found.max():.3g}, expected 0 to 1"
             )
         return found
+
+    def document(self, item: str) -> Any:
+        """Give the content of `results/<item>.json`.
+
+        Raises:
+            Fault: the file is missing, or no JSON that is fit for use.
+        """
+        path = self.folder / "results" / f"{item}.json"
+        if not path.is_file():
+            raise Fault(f"results/{path.name} is missing")
+        try:
+            return read_json(path)
+        except IntakeError as error:
+            raise Fault(f"results/{path.name} cannot be used: {error}") from error
+
+    def pdf_text(self) -> str:
+        """Give the text of `report.pdf`.
+
+        Raises:
+            Fault: the file is missing or no PDF.
+        """
+        file = self.folder / "report.pdf"
+        if not file.is_file():
+            raise Fault("report.pdf is missing")
+        try:
+            return pdf_text(file)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise Fault(f"report.pdf cannot be read: {error}") from error
 
     def network(self, name: str) -> Any:
         """Give the network of `weights/<name>.safetensors`, in evaluation mode.

@@ -4,12 +4,24 @@ Each check takes a submission and the staff's own judge and test digits, never t
 and returns a verdict. A missing or damaged file raises `Fault`, which fails the check it broke.
 """
 
-from latentwalk.grading.checks import problem2, problem3, problem4, problem5
+from latentwalk.grading.checks import (
+    answers,
+    problem1,
+    problem2,
+    problem3,
+    problem4,
+    problem5,
+)
 from latentwalk.grading.checks.shared import Check
 
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
+        problem1.steps_of_1a_hold,
+        problem1.divergence_is_right,
+        problem1.steps_of_1b_hold,
+        problem1.bound_is_right,
+        problem1.counterexample_refutes,
         problem2.gan_opens,
         problem2.gan_makes_digits,
         problem2.ten_images_regenerate,
@@ -26,6 +38,10 @@ CHECKS: dict[str, Check] = {
         problem3.codes_are_encoded,
         problem3.codes_are_straight,
         problem3.codes_decode,
+        answers.quality_is_as_claimed,
+        answers.quality_is_quoted,
+        answers.smoothness_is_as_claimed,
+        answers.smoothness_is_quoted,
         problem4.noise_is_ten_times_larger,
         problem4.labels_are_one_hot,
         problem4.cgan_opens,

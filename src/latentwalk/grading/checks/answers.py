@@ -1,0 +1,164 @@
+"""3d and 3e: the numbers that the answers rest on, measured again and looked for in the text.
+
+What the answers say in words is for a reader.
+"""
+
+import math
+import re
+from typing import Any
+
+import torch
+
+from latentwalk.data import to_unit
+from latentwalk.evaluation.frechet import frechet_distance
+from latentwalk.evaluation.judging import judge_paths, real_yardstick
+from latentwalk.evaluation.neighbours import mean_pair_distance
+from latentwalk.evaluation.sharpness import sharpness
+from latentwalk.evaluation.smoothness import measure_paths
+from latentwalk.experiments.judged import in_chunks, read
+from latentwalk.grading.checks import shared
+from latentwalk.grading.checks.shared import Staff
+from latentwalk.grading.submission import Fault, Submission
+from latentwalk.grading.verdicts import Verdict
+from latentwalk.interpolation import lerp
+from latentwalk.models import gan, vae
+
+FLOOR = 0.0957
+"""Frechet distance of 10,000 training digits from the test digits in the judge's features."""
+IMAGES, PAIRS = 10_000, 300  # measured again
+MARGINS = {
+    "frechet_ratio": (0.15, 0.0), "sharpness_percent": (0.0, 3.0), "steadiness": (0.0, 0.05),
+    "label_switches": (0.0, 0.3), "third_digit_steps": (0.0, 0.4), "sharpness_drop": (0.0, 0.05),
+    "certainty_drop": (0.0, 0.05),
+}  # fmt: skip
+"""How far a claim may lie from what is measured again with other noise and pairs: as a share of
+it, and beyond that."""
+QUALITY = tuple(f"{kind}_{what}" for kind in ("gan", "vae", "reconstruction")
+                for what in ("frechet_ratio", "sharpness_percent"))  # fmt: skip
+SMOOTHNESS = tuple(f"{kind}_{what}" for kind in ("gan", "vae") for what in MARGINS
+                   if what not in ("frechet_ratio", "sharpness_percent"))  # fmt: skip
+
+
+def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
+    """3d: distances and sharpness of fresh samples and reconstructions are as claimed."""
+    claims = _claims(submission, QUALITY)
+    rng = torch.Generator().manual_seed(shared.SEED)
+    network, autoencoder = _unlabelled(submission), submission.network("vae")
+    real = to_unit(staff.test.images)
+    reference, edges = read(staff.judge, real).features, float(sharpness(real).mean())
+    made = {
+        "gan": lambda: gan.sample(network, IMAGES, rng).images,
+        "vae": lambda: vae.sample(autoencoder, IMAGES, rng).images,
+        "reconstruction": lambda: vae.reconstruct(autoencoder, real),
+    }
+    measured = {}
+    for kind, make in made.items():
+        images = make()  # one kind at a time: memory
+        distance = frechet_distance(read(staff.judge, images).features, reference)
+        measured[f"{kind}_frechet_ratio"] = float(distance) / FLOOR
+        measured[f"{kind}_sharpness_percent"] = 100 * float(sharpness(images).mean()) / edges
+    return _compare(claims, measured)
+
+
+def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
+    """3e: fresh paths of both models measure what is claimed."""
+    claims = _claims(submission, SMOOTHNESS)
+    rng = torch.Generator().manual_seed(shared.SEED)
+    network, autoencoder = _unlabelled(submission), submission.network("vae")
+    order = torch.randperm(len(staff.test.images), generator=rng)
+    ends = to_unit(staff.test.images[order[: 2 * PAIRS]])
+    others = to_unit(staff.test.images[order[2 * PAIRS : 2 * PAIRS + shared.FRESH]])
+    searched, features = (read(staff.judge, images).features for images in (others, ends))
+    yardstick = real_yardstick(ends, features, searched, mean_pair_distance(features, rng))
+    inputs = torch.randn(2 * PAIRS, network.config.latent_size, generator=rng)
+    codes = in_chunks(lambda part: autoencoder.encode(part).mu, ends)
+    measured = {}
+    for kind, decode, points in (("gan", network, inputs), ("vae", autoencoder.decode, codes)):
+        line = lerp(*points.chunk(2), shared.STEPS)  # (P, S, Z)
+        images = in_chunks(decode, line.flatten(0, 1)).unflatten(0, line.shape[:2])
+        seen = read(staff.judge, images.flatten(0, 1))
+        judged = judge_paths(images, lambda _, s=seen: s.features,
+                             lambda _, s=seen: s.prediction, searched)  # fmt: skip
+        found = measure_paths(judged, yardstick)
+        measured |= {
+            name: float(getattr(found, name.removeprefix(f"{kind}_")).mean())
+            for name in SMOOTHNESS
+            if name.startswith(f"{kind}_")
+        }
+    return _compare(claims, measured)
+
+
+def quality_is_quoted(submission: Submission, staff: Staff) -> Verdict:
+    """3d: the text has the claimed numbers."""
+    return _quoted(submission, QUALITY, "3d")
+
+
+def smoothness_is_quoted(submission: Submission, staff: Staff) -> Verdict:
+    """3e: the text has the claimed numbers."""
+    return _quoted(submission, SMOOTHNESS, "3e")
+
+
+def _compare(claims: dict[str, Any], measured: dict[str, float]) -> Verdict:
+    wrong = []
+    for name, again in measured.items():
+        said = claims[name]["value"]
+        share, beyond = next(margin for what, margin in MARGINS.items() if name.endswith(what))
+        if abs(said - again) > share * abs(again) + beyond:
+            wrong.append(f"{name} is {said:.4g} and measures {again:.4g}")
+    evidence = {"measured": measured, "claimed": {n: claims[n]["value"] for n in measured}}
+    if wrong:
+        says = f"{len(wrong)} of {len(measured)} claims fail: {'; '.join(wrong[:3])}"
+        return Verdict(False, says, evidence)
+    return Verdict(True, f"all {len(measured)} claims measure the same again", evidence)
+
+
+def _quoted(submission: Submission, names: tuple[str, ...], item: str) -> Verdict:
+    claims = _claims(submission, names)
+    text = _section(submission.pdf_text(), item)
+    missing = []
+    for name in names:
+        value, printed = claims[name]["value"], claims[name]["printed"]
+        decimals = len(printed.partition(".")[2])
+        rounded = abs(float(printed) - value) <= 0.51 * 10.0**-decimals
+        said = re.search(rf"(?<![\d.]){re.escape(printed)}(?!\.?\d)", text)
+        missing += [] if rounded and said else [f"{name} ({printed})"]
+    if missing:
+        shown = ", ".join(missing[:5])
+        says = f"{len(missing)} of {len(names)} claims are not in the text of {item}: {shown}"
+        return Verdict(False, says, {"missing": missing})
+    return Verdict(True, f"the text of {item} has all {len(names)} claims", {})
+
+
+def _section(text: str, item: str) -> str:
+    """From the heading of an item to that of the next item or problem."""
+    text = re.sub(r"\s+", " ", text.replace("\N{MINUS SIGN}", "-"))
+    found = re.search(rf"\b{item}[.)] .*?(?=\b[1-5][a-e][.)] |\bProblem [1-5]\b|$)", text)
+    if not found:
+        raise Fault(f"report.pdf has no heading that begins with {item}.")
+    return found[0]
+
+
+def _claims(submission: Submission, names: tuple[str, ...]) -> dict[str, Any]:
+    content = submission.document("claims")
+    listed = content if isinstance(content, list) else []
+    claims = {
+        c["name"]: c for c in listed if isinstance(c, dict) and isinstance(c.get("name"), str)
+    }
+    for name in names:
+        if name not in claims:
+            raise Fault(f"results/claims.json has no claim {name}")
+        value, printed = claims[name].get("value"), claims[name].get("printed")
+        number = isinstance(value, int | float) and math.isfinite(value)
+        if not number or not isinstance(printed, str) or not _NUMBER.fullmatch(printed):
+            raise Fault(f"results/claims.json: {name} needs a value and how it is printed")
+    return claims
+
+
+_NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?")
+
+
+def _unlabelled(submission: Submission) -> Any:
+    network = submission.network("gan")
+    if network.config.num_classes:
+        raise Fault("weights/gan.safetensors is a GAN with labels, expected one without")
+    return network
