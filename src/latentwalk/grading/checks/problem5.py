@@ -12,6 +12,15 @@ PLEDGE = "I adhered to the Duke Community Standard in the completion of this ass
 
 def pledge_is_word_for_word(submission: Submission, staff: Staff) -> Verdict:
     """5b: the PDF has the sentence."""
+    return pledge(submission)
+
+
+def pledge(submission: Submission) -> Verdict:
+    """Say whether the PDF has the sentence, which needs nothing of the staff.
+
+    Raises:
+        Fault: there is no PDF, or it cannot be read.
+    """
     file = submission.folder / "report.pdf"
     if not file.is_file():
         raise Fault("report.pdf is missing")
