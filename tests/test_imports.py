@@ -19,11 +19,12 @@ ORDER = [
     "symbolic", "counterexample", "derivations", "formulas",
     "measures", "recipes", "results", "experiments", "claims", "figures", "tables", "study",
     "render",
-    "grading.files", "grading.archive", "grading.arrays", "grading.intake",
+    "grading.contract", "grading.files", "grading.archive", "grading.arrays", "grading.intake",
     "grading.outcome", "grading.formats",
     "grading.child", "grading.kept", "grading.isolation", "grading.submission", "grading.verdicts",
     "grading.expressions",
-    "grading.checks", "grading.one", "grading.packing", "grading.grade",
+    "grading.checks", "grading.one", "grading.complete", "grading.packing", "grading.grade",
+    "grading.gradescope", "grading.autograder",
     "commands", "cli",
 ]  # fmt: skip
 FREE_OF = {  # what a module's top must not import: to be quick, or to stand alone

@@ -248,7 +248,34 @@ def test_second_mirror_fetches_what_the_first_could_not(tiny, serve):
     second = put(tiny / "second", {f"{name}": content for name, content in packed().items()})
     (second / f"{TRAIN_IMAGES}.gz").unlink()  # so it would fail if it were asked again
     serve(first, second)
+    data.obtain()
     assert len(data.load("test")) == 4
+
+
+def test_a_split_needs_its_own_two_files_and_no_others(tiny, serve):
+    """A machine that grades has no use for the training set."""
+    test = {name: CONTENT[name] for name in CONTENT if "t10k" in name}
+    put(tiny / "cache", test)
+    assert len(data.load("test")) == 4
+    with pytest.raises(data.DataError, match=TRAIN_IMAGES) as got:
+        data.load("train")
+    assert TEST_IMAGES not in str(got.value).partition("put ")[2]
+    (tiny / "cache" / TEST_IMAGES).unlink()
+    mirror = put(tiny / "mirror", {name: packed()[name] for name in packed() if "t10k" in name})
+    serve(mirror)
+    assert len(data.load("test")) == 4
+    assert {path.name for path in (tiny / "cache").iterdir()} == set(test)
+
+
+@pytest.mark.parametrize("files", [CONTENT, packed()], ids=["plain", "packed"])
+def test_a_user_s_folder_may_hold_one_split_alone(tiny, monkeypatch, files):
+    put(tiny / "mine", {name: files[name] for name in files if "t10k" in name})
+    monkeypatch.setenv("LATENTWALK_DATA", str(tiny / "mine"))
+    assert len(data.load("test")) == 4
+    with pytest.raises(data.DataError, match=f"{TRAIN_IMAGES} is missing"):
+        data.load("train")
+    with pytest.raises(data.DataError, match=f"{TRAIN_IMAGES} is missing"):
+        data.obtain()
 
 
 def test_mirror_that_never_answers_is_given_up(tiny, monkeypatch):

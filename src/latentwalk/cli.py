@@ -17,6 +17,7 @@ COMMANDS = {
     "sample": "write images that a trained model generates",
     "render": "make the report: PDF, web page and notebook",
     "pack": "make a submission from what the report has left in build/",
+    "check-submission": "say what a submission lacks, before the deadline",
     "grade": "grade submissions by the rubric",
     "doctor": "say what this machine has, and how to mend what is missing",
 }
@@ -73,14 +74,15 @@ def _dispatch(words: list[str]) -> int:
             f"there is no command {words[0]!r}, expected {', '.join(COMMANDS)} "
             "(`latentwalk --help` explains them)"
         )
-    outcome = importlib.import_module(f"latentwalk.commands.{words[0]}").run(words[1:], _say)
+    module = f"latentwalk.commands.{words[0].replace('-', '_')}"
+    outcome = importlib.import_module(module).run(words[1:], _say)
     print(outcome.text)
     return outcome.exit_code
 
 
 def _overview() -> str:
-    width = max(map(len, _EXAMPLES))
-    commands = [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
+    width, names = max(map(len, _EXAMPLES)), max(map(len, COMMANDS))
+    commands = [f"  {name:<{names}}  {purpose}" for name, purpose in COMMANDS.items()]
     examples = [f"  {command:<{width}}  {yields}" for command, yields in _EXAMPLES.items()]
     return "\n".join(
         [

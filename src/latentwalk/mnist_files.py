@@ -127,14 +127,15 @@ def _store(content: bytes, file: IdxFile, cache: Path) -> None:
         temporary.write_bytes(content)
 
 
-def from_user(folder: Path, cache: Path) -> Path:
+def from_user(folder: Path, cache: Path, wanted: Sequence[IdxFile] | None = None) -> Path:
     """A folder that the user named must be right: falling back would hide a mistake."""
+    wanted = FILES if wanted is None else wanted
     places = [folder / part for part in ("", "MNIST/raw", "raw")]  # the second is torchvision's
     found = []
     try:
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder")
-        for file in FILES:
+        for file in wanted:
             names = [place / (file.name + end) for place in places for end in ("", ".gz")]
             found.append(next((name for name in names if name.exists()), names[0]))
             _read(found[-1], file)
@@ -145,17 +146,17 @@ def from_user(folder: Path, cache: Path) -> Path:
         ) from error
     if len({path.parent for path in found}) == 1 and all(path.suffix != ".gz" for path in found):
         return found[0].parent
-    broken = lacking(cache)
-    for file, path in zip(FILES, found, strict=True):
+    broken = lacking(cache, wanted)
+    for file, path in zip(wanted, found, strict=True):
         if file in broken:
             _store(_read(path, file), file, cache)
     return cache
 
 
-def lacking(cache: Path) -> dict[IdxFile, str]:
-    """The files that the cache does not hold intact, each with the reason."""
+def lacking(cache: Path, wanted: Sequence[IdxFile] | None = None) -> dict[IdxFile, str]:
+    """The files, of all four or of those wanted, that the cache does not hold intact, and why."""
     reasons = {}
-    for file in FILES:
+    for file in FILES if wanted is None else wanted:
         try:
             _read(cache / file.name, file)
         except DataError as error:

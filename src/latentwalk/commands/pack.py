@@ -9,11 +9,12 @@ import tyro
 
 from latentwalk import paths
 from latentwalk.commands.parsing import Outcome, parse
-from latentwalk.grading import packing
+from latentwalk.grading import complete, packing
 
 PROGRAM = "latentwalk pack"
 _HELP = """Make a submission from what `make report` has made: the report, the arrays that its
-figures show, and the networks. docs/submission.md lists the files.
+figures show, and the networks. docs/submission.md lists the files. What was packed is looked at
+as `latentwalk check-submission` does; the exit code is 1 if something is missing.
 
 Example:
     latentwalk pack submission
@@ -37,7 +38,6 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     """
     options = parse(PackOptions, arguments, PROGRAM, _HELP)
     packed = packing.pack(options.folder)
-    for name in packed.missing:
-        say(f"missing: {name}")
-    text = f"{packed.folder}: {len(packed.files)} files"
-    return Outcome(text, exit_code=1 if packed.missing else 0)
+    found = complete.examine(packed.folder)
+    text = f"{found}\n{packed.folder}: {len(packed.files)} files"
+    return Outcome(text, exit_code=1 if found.lacking else 0)

@@ -150,7 +150,9 @@ def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool
     if (tree.func.id, over) == ("Integral", "(z, -oo, oo)"):
         # At random points every bell has a width of 0.2 to 2.8 and a centre within 5 of zero: there
         # the plain rule is exact to rounding.
-        return mpmath.fsum(_value(inner, point.at(z=place), nested=True) for place in _LINE) * _WIDTH
+        return (
+            mpmath.fsum(_value(inner, point.at(z=place), nested=True) for place in _LINE) * _WIDTH
+        )
     raise FormulaError(f"{tree.func.id} over {_shown(over)} is not of the notation")
 
 

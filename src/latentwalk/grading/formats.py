@@ -25,49 +25,70 @@ _COLUMNS = 100
 _NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_IN_A_LINE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
-_POINTS = {"type": "number", "minimum": 0}
+_NUMBER = {"type": "number"}
 _TEXT = {"type": "string"}
+_OBJECT = {"type": "object"}
 _VISIBILITY = {"enum": ["hidden", "after_due_date", "after_published", "visible"]}
-_OUTPUT_FORMAT = {"enum": ["text", "html", "simple_format", "md", "ansi"]}
+_FORMAT = {"enum": ["text", "html", "simple_format", "md", "ansi"]}
 _TEST = {
     "type": "object",
     "properties": {
-        "name": _TEXT,
-        "number": _TEXT,
-        "score": _POINTS,
-        "max_score": _POINTS,
+        "score": _NUMBER,
+        "max_score": _NUMBER,
         "status": {"enum": ["passed", "failed"]},
+        "name": _TEXT,
+        "name_format": _FORMAT,
+        "number": _TEXT,
         "output": _TEXT,
-        "output_format": _OUTPUT_FORMAT,
+        "output_format": _FORMAT,
+        "tags": {"type": "array", "items": _TEXT},
         "visibility": _VISIBILITY,
+        "extra_data": _OBJECT,
     },
-    "required": ["name", "number", "score", "max_score", "output"],
+    "additionalProperties": False,
+}
+_RANKED = {
+    "type": "object",
+    "properties": {
+        "name": _TEXT,
+        "value": {"type": ["number", "string"]},
+        "order": {"enum": ["asc", "desc"]},
+    },
+    "required": ["name", "value"],
     "additionalProperties": False,
 }
 GRADESCOPE_SCHEMA: dict[str, JSON] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "The part of Gradescope's results.json that is written here",
+    "title": "Gradescope's results.json",
     "type": "object",
     "properties": {
-        "score": _POINTS,
+        "score": _NUMBER,
         "execution_time": {"type": "number", "minimum": 0},
         "output": _TEXT,
-        "output_format": _OUTPUT_FORMAT,
+        "output_format": _FORMAT,
+        "test_output_format": _FORMAT,
+        "test_name_format": _FORMAT,
         "visibility": _VISIBILITY,
         "stdout_visibility": _VISIBILITY,
+        "extra_data": _OBJECT,
         "tests": {"type": "array", "items": _TEST},
+        "leaderboard": {"type": "array", "items": _RANKED},
     },
-    "required": ["score", "tests"],
+    "anyOf": [{"required": ["score"]}, {"required": ["tests"]}],
     "additionalProperties": False,
 }
-"""Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/, Output Format."""
+"""Each field that the specification names, and no other; only a score or tests have to be there.
+
+Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/ ("Output format", "Test case
+status", "Output String Formatting") and .../leaderboards/.
+"""
 
 
 def gradescope(score: Score, seconds: float) -> dict[str, JSON]:
     """The content of Gradescope's results.json.
 
-    The top-level score stands in place of the tests' sum. What awaits a reader has 0 of 0 points
-    here, because an automatic 0 would look like a judgement.
+    The top-level score stands in place of the tests' sum. What awaits a reader has neither points
+    nor status: 0 of 4 would be shown as failed and 0 of 0 as passed, and neither was judged.
 
     Args:
         score: what the checks found.
@@ -105,8 +126,8 @@ def _gradescope_test(outcome: CheckOutcome) -> dict[str, JSON]:
     if outcome.state == BROKEN:
         test["output"] = f"The check could not be carried out: {says}"
     if outcome.state == TO_BE_READ:
-        del test["status"]  # Gradescope knows passed and failed, and this is neither
-        test["max_score"] = 0.0
+        for judged in ("score", "max_score", "status"):
+            del test[judged]
         test["output"] = f"{_points(outcome.points)} points await a reader. {says}"
     return test
 

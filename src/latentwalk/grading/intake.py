@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from latentwalk import paths
-from latentwalk.grading import files
+from latentwalk.grading import contract, files
 from latentwalk.grading.files import RefusedError
 
 # What a submission may hold, by folder ("" is the submission itself). Hidden files are left out:
@@ -187,6 +187,32 @@ def take_in(folder: Path, scratch: Path, limits: IntakeLimits = IntakeLimits()) 
     rest = (f"... and {more} more",) if more > 0 else ()
     ignored = (*taking.ignored[: limits.ignored], *rest)
     return Intake(copy, tuple(taking.files), taking.refused, ignored)
+
+
+def inner_submission(folder: Path, limits: IntakeLimits = IntakeLimits()) -> Path | None:
+    """Find the one folder inside that is the submission, when `folder` itself is none.
+
+    So it is when somebody packs the folder instead of what is in it.
+
+    Args:
+        folder: what was handed in.
+        limits: how many names are looked at.
+
+    Returns:
+        A folder, no link, that has one of the contract's names in it; None when `folder` has, and
+        when none or several inside have.
+
+    Raises:
+        OSError: `folder` is none, or cannot be listed.
+    """
+    top = {file.name.partition("/")[0] for file in contract.FILES}
+    with os.scandir(folder) as found:
+        entries = list(itertools.islice(found, limits.entries))
+    if any(entry.name in top for entry in entries):
+        return None
+    folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    inner = [path for path in folders if any((path / name).exists() for name in top)]
+    return inner[0] if len(inner) == 1 else None
 
 
 def read_json(path: Path, max_bytes: int = 8 << 20, max_depth: int = 32) -> Any:

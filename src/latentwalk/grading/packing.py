@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from latentwalk import paths, recipes
-
-REPORTS = ("report.pdf", "report.ipynb")
-ITEMS = ("2b", "2c", "2e", "3c", "4d")  # whose arrays the checks read
-NETWORKS = ("gan", "vae", "cgan")
+from latentwalk.grading import contract
 
 
 class PackError(ValueError):
@@ -37,7 +34,7 @@ def pack(folder: Path) -> Packed:
     if folder.is_dir() and any(folder.iterdir()):
         raise PackError(f"{folder} is not empty; name a folder that is new or empty")
     found, missing = _sources()
-    if not any(name in found for name in REPORTS):
+    if not found.keys() & {contract.PAPER, contract.NOTEBOOK}:
         raise PackError(f"{paths.build_dir()} has no report; make it first with `make report`")
     for name, source in found.items():
         target = folder / name
@@ -48,10 +45,13 @@ def pack(folder: Path) -> Packed:
 
 def _sources() -> tuple[dict[str, Path], list[str]]:
     """Find where each file of a submission comes from, and what has no source."""
-    sources: dict[str, Path | None] = {name: paths.build_dir() / name for name in REPORTS}
-    sources |= {f"results/{item}.npz": paths.results_dir() / f"{item}.npz" for item in ITEMS}
-    for network in NETWORKS:
-        valid = [path for path, status in recipes.status(network) if status.state == "valid"]
-        sources[f"weights/{network}.safetensors"] = valid[0] if valid else None
+    sources: dict[str, Path | None] = {}
+    for file in contract.FILES:
+        if file.network is None:
+            sources[file.name] = paths.build_dir() / file.name
+            continue
+        places = recipes.status(file.network.name)
+        valid = [path for path, status in places if status.state == "valid"]
+        sources[file.name] = valid[0] if valid else None
     found = {name: source for name, source in sources.items() if source and source.is_file()}
     return found, [name for name in sources if name not in found]

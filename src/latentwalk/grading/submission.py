@@ -41,6 +41,14 @@ class Submission:
 
     folder: Path
 
+    def arrays(self, item: str) -> dict[str, np.ndarray]:
+        """Give all arrays of `results/<item>.npz` by name, of whatever shape.
+
+        Raises:
+            Fault: the file is missing or damaged.
+        """
+        return _arrays(self.folder / "results" / f"{item}.npz")
+
     def array(self, item: str, name: str, shape: Sequence[int | None]) -> np.ndarray:
         """Give an array of `results/<item>.npz`.
 
@@ -50,9 +58,9 @@ class Submission:
             shape: what it must have; None stands for any size but 0.
 
         Raises:
-            Fault: the file or the array is missing, damaged, or of another shape.
+            Fault: the file or the array is missing, damaged, text, or of another shape.
         """
-        arrays = _arrays(self.folder / "results" / f"{item}.npz")
+        arrays = self.arrays(item)
         if name not in arrays:
             raise Fault(f"results/{item}.npz has no array {name}, expected {_words(shape)}")
         got = arrays[name]
@@ -62,6 +70,8 @@ class Submission:
         )
         if not fits:
             raise Fault(f"{name} of results/{item}.npz is {got.shape}, expected {_words(shape)}")
+        if got.dtype.kind == "U":
+            raise Fault(f"{name} of results/{item}.npz is text, expected numbers")
         return got
 
     def images(self, item: str, name: str, leading: Sequence[int]) -> np.ndarray:

@@ -33,6 +33,7 @@ MARGINS = {
 }  # fmt: skip
 """How far a claim may lie from what is measured again with other noise and pairs: as a share of
 it, and beyond that."""
+_NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?")
 QUALITY = tuple(f"{kind}_{what}" for kind in ("gan", "vae", "reconstruction")
                 for what in ("frechet_ratio", "sharpness_percent"))  # fmt: skip
 SMOOTHNESS = tuple(f"{kind}_{what}" for kind in ("gan", "vae") for what in MARGINS
@@ -41,9 +42,9 @@ SMOOTHNESS = tuple(f"{kind}_{what}" for kind in ("gan", "vae") for what in MARGI
 
 def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
     """3d: distances and sharpness of fresh samples and reconstructions are as claimed."""
-    claims = _claims(submission, QUALITY)
+    claims = claims_of(submission, QUALITY)
     rng = torch.Generator().manual_seed(shared.SEED)
-    network, autoencoder = _unlabelled(submission), submission.network("vae")
+    network, autoencoder = _unlabelled(submission.network("gan")), submission.network("vae")
     real = to_unit(staff.test.images)
     reference, edges = read(staff.judge, real).features, float(sharpness(real).mean())
     made = {
@@ -62,9 +63,9 @@ def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
 
 def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
     """3e: fresh paths of both models measure what is claimed."""
-    claims = _claims(submission, SMOOTHNESS)
+    claims = claims_of(submission, SMOOTHNESS)
     rng = torch.Generator().manual_seed(shared.SEED)
-    network, autoencoder = _unlabelled(submission), submission.network("vae")
+    network, autoencoder = _unlabelled(submission.network("gan")), submission.network("vae")
     order = torch.randperm(len(staff.test.images), generator=rng)
     ends = to_unit(staff.test.images[order[: 2 * PAIRS]])
     others = to_unit(staff.test.images[order[2 * PAIRS : 2 * PAIRS + shared.FRESH]])
@@ -113,7 +114,7 @@ def _compare(claims: dict[str, Any], measured: dict[str, float]) -> Verdict:
 
 
 def _quoted(submission: Submission, names: tuple[str, ...], item: str) -> Verdict:
-    claims = _claims(submission, names)
+    claims = claims_of(submission, names)
     text = _section(submission.pdf_text(), item)
     missing = []
     for name in names:
@@ -138,7 +139,14 @@ def _section(text: str, item: str) -> str:
     return found[0]
 
 
-def _claims(submission: Submission, names: tuple[str, ...]) -> dict[str, Any]:
+def claims_of(
+    submission: Submission, names: tuple[str, ...] = QUALITY + SMOOTHNESS
+) -> dict[str, Any]:
+    """Give the claims by name: objects with a number `value` and a text `printed`.
+
+    Raises:
+        Fault: one of them is missing, or not that.
+    """
     content = submission.document("claims")
     listed = content if isinstance(content, list) else []
     claims = {
@@ -154,11 +162,7 @@ def _claims(submission: Submission, names: tuple[str, ...]) -> dict[str, Any]:
     return claims
 
 
-_NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?")
-
-
-def _unlabelled(submission: Submission) -> Any:
-    network = submission.network("gan")
+def _unlabelled(network: Any) -> Any:
     if network.config.num_classes:
         raise Fault("weights/gan.safetensors is a GAN with labels, expected one without")
     return network

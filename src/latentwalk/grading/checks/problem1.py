@@ -80,13 +80,32 @@ def counterexample_refutes(submission: Submission, staff: Staff) -> Verdict:
     return Verdict(passed, says, {"gap": float(gap), "printed_gap": float(said)})
 
 
+def look_through(submission: Submission) -> int:
+    """Read everything without evaluating it; give the number of steps.
+
+    Raises:
+        Fault: something that the checks ask for is missing, or no formula.
+    """
+    steps = _part(submission, "steps", list)
+    for step in steps:
+        if _of_item(step, "1a") or _of_item(step, "1b"):
+            _sides(step)
+    formulas = _part(submission, "formulas", dict)
+    for name in DEFINITIONS:
+        parse_or_fault(_text(formulas, name))
+    given = _part(submission, "counterexample", dict)
+    parse_or_fault(_text(given, "printed_gap"))
+    _numbers(given, "q"), _numbers(given, "joint")
+    return len(steps)
+
+
 def _steps_hold(submission: Submission, item: str) -> Verdict:
     steps = [step for step in _part(submission, "steps", list) if _of_item(step, item)]
     if len(steps) > MOST_STEPS:
         return Verdict(False, f"{item} has {len(steps)} steps, expected at most {MOST_STEPS}")
     wrong, telling = [], 0
     for number, step in enumerate(steps):
-        sides = [parse_or_fault(_text(step, side)) for side in ("left", "right")]
+        sides = _sides(step)
         points = [random_point(seed, full_support=step.get("full_support") is True)
                   for seed in POINTS]  # fmt: skip
         values = [[_evaluate(side, point, f"step {number}") for side in sides] for point in points]
@@ -125,6 +144,10 @@ def _formulas_are_right(submission: Submission, names: tuple[str, ...]) -> Verdi
 
 def _close(left: Any, right: Any) -> bool:
     return bool(abs(left - right) <= CLOSE * max(1, abs(left), abs(right)))
+
+
+def _sides(step: dict[str, Any]) -> list[ast.expr]:
+    return [parse_or_fault(_text(step, side)) for side in ("left", "right")]
 
 
 def parse_or_fault(text: str) -> ast.expr:

@@ -11,6 +11,15 @@ PLEDGE = "I adhered to the Duke Community Standard in the completion of this ass
 
 def pledge_is_word_for_word(submission: Submission, staff: Staff) -> Verdict:
     """5b: the PDF has the sentence."""
+    return pledge(submission)
+
+
+def pledge(submission: Submission) -> Verdict:
+    """Say whether the PDF has the sentence, which needs nothing of the staff.
+
+    Raises:
+        Fault: there is no PDF, or it cannot be read.
+    """
     text = submission.pdf_text()
     found = PLEDGE in re.sub(r"\s+", " ", text)
     says = "the PDF has the pledge" if found else f"the PDF lacks the sentence {PLEDGE!r}"

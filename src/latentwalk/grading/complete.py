@@ -1,0 +1,276 @@
+"""What a submission lacks, before it is graded: files, arrays and shapes, by the grader's own code.
+
+Complete is not correct: nothing is generated again here, and no points are given.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from latentwalk.grading import contract, files
+from latentwalk.grading.checks import answers, problem1, problem5, shared
+from latentwalk.grading.contract import ArrayRule, FileRule
+from latentwalk.grading.intake import (
+    Intake,
+    IntakeError,
+    IntakeLimits,
+    inner_submission,
+    read_json,
+    take_in,
+)
+from latentwalk.grading.submission import Fault, Submission
+
+State = Literal["ok", "missing", "damaged", "misfit", "refused", "ignored"]
+CORRECTNESS = (
+    "Complete is not correct: points come from `latentwalk grade`, which makes everything again."
+)
+_LONGEST_NAME, _LONGEST_LINE = 120, 300  # characters of what a file says of itself
+_MOST_BESIDES = 50  # lines about what the contract does not name
+_NAME_COLUMNS = max(len(file.name) for file in contract.FILES)
+_MENDS = {  # a word of a refusal, and what to do then
+    "bytes": "make it smaller",
+    "names": "leave out what the contract does not name",
+    "too many": "leave out what the contract does not name",
+    "Permission": "make it readable",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: a file, how it is, and what to do."""
+
+    state: State
+    """Misfit: it can be read, and is not what the contract asks for. Refused: not even opened.
+    Ignored: nothing reads it."""
+    name: str
+    """Of the file, as one printable line."""
+    says: str
+    """What was found, and what was expected where that is another thing."""
+    mend: str = ""
+    """What to do; empty when there is nothing to do."""
+    asked: bool = True
+    """Whether the contract asks for it; else nothing is lost."""
+
+    def __str__(self) -> str:
+        name = _short(self.name, _LONGEST_NAME)
+        line = f"{self.state:<8} {name:<{_NAME_COLUMNS}}  {self.says}"
+        return f"{line} -> {self.mend}" if self.mend else line
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """All findings about a submission."""
+
+    findings: tuple[Finding, ...]
+    inner: Path | None = None
+    """A folder inside that looks as if it were the submission."""
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The files that the contract asks for and that are not as it asks, in its order."""
+        wrong = [found.name for found in self.findings if found.asked and found.state != "ok"]
+        return tuple(dict.fromkeys(wrong))
+
+    def __str__(self) -> str:
+        whole, lacking = len(contract.FILES), len(self.lacking)
+        lines = [*map(str, self.findings), f"{whole - lacking} of {whole} files are complete"]
+        if self.inner is not None:
+            lines.append(f"The submission seems to be {files.shown(self.inner)}: name that folder.")
+        return "\n".join([*lines, CORRECTNESS])
+
+
+def examine(folder: Path) -> Completeness:
+    """Look at a submission as the grader will: taken in, its files opened, its shapes compared.
+
+    Args:
+        folder: the submission; it is only read.
+
+    Raises:
+        IntakeError: it is missing, a link, or no folder.
+        WriteError: there is no room for a private copy.
+    """
+    with tempfile.TemporaryDirectory(prefix="latentwalk-check-") as scratch:
+        intake = take_in(folder, Path(scratch))
+        submission = Submission(intake.folder)
+        sizes: dict[str, int] = {}  # what d, z and 10 d + 10 are here, as far as is known
+        findings: list[Finding] = []
+        for file in contract.FILES:  # networks first: they decide the sizes
+            findings += _file(file, intake, submission, sizes)
+    return Completeness((*findings, *_besides(intake)), inner_submission(folder))
+
+
+def _file(
+    file: FileRule, intake: Intake, submission: Submission, sizes: dict[str, int]
+) -> list[Finding]:
+    if file.name not in intake.files:
+        return [_absent(file, intake)]
+    if file.network is not None:
+        return [_network(file, submission, sizes)]
+    if file.arrays:
+        return _archive(file, submission, sizes)
+    if file.name.endswith(".json"):
+        return [_document(file, submission)]
+    return [_paper(submission) if file.name == contract.PAPER else _notebook(submission)]
+
+
+def _absent(file: FileRule, intake: Intake) -> Finding:
+    """Say why a file was not taken in: it or a folder around it was refused, or it is missing."""
+    folder, _, last = file.name.rpartition("/")
+    for place in (file.name, folder, "."):
+        if why := intake.refused.get(place):
+            mend = next((m for word, m in _MENDS.items() if word in why), "put a plain file there")
+            of = "" if place == file.name else f"{'the submission' if place == '.' else place} "
+            return Finding("refused", file.name, f"{of}{why}", mend)
+    mend = "`make report` makes it"
+    if file.arrays:
+        mend = f"save {file.holds} in it with numpy.savez"
+    if file.network is not None:
+        mend = f"`latentwalk train {file.network.name}` makes it"
+    for name in _unread(intake):
+        if name.rpartition("/")[2].casefold() == last.casefold():
+            mend = f"is it {_short(name, _LONGEST_NAME)}? move that to {file.name}"
+        elif folder and name.casefold() == folder:
+            mend = f"is it in {name}? call that folder {folder}"
+    return Finding("missing", file.name, f"is read for {', '.join(file.items)}", mend)
+
+
+def _network(file: FileRule, submission: Submission, sizes: dict[str, int]) -> Finding:
+    """Open a network, note the size that it decides, and compare it where another decided it."""
+    rule = file.network
+    assert rule is not None
+    mend = f"`latentwalk train {rule.name}` makes it again"
+    try:
+        verdict = shared.opens(submission, rule.name, rule.labels)
+        config = submission.network(rule.name).config
+    except Fault as fault:
+        return Finding("damaged", file.name, _reason(fault, submission, file.name), mend)
+    if not verdict.passed:
+        return Finding("misfit", file.name, _reason(verdict.says, submission, file.name), mend)
+    entries = getattr(config, "input_size", config.latent_size)
+    wanted = sizes.get(rule.size, entries)
+    sizes[rule.size] = entries
+    if rule.size == "d":
+        sizes["10 d + 10"] = 10 * entries + 10
+    says = f"takes {entries} entries"
+    if entries == wanted:
+        return Finding("ok", file.name, f"intact, {says}")
+    return Finding(
+        "misfit", file.name, f"{says}, expected {rule.size} = {wanted}",
+        f"train it with --latent-size {wanted - 10}",
+    )  # fmt: skip
+
+
+def _archive(file: FileRule, submission: Submission, sizes: dict[str, int]) -> list[Finding]:
+    item = Path(file.name).stem
+    try:
+        there = submission.arrays(item)
+    except Fault as fault:
+        says = _reason(fault, submission, file.name)
+        return [Finding("damaged", file.name, says, "save it again with numpy.savez")]
+    found = []
+    for rule in file.arrays:
+        if says := _array(rule, item, submission, sizes):
+            state: State = "misfit" if rule.name in there else "missing"
+            says = _reason(says, submission, file.name)
+            found.append(Finding(state, file.name, says, f"save {rule} in it"))
+    if found:
+        return found
+    says = ", ".join(f"{rule.name} {there[rule.name].shape}" for rule in file.arrays)
+    more = len(there) - len(file.arrays)
+    return [
+        Finding("ok", file.name, says + (f"; further arrays ({more}) are ignored" if more else ""))
+    ]
+
+
+def _array(rule: ArrayRule, item: str, submission: Submission, sizes: dict[str, int]) -> str:
+    """Say what is wrong with one array; nothing when it is as the contract asks."""
+    shape = [sizes.get(size) if isinstance(size, str) else size for size in rule.shape]
+    try:
+        got = submission.array(item, rule.name, shape)
+        if rule.holds == "images":
+            submission.images(item, rule.name, got.shape[:-3])
+    except Fault as fault:
+        return str(fault)
+    for size, entries in zip(rule.shape, got.shape, strict=True):
+        if isinstance(size, str):
+            sizes.setdefault(size, entries)  # where the network cannot tell, arrays must agree
+    if rule.holds == "labels" and not np.isin(got, range(10)).all():
+        return f"{rule.name} is {got.tolist()}, expected whole numbers 0 to 9"
+    return ""
+
+
+def _document(file: FileRule, submission: Submission) -> Finding:
+    try:
+        if file.name == contract.FORMULAS:
+            says = f"{problem1.look_through(submission)} steps; closed forms and counter-example"
+        else:
+            says = f"{len(answers.claims_of(submission))} claims"
+    except Fault as fault:
+        says = _reason(fault, submission, file.name)
+        return Finding("damaged", file.name, says, "docs/submission.md says what belongs there")
+    return Finding("ok", file.name, says)
+
+
+def _paper(submission: Submission) -> Finding:
+    name = contract.PAPER
+    try:
+        verdict = problem5.pledge(submission)
+    except Fault as fault:
+        says = _reason(fault, submission, name)
+        return Finding("damaged", name, says, "`make report` makes it again")
+    if not verdict.passed:
+        return Finding("misfit", name, verdict.says, "put it into the report, word for word")
+    return Finding("ok", name, "opens, and has the pledge")
+
+
+def _notebook(submission: Submission) -> Finding:
+    name = contract.NOTEBOOK
+    mend = "`make report` makes it again"
+    try:
+        content = read_json(submission.folder / name, IntakeLimits().file_bytes)
+    except IntakeError as error:
+        return Finding("damaged", name, _reason(error, submission, name), mend)
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        return Finding("damaged", name, "is no notebook: it has no list of cells", mend)
+    if not any(cell.get("outputs") for cell in cells):
+        return Finding("misfit", name, "was not executed: no cell has an output", mend)
+    return Finding("ok", name, f"executed, {len(cells)} cells")
+
+
+def _unread(intake: Intake) -> list[str]:
+    """What is there and not read, because the contract does not name it."""
+    asked = {file.name for file in contract.FILES}
+    return [*intake.ignored, *(name for name in intake.files if name not in asked)]
+
+
+def _besides(intake: Intake) -> list[Finding]:
+    """Lines about what the contract does not ask for; no points hang on them."""
+    asked = {place for file in contract.FILES for place in (file.name, file.name.split("/")[0])}
+    found = [
+        Finding("refused", name, why, "remove it, or give it a plain name", asked=False)
+        for name, why in intake.refused.items()
+        if name not in asked | {"."}
+    ]
+    says = "is not in the contract, so nothing reads it"
+    found += [Finding("ignored", name, says, asked=False) for name in _unread(intake)]
+    more = len(found) - _MOST_BESIDES
+    rest = [Finding("ignored", "...", f"and {more} more", asked=False)] if more > 0 else []
+    return found[:_MOST_BESIDES] + rest
+
+
+def _reason(error: object, submission: Submission, name: str) -> str:
+    """The words of an error without the name, which stands beside them, or the private copy's."""
+    text = str(error).replace(f"{submission.folder}/", "").replace(f" of {name}", "")
+    for lead in (f"{name} cannot be used: ", f"{name} cannot be read: ", f"{name}: ", f"{name} "):
+        text = text.removeprefix(lead)
+    return _short(text, _LONGEST_LINE)
+
+
+def _short(text: str, most: int) -> str:
+    """One printable line of bounded length, whatever a file says of itself."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return line if len(line) <= most else line[: most - 3] + "..."

@@ -1,0 +1,147 @@
+"""The contract of a submission as data: its files, their arrays, and the items that read them.
+
+What is packed, what is looked at before a deadline and the table in docs/submission.md all come
+from here. A check says for itself which shape it needs; a test holds the two against each other.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES
+
+STEPS = 10  # of a path, and images of each digit
+NOTEBOOK, PAPER = "report.ipynb", "report.pdf"
+FORMULAS, CLAIMS = "results/1.json", "results/claims.json"
+BY_A_PERSON = ("1a", "1b", "3d", "3e", "5a")
+
+
+@dataclass(frozen=True)
+class ArrayRule:
+    """One array of an archive."""
+
+    name: str
+    """Such as `strip.images`."""
+    shape: tuple[int | str, ...]
+    """A text is a size that a network decides, see `NETWORKS`."""
+    items: tuple[str, ...]
+    """Of the rubric, whose checks read it."""
+    holds: Literal["images", "numbers", "labels"] = "numbers"
+    """Images: in [0, 1], 1 is ink. Labels: whole numbers 0 ... 9. Numbers: any finite ones."""
+    note: str = ""
+    """What the shape does not say."""
+
+    def __str__(self) -> str:
+        sizes = ", ".join(map(str, self.shape)) + ("," if len(self.shape) == 1 else "")
+        return f"`{self.name}` ({sizes}){self.note}"
+
+
+@dataclass(frozen=True)
+class NetworkRule:
+    """One trained network."""
+
+    name: str
+    """As `latentwalk train` calls it."""
+    size: str
+    """How the contract writes the number of entries that the network makes an image of."""
+    labels: bool | None
+    """Whether its input ends in a one-hot label; None for what is no GAN."""
+
+
+@dataclass(frozen=True)
+class FileRule:
+    """One file of a submission."""
+
+    name: str
+    """Its path in the submission."""
+    says: str
+    """What it holds, in words, where `arrays` does not say so."""
+    items: tuple[str, ...]
+    """Of the rubric, which checks or a person judge by it."""
+    arrays: tuple[ArrayRule, ...] = ()
+    network: NetworkRule | None = None
+
+    @property
+    def holds(self) -> str:
+        """What it holds: the words, or all arrays with their shapes."""
+        return self.says or ", ".join(map(str, self.arrays))
+
+
+def _archive(item: str, *arrays: ArrayRule) -> FileRule:
+    items = sorted({item for array in arrays for item in array.items})
+    return FileRule(f"results/{item}.npz", "", tuple(items), arrays)
+
+
+def _weights(network: NetworkRule, says: str, *items: str) -> FileRule:
+    return FileRule(f"weights/{network.name}.safetensors", says, items, network=network)
+
+
+def _images(name: str, *count: int, items: tuple[str, ...]) -> ArrayRule:
+    return ArrayRule(name, (*count, *IMAGE_SHAPE), items, "images")
+
+
+NETWORKS = {
+    rule.name: rule
+    for rule in (
+        NetworkRule("gan", "d", labels=False),
+        NetworkRule("vae", "z", labels=None),
+        NetworkRule("cgan", "10 d + 10", labels=True),
+    )
+}
+"""The networks by name, each with the size that it decides."""
+
+FILES = (
+    FileRule(PAPER, "the report, with the pledge of 5b word for word", (*BY_A_PERSON, "5b")),
+    FileRule(NOTEBOOK, "the executed notebook", BY_A_PERSON),
+    _weights(NETWORKS["gan"], "the GAN, without labels", "2a", "2b", "2e", "3d", "3e", "4a"),
+    _weights(NETWORKS["vae"], "the variational autoencoder", "3a", "3b", "3c", "3d", "3e"),
+    _weights(NETWORKS["cgan"], "the conditional GAN", "4a", "4b", "4c", "4d"),
+    FileRule(
+        FORMULAS,
+        "Problem 1 as formulas: steps, closed forms, a counter-example; see below",
+        ("1a", "1b"),
+    ),
+    _archive(
+        "2b",
+        _images("images", STEPS, items=("2b", "2c")),
+        ArrayRule("inputs", (STEPS, "d"), ("2b", "2c")),
+    ),
+    _archive(
+        "2c",
+        _images("images", 2, items=("2c",)),
+        ArrayRule("inputs", (2, "d"), ("2c", "2d")),
+        ArrayRule("labels", (2,), ("2c", "3b"), "labels"),
+    ),
+    _archive(
+        "2e",
+        ArrayRule("inputs", (STEPS, "d"), ("2d", "2e")),
+        _images("strip.images", STEPS, items=("2e",)),
+    ),
+    _archive(
+        "3c",
+        _images("originals.images", 2, items=("3b",)),
+        ArrayRule("codes", (STEPS, "z"), ("3b", "3c")),
+        _images("strip.images", STEPS, items=("3c",)),
+    ),
+    FileRule(
+        CLAIMS,
+        "the numbers that 3d and 3e quote, and how the text prints them; see below",
+        ("3d", "3e"),
+    ),
+    _archive(
+        "4d",
+        _images("images", NUM_CLASSES, STEPS, items=("4d",)),
+        ArrayRule(
+            "inputs",
+            (NUM_CLASSES, STEPS, "10 d + 10"),
+            ("4b", "4d"),
+            note=": noise, then the one-hot label",
+        ),
+    ),
+)
+"""Every file that the contract names, in the order in which people read of them."""
+
+
+def table() -> str:
+    """The table of docs/submission.md, in Markdown."""
+    rows = [f"| `{file.name}` | {file.holds} | {', '.join(file.items)} |" for file in FILES]
+    return "\n".join(["| file | what it holds | read for |", "|--|--|--|", *rows])
