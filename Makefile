@@ -8,7 +8,7 @@ BIN := .venv/bin
 # a quarto that pip has put into .venv is found, too
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup report test grade gradescope reproduce bench doctor lint clean
+.PHONY: help setup report test grade sabotage gradescope reproduce bench doctor lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: report ## run every check, the notebook's too; the score table comes last
 
 grade: report ## run the checks of the graded items alone, and print the score table
 	@$(BIN)/python -m pytest -q -m item tests
+
+sabotage: report ## grade every broken submission of the suite, and print what each must lose and lost
+	@$(BIN)/python tests/sabotage_table.py
 
 gradescope: .venv/.stamp ## make build/gradescope.zip, an autograder for Gradescope
 	@$(BIN)/python tools/gradescope.py $(if $(PYTORCH_INDEX),"$(PYTORCH_INDEX)")

@@ -119,8 +119,7 @@ def test_vae_strip_is_decoded_from_a_straight_line(work):
 def test_the_text_s_claims_on_quality_hold(work):
     real, gan, samples, reconstructions = work.quality().rows
     assert gan.ratio.high < samples.ratio.low
-    assert gan.ratio.low < reconstructions.ratio.high, "about as close: the intervals overlap"
-    assert reconstructions.ratio.low < gan.ratio.high
+    assert gan.ratio.high < reconstructions.ratio.low
     assert 3 * reconstructions.ratio.high < samples.ratio.low, "the greater part is not blur"
     assert samples.sharpness.high < gan.sharpness.low
     assert reconstructions.sharpness.high < real.sharpness.low

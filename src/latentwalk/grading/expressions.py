@@ -62,10 +62,11 @@ def random_point(seed: int, *, full_support: bool = False) -> Point:
     weights = [rng.randint(1, 9) for _ in range(size)]
     q = tuple(mpmath.mpf(weight) / sum(weights) for weight in weights)
     joint = tuple(mpmath.mpf(rng.randint(1, 9)) / 40 for _ in range(size))
-    missed = 0 if full_support else mpmath.mpf(rng.randint(1, 9)) / 40
+    missed = mpmath.mpf(rng.randint(1, 9)) / 40
     symbols = {name: mpmath.mpf(rng.randint(2, 20)) / 10 for name in POSITIVE}
     symbols |= {name: mpmath.mpf(rng.randint(-20, 20)) / 10 for name in REAL}
-    return Point(symbols | {"p_x": sum(joint) + missed, "K": size, "pi": mpmath.pi}, q, joint)
+    symbols["p_x"] = sum(joint) if full_support else sum(joint) + missed
+    return Point(symbols | {"K": size, "pi": mpmath.pi}, q, joint)
 
 
 def parse(text: str) -> ast.expr:

@@ -156,7 +156,8 @@ def claims_of(
         if name not in claims:
             raise Fault(f"results/claims.json has no claim {name}")
         value, printed = claims[name].get("value"), claims[name].get("printed")
-        number = isinstance(value, int | float) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = number and math.isfinite(value)
         if not number or not isinstance(printed, str) or not _NUMBER.fullmatch(printed):
             raise Fault(f"results/claims.json: {name} needs a value and how it is printed")
     return claims

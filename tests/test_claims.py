@@ -1,0 +1,73 @@
+"""The numbers that 3d and 3e quote, as they are written down for whoever grades."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from latentwalk import claims, paths, recipes
+from latentwalk.evaluation.intervals import Estimate
+from latentwalk.grading.checks import answers
+
+
+def exact(number):
+    return Estimate(number, number, number)
+
+
+def quality():
+    rows = [SimpleNamespace(ratio=exact(r), sharpness=exact(s))
+            for r, s in ((1, 0.5), (3.14159, 0.49), (61.25, 0.25), (5.04, 0.305))]  # fmt: skip
+    return SimpleNamespace(rows=rows)
+
+
+def smoothness():
+    kinds = [dict.fromkeys(claims.ALONG, exact(n)) for n in (0.125, -0.004, 3, 4, 5)]
+    return SimpleNamespace(rows=[SimpleNamespace(measures=kind) for kind in kinds])
+
+
+def test_numbers_are_rounded_as_the_text_rounds_them():
+    found = {claim.name: claim for claim in claims.claims(quality(), smoothness())}
+    assert found["gan_frechet_ratio"].printed == "3.1"
+    assert found["vae_frechet_ratio"].value == 61.25
+    assert found["reconstruction_sharpness_percent"].printed == "61"
+    assert found["gan_steadiness"].printed == "0.12"
+    assert found["vae_sharpness_drop"].printed == "-0.00"
+    assert {claim.item for claim in found.values()} == {"3d", "3e"}
+
+
+def test_claims_are_those_that_are_graded(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "results_dir", lambda: paths.make_folder(tmp_path))
+    written = json.loads(claims.save(quality(), smoothness()).read_text("utf-8"))
+    assert [claim["name"] for claim in written if claim["item"] == "3d"] == list(answers.QUALITY)
+    graded = {claim["name"] for claim in written if claim["item"] == "3e"}
+    assert graded == set(answers.SMOOTHNESS)
+
+
+def test_floor_is_the_measured_one():
+    metrics = recipes.load("gan").metadata.metrics
+    assert pytest.approx(metrics["frechet_floor"], rel=0.01) == answers.FLOOR
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("3d. Which? It is 3.1 times. 3e. Other 9.9", True),
+        ("1a. Zero 3.1 3d. Which? 13.1 and 3.15 3e. 3.1", False),
+        ("3d. Which? \N{MINUS SIGN}0.02, or 3.1. Problem 4: more", True),
+        ("3d. Which? 3.1\n3", True),
+    ],
+)
+def test_a_number_counts_in_its_own_section_alone(text, there):
+    name = "gan_frechet_ratio"
+    claimed = [{"name": name, "value": 3.12, "printed": "3.1"}]
+    submission = SimpleNamespace(document=lambda item: claimed, pdf_text=lambda: text)
+    assert answers._quoted(submission, (name,), "3d").passed == there
+
+
+@pytest.mark.parametrize("value", [np.inf, "3.1", None, True, [3.1]])
+def test_a_value_that_is_no_number_is_a_fault(value):
+    claimed = [{"name": "gan_frechet_ratio", "value": value, "printed": "3.1"}]
+    submission = SimpleNamespace(document=lambda item: claimed)
+    with pytest.raises(answers.Fault, match="needs a value"):
+        answers.claims_of(submission, ("gan_frechet_ratio",))
