@@ -94,19 +94,19 @@ def carry_out_or_hang(task: Task, carry_out: CarryOut = carry_out) -> Done:
 class Disturbed:
     """A cluster of whose workers one is killed when half of the class is done."""
 
-    everybody: cluster.Everybody
+    dispatch: cluster.Dispatch
 
     def __call__(self, tasks: Sequence[Task], carry_out: CarryOut) -> Iterator[tuple[int, Done]]:
         """Carry out tasks."""
-        for done, outcome in enumerate(self.everybody(tasks, carry_out)):
+        for done, outcome in enumerate(self.dispatch(tasks, carry_out)):
             if done == len(tasks) // 2:
                 self.kill_one()
             yield outcome
 
     def kill_one(self) -> None:
         """Kill a worker that grades, not the one that hangs."""
-        pids = self.everybody.client.run(os.getpid)
-        busy = [a for a, s in self.everybody.running.items() if s.task.name != HANGING]
+        pids = self.dispatch.client.run(os.getpid)
+        busy = [a for a, s in self.dispatch.running.items() if s.task.name != HANGING]
         if busy:
             os.kill(pids[busy[0]], signal.SIGKILL)
 
@@ -119,12 +119,14 @@ def measure(good: Path, folder: Path, copies: int, workers: int, limit_seconds: 
         classroom.grade_class, items=items, rubric=text, carry_out=carry_out_or_hang
     )
     with cluster.local(workers) as client:
-        everybody = functools.partial(cluster.Everybody, client, limit_seconds)
+        dispatch = functools.partial(cluster.Dispatch, client, limit_seconds)
         places = roster.places(class_, folder / "out")
         copy = next(place for place in places if place.name.startswith(COPY))
-        (alone,) = grade([copy], folder / "out", everybody=everybody())
+        (alone,) = grade([copy], folder / "out", carry_out_all=dispatch())
+        if alone.score is None:
+            raise SystemExit(f"{good} cannot be graded: {alone.says}")
         started = time.monotonic()
-        rows = grade(places, folder / "out", everybody=Disturbed(everybody()), again=True)
+        rows = grade(places, folder / "out", carry_out_all=Disturbed(dispatch()), again=True)
         wall_seconds = time.monotonic() - started
     return Timing(rows, wall_seconds, alone.seconds, limit_seconds, workers)
 

@@ -147,19 +147,19 @@ def test_class_measures_with_a_bomb_a_hang_and_a_lost_worker(tmp_path, monkeypat
             for n, task in enumerate(tasks):
                 yield n, Done("hangs", seconds=4.0) if task.name == "hanging" else carry_out(task)
 
-    def one_by_one(places, out, items, rubric, *, carry_out, everybody, again=False):
+    def one_by_one(places, out, items, rubric, *, carry_out, carry_out_all, again=False):
         tasks = [class_targets.task(place.folder) for place in places]
         score = class_targets.scored()
         return [
             roster.Row(places[n], None if done.says else score, done.seconds, done.says)
-            for n, done in everybody(tasks, carry_out)
+            for n, done in carry_out_all(tasks, carry_out)
         ]
 
     client = SimpleNamespace(run=lambda function: {"a": 11, "b": 22})
     monkeypatch.setattr(class_, "BOMB_ENTRIES", 1000)
     monkeypatch.setattr(class_, "carry_out_or_hang", lambda task: Done(seconds=2.0))
     monkeypatch.setattr(class_.cluster, "local", lambda n: contextlib.nullcontext(client))
-    monkeypatch.setattr(class_.cluster, "Everybody", Cluster)
+    monkeypatch.setattr(class_.cluster, "Dispatch", Cluster)
     monkeypatch.setattr(class_.classroom, "grade_class", one_by_one)
     monkeypatch.setattr(class_.os, "kill", lambda *asked: killed.append(asked))
     words = ["class.py", str(tmp_path / "good"), "--copies", "3", "--workers", "2", "--limit", "4"]

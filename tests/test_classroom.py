@@ -160,7 +160,7 @@ def test_the_table_is_written_after_each_in_the_order_of_the_command(handed_in, 
             yield n, carry_out(tasks[n])
             seen.append([row["submission"] for row in table(tmp_path)])
 
-    rows, _ = grade(handed_in(alice="", bob="", carol=""), everybody=backwards)
+    rows, _ = grade(handed_in(alice="", bob="", carol=""), carry_out_all=backwards)
     assert seen == [["carol"], ["bob", "carol"], ["alice", "bob", "carol"]]
     assert [row.place.name for row in rows] == ["alice", "bob", "carol"]
 
@@ -255,7 +255,7 @@ def test_the_options_say_who_works(monkeypatch):
     monkeypatch.setattr(command.cluster, "local", holding)
     monkeypatch.setattr(command.cluster, "existing", holding)
     for more in ({"workers": 3}, {"scheduler": "tcp://x:1"}, {}):
-        with command.everybody(command.GradeOptions(("a",), **more), 7.0) as found:
+        with command.hold_workers(command.GradeOptions(("a",), **more), 7.0) as found:
             pass
     assert asked == [3, "tcp://x:1"]
     assert found is classroom.one_by_one
@@ -271,6 +271,6 @@ def test_what_comes_back_without_a_score_is_a_row_with_the_reason(handed_in, gra
     def damaged(tasks, carry_out):
         yield 0, Done(digest="of something else", results=results)
 
-    (row,), _ = grade(handed_in(alice=""), everybody=damaged)
+    (row,), _ = grade(handed_in(alice=""), carry_out_all=damaged)
     assert row.score is None
     assert row.says.startswith("the results came back damaged: ")

@@ -11,7 +11,7 @@ import class_targets
 import pytest
 
 from latentwalk.grading import cluster
-from latentwalk.grading.cluster import ClusterError, Everybody
+from latentwalk.grading.cluster import ClusterError, Dispatch
 from latentwalk.grading.task import Done
 
 
@@ -84,7 +84,7 @@ def tasks(*names):
 
 
 def outcomes(client, *names, limit_seconds=600.0):
-    found = dict(Everybody(client, limit_seconds)(tasks(*names), class_targets.harm))
+    found = dict(Dispatch(client, limit_seconds)(tasks(*names), class_targets.harm))
     assert sorted(found) == list(range(len(names)))
     return [found[n].says or found[n].digest for n in range(len(names))]
 
@@ -153,7 +153,7 @@ def test_a_worker_that_cannot_be_restarted_gets_nothing_more():
 
 def test_a_worker_that_joins_gets_its_share():
     client = Played("a")
-    for n, _ in enumerate(Everybody(client, 600.0)(tasks(*"123456"), class_targets.harm)):
+    for n, _ in enumerate(Dispatch(client, 600.0)(tasks(*"123456"), class_targets.harm)):
         if n == 0:
             client.workers.append("b")
     assert "b" in {worker for _, worker in client.given}
@@ -167,7 +167,7 @@ def test_without_workers_one_line_says_so(monkeypatch):
 
 def test_a_scheduler_that_is_gone_ends_it_and_takes_everything_back():
     client = Played("a")
-    grading = Everybody(client, 600.0)(tasks("hang", "fine"), class_targets.harm)
+    grading = Dispatch(client, 600.0)(tasks("hang", "fine"), class_targets.harm)
 
     def gone():
         raise OSError("closed")
@@ -194,7 +194,7 @@ def client():
 
 def really(client, folder, *names, limit_seconds=class_targets.LONG):
     given = [class_targets.task(folder / name) for name in names]
-    return dict(Everybody(client, limit_seconds)(given, class_targets.harm))
+    return dict(Dispatch(client, limit_seconds)(given, class_targets.harm))
 
 
 def test_a_worker_killed_half_way_costs_nothing_else(client, tmp_path):

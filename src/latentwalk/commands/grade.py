@@ -12,7 +12,7 @@ from latentwalk import paths, rubric
 from latentwalk.commands.parsing import Outcome, parse
 from latentwalk.grading import classroom, cluster, formats, roster
 from latentwalk.grading.checks.known import CHECKS
-from latentwalk.grading.classroom import Everybody
+from latentwalk.grading.classroom import CarryOutAll
 from latentwalk.grading.grade import LIMITS
 from latentwalk.grading.roster import Row
 from latentwalk.grading.task import CarryOut
@@ -56,7 +56,7 @@ class GradeOptions:
     """Folder for the results; build/grades if left out."""
     rubric: Path | None = None
     """Another rubric than the project's."""
-    again: tyro.conf.FlagCreatePairsOff[bool] = False
+    again: bool = False
     """Grade also what has not changed since it was graded."""
     workers: int = 1
     """Processes that grade on this machine; more than 1 needs Dask."""
@@ -86,10 +86,10 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     text = (options.rubric or paths.rubric_file()).read_text("utf-8")
     out = options.out or paths.build_dir() / "grades"
     class_ = roster.places(options.folders, out)
-    with everybody(options, limit_seconds(items)) as all_of_them:
+    with hold_workers(options, limit_seconds(items)) as carry_out_all:
         rows = classroom.grade_class(
             class_, out, items, text,
-            carry_out=grader(), everybody=all_of_them, again=options.again, say=say,
+            carry_out=grader(), carry_out_all=carry_out_all, again=options.again, say=say,
         )  # fmt: skip
     missing = any(row.score is None for row in rows)
     return Outcome(_text(rows, items, out), exit_code=1 if missing else 0)
@@ -107,14 +107,14 @@ def limit_seconds(items: Sequence[Item]) -> float:
 
 
 @contextlib.contextmanager
-def everybody(options: GradeOptions, seconds: float) -> Iterator[Everybody]:
+def hold_workers(options: GradeOptions, seconds: float) -> Iterator[CarryOutAll]:
     """Hold the workers that the options ask for."""
     if options.scheduler:
         with cluster.existing(options.scheduler) as client:
-            yield cluster.Everybody(client, seconds)
+            yield cluster.Dispatch(client, seconds)
     elif options.workers > 1:
         with cluster.local(options.workers) as client:
-            yield cluster.Everybody(client, seconds)
+            yield cluster.Dispatch(client, seconds)
     else:
         yield classroom.one_by_one
 

@@ -13,7 +13,7 @@ from latentwalk.grading.roster import Place, Row
 from latentwalk.grading.task import CarryOut, Done, Task
 from latentwalk.rubric import Item
 
-Everybody = Callable[[Sequence[Task], CarryOut], Iterator[tuple[int, Done]]]
+CarryOutAll = Callable[[Sequence[Task], CarryOut], Iterator[tuple[int, Done]]]
 """Carries out each task and gives its place in the list, in any order."""
 
 
@@ -30,7 +30,7 @@ def grade_class(
     rubric: str,
     *,
     carry_out: CarryOut,
-    everybody: Everybody = one_by_one,
+    carry_out_all: CarryOutAll = one_by_one,
     again: bool = False,
     say: paths.Say = lambda line: None,
 ) -> list[Row]:
@@ -42,7 +42,7 @@ def grade_class(
         items: the rubric.
         rubric: its text.
         carry_out: grades one.
-        everybody: carries it out for all.
+        carry_out_all: carries it out for all.
         again: grade also those whose results still hold.
         say: gets a line for each, unless there is a progress bar.
 
@@ -53,7 +53,7 @@ def grade_class(
         WriteError: the results cannot be written.
     """
     known = {} if again else {place: finished.read(place.out) for place in class_}
-    here = everybody is one_by_one
+    here = carry_out_all is one_by_one
     tasks = [_task(place, items, rubric, known.get(place), here) for place in class_]
     rows: dict[int, Row] = {}
     with tqdm(total=len(tasks), unit="submission", disable=None, leave=False) as bar:
@@ -63,7 +63,7 @@ def grade_class(
                 if len(class_) > 1
                 else f"grading {class_[0].name}"
             )
-        for n, done in everybody(tasks, carry_out):
+        for n, done in carry_out_all(tasks, carry_out):
             place = class_[n]
             rows[n] = _row(place, done, known.get(place))
             if len(class_) > 1:

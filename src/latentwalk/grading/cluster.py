@@ -108,7 +108,7 @@ class _Submission:
 
 
 @dataclass
-class Everybody:
+class Dispatch:
     """Carries out tasks on a cluster; made for one call."""
 
     client: Any
