@@ -1,19 +1,29 @@
 """The programs of bench/ run, on models small enough to train in a moment."""
 
+import contextlib
 import dataclasses
+import importlib
 import os
+import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import class_targets
+import numpy as np
 import pytest
 import tiny
 
 from latentwalk import checkpoints, data, paths, recipes
+from latentwalk.grading import roster
+from latentwalk.grading.task import Done
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import commands
 import reproduce
 import steps
+
+class_ = importlib.import_module("class")  # the program bench/class.py, a reserved word
 
 
 @pytest.fixture
@@ -115,3 +125,63 @@ def test_reproduce_compares_and_starts_anew_only_when_it_was_complete(small, mon
     metrics = checkpoints.load_weights(paths.built_weights_dir() / "gan.safetensors")[1].metrics
     assert metrics["frechet_ratio"] == 3.5
     assert reproduce.main() == 0
+
+
+def test_class_measures_with_a_bomb_a_hang_and_a_lost_worker(tmp_path, monkeypatch, capsys):
+    (tmp_path / "good/results").mkdir(parents=True)
+    (tmp_path / "good/report.pdf").write_bytes(b"report")
+    killed, seen = [], []
+
+    class Cluster:
+        """Grades one by one; the worker at a hangs, the one at b is on its last submission."""
+
+        def __init__(self, client, limit_seconds):
+            self.client = client
+            self.running = {
+                address: SimpleNamespace(task=SimpleNamespace(name=name))
+                for address, name in (("a", "hanging"), ("b", "copy-000"))
+            }
+
+        def __call__(self, tasks, carry_out):
+            seen.append([task.name for task in tasks])
+            for n, task in enumerate(tasks):
+                yield n, Done("hangs", seconds=4.0) if task.name == "hanging" else carry_out(task)
+
+    def one_by_one(places, out, items, rubric, *, carry_out, carry_out_all, again=False):
+        tasks = [class_targets.task(place.folder) for place in places]
+        score = class_targets.scored()
+        return [
+            roster.Row(places[n], None if done.says else score, done.seconds, done.says)
+            for n, done in carry_out_all(tasks, carry_out)
+        ]
+
+    client = SimpleNamespace(run=lambda function: {"a": 11, "b": 22})
+    monkeypatch.setattr(class_, "BOMB_ENTRIES", 1000)
+    monkeypatch.setattr(class_, "carry_out_or_hang", lambda task: Done(seconds=2.0))
+    monkeypatch.setattr(class_.cluster, "local", lambda n: contextlib.nullcontext(client))
+    monkeypatch.setattr(class_.cluster, "Dispatch", Cluster)
+    monkeypatch.setattr(class_.classroom, "grade_class", one_by_one)
+    monkeypatch.setattr(class_.os, "kill", lambda *asked: killed.append(asked))
+    words = ["class.py", str(tmp_path / "good"), "--copies", "3", "--workers", "2", "--limit", "4"]
+    monkeypatch.setattr(sys, "argv", words)
+    class_.main()
+    assert seen == [["copy-000"], ["hanging", "copy-000", "bomb", "copy-001", "copy-002"]]
+    assert killed == [(22, signal.SIGKILL)]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "5 submissions, 2 workers, not graded: hanging"
+    assert lines[3] == "alone 2.0 s, busy 12.0 s"
+    assert lines[4].startswith("ideal 6.0 s, ratio 0.0")
+
+
+def test_class_bomb_unpacks_to_more_than_it_is(tmp_path):
+    class_.plant_bomb(tmp_path / "4d.npz", 1 << 20)
+    assert (tmp_path / "4d.npz").stat().st_size < 1 << 14
+    with np.load(tmp_path / "4d.npz") as stored:
+        assert stored["images"].nbytes == 4 << 20
+
+
+def test_class_plays_the_hanging_one_only():
+    def outcome(task):
+        return task.name
+
+    assert class_.carry_out_or_hang(class_targets.task(Path("copy-000")), outcome) == "copy-000"

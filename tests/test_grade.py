@@ -6,7 +6,7 @@ from latentwalk import rubric
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.formats import from_json
 from latentwalk.grading.grade import grade
-from latentwalk.grading.intake import IntakeError
+from latentwalk.grading.intake import IntakeError, take_in
 from latentwalk.grading.isolation import Ended, Limits
 from latentwalk.rubric import Item, ItemCheck
 
@@ -96,6 +96,22 @@ def test_a_check_sees_a_copy_and_the_reason_why_a_file_was_refused(submission, t
     assert str(submission) not in seen
     assert "(refused: " in score.outcomes[0].says
     assert "link" in score.outcomes[0].says
+
+
+def test_what_was_taken_in_already_is_graded_as_it_was_then(submission, tmp_path):
+    (submission / "results/2c.npz").symlink_to("/etc/passwd")
+    intake = take_in(submission, tmp_path / "scratch")
+    (submission / "results/2e.npz").write_bytes(b"changed too late")
+    seen = []
+
+    def run(target, arguments, limits, *, environment):
+        seen.append(arguments["folder"])
+        return returned(False, "results/2c.npz is missing")
+
+    score = grade(submission, tmp_path / "out", ITEMS, run=run, intake=intake)
+    assert set(seen) == {str(intake.folder)}
+    assert "(refused: " in score.outcomes[0].says
+    assert (intake.folder / "results/2e.npz").read_bytes() == b"no archive"
 
 
 def test_no_folder_is_refused_with_one_line(tmp_path):

@@ -1,8 +1,7 @@
 """`latentwalk grade FOLDER...`: grade submissions by the rubric."""
 
-import json
-import time
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,29 +10,45 @@ import tyro
 
 from latentwalk import paths, rubric
 from latentwalk.commands.parsing import Outcome, parse
-from latentwalk.grading import formats
+from latentwalk.grading import classroom, cluster, formats, roster
 from latentwalk.grading.checks.known import CHECKS
-from latentwalk.grading.grade import grade
+from latentwalk.grading.classroom import CarryOutAll
+from latentwalk.grading.grade import LIMITS
+from latentwalk.grading.roster import Row
+from latentwalk.grading.task import CarryOut
+from latentwalk.grading.work import carry_out
+from latentwalk.rubric import Item
 
 PROGRAM = "latentwalk grade"
+MOST_WORKERS = 256
 _HELP = """Grade submissions: everything is made again from their weights and inputs, and compared.
 
 Each check runs in a process of its own. Proofs and discussions are for a person to read; the
-score says how many points await one. docs/submission.md says what a submission holds, rubric.yml
-what is checked. Beside each other in --out, one folder a submission:
-    score.json    every outcome with its evidence, written after each check
+score says how many points await one. docs/grading.md explains a class and a cluster,
+docs/submission.md what a submission holds, rubric.yml what is checked. In --out, a folder a
+submission:
+    page.html     for the reader: every check with its evidence, pictures, fields for the marks
+    score.json    every outcome with its evidence
     results.json  for Gradescope
     junit.xml     for anything that reads JUnit
     score.txt     the table
+and beside them for several submissions, written after each:
+    class.csv     a line a submission
+    class.txt     the same as a table
+
+The same command again goes on where it was interrupted, and grades what has changed.
 
 Example:
     latentwalk grade submission
+    latentwalk grade handed-in/* --out grades --workers 4
 """
+_OVERHEAD_SECONDS = 40.0  # of a check beside its own limit: to start, to clear up
+_FEWEST_SECONDS = 600.0  # before a submission is taken to hang
 
 
 @dataclass(frozen=True)
 class GradeOptions:
-    """Which submissions, and where the results go."""
+    """Which submissions, where the results go, and who works."""
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """The submissions."""
@@ -41,14 +56,20 @@ class GradeOptions:
     """Folder for the results; build/grades if left out."""
     rubric: Path | None = None
     """Another rubric than the project's."""
+    again: bool = False
+    """Grade also what has not changed since it was graded."""
+    workers: int = 1
+    """Processes that grade on this machine; more than 1 needs Dask."""
+    scheduler: str = ""
+    """Address of a Dask scheduler whose workers grade, such as tcp://10.0.0.5:8786."""
 
     def __post_init__(self) -> None:
         if not self.folders:
             raise ValueError("there is no submission to grade; name its folder")
-        names = [_name(folder) for folder in self.folders]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two submissions are called {twice[0]}; grade them one by one")
+        if not 1 <= self.workers <= MOST_WORKERS:
+            raise ValueError(f"--workers is {self.workers}, expected 1 ... {MOST_WORKERS}")
+        if self.scheduler and self.workers > 1:
+            raise ValueError("--workers is for this machine; the scheduler has its own workers")
 
 
 def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
@@ -57,31 +78,54 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     Raises:
         UsageError: an unknown option.
         RubricError: a rubric that does not add up, or names a check that there is not.
-        IntakeError: a submission is no folder.
+        ClusterError: no Dask, no scheduler or no workers.
         WriteError: the results cannot be written.
     """
     options = parse(GradeOptions, arguments, PROGRAM, _HELP)
     items = rubric.load(options.rubric, known=CHECKS)
+    text = (options.rubric or paths.rubric_file()).read_text("utf-8")
     out = options.out or paths.build_dir() / "grades"
-    tables = []
-    for folder in options.folders:
-        say(f"grading {folder}")
-        started = time.monotonic()
-        own = out / _name(folder)
-        score = grade(folder, own, items)
-        seconds = time.monotonic() - started
-        results = json.dumps(formats.gradescope(score, seconds), indent=1) + "\n"
-        table = formats.text_table(score)
-        for name, text in (
-            ("results.json", results),
-            ("junit.xml", formats.junit(score)),
-            ("score.txt", table + "\n"),
-        ):
-            with paths.atomic_path(own / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-        tables.append(f"{folder} ({seconds:.0f} s), results in {own}\n{table}")
-    return Outcome("\n\n".join(tables))
+    class_ = roster.places(options.folders, out)
+    with hold_workers(options, limit_seconds(items)) as carry_out_all:
+        rows = classroom.grade_class(
+            class_, out, items, text,
+            carry_out=grader(), carry_out_all=carry_out_all, again=options.again, say=say,
+        )  # fmt: skip
+    missing = any(row.score is None for row in rows)
+    return Outcome(_text(rows, items, out), exit_code=1 if missing else 0)
 
 
-def _name(folder: Path) -> str:
-    return folder.resolve().name or "submission"
+def grader() -> CarryOut:
+    """Give what grades a submission; its own function, so that a test can put another one."""
+    return carry_out
+
+
+def limit_seconds(items: Sequence[Item]) -> float:
+    """Seconds after which a submission hangs: more than all its checks may take together."""
+    checks = sum(len(item.checks) for item in items)
+    return _FEWEST_SECONDS + checks * (LIMITS.wall_seconds + _OVERHEAD_SECONDS)
+
+
+@contextlib.contextmanager
+def hold_workers(options: GradeOptions, seconds: float) -> Iterator[CarryOutAll]:
+    """Hold the workers that the options ask for."""
+    if options.scheduler:
+        with cluster.existing(options.scheduler) as client:
+            yield cluster.Dispatch(client, seconds)
+    elif options.workers > 1:
+        with cluster.local(options.workers) as client:
+            yield cluster.Dispatch(client, seconds)
+    else:
+        yield classroom.one_by_one
+
+
+def _text(rows: Sequence[Row], items: Sequence[Item], out: Path) -> str:
+    """The table of one submission, or of the class."""
+    if len(rows) > 1:
+        return f"{roster.as_text(rows, items)}results in {out}, the table in {out / roster.CSV}"
+    (row,) = rows
+    if row.score is None:
+        return f"{row.place.name}: not graded: {row.says}"
+    before = ", graded before" if row.kept else ""
+    where = f"{row.place.name} ({row.seconds:.0f} s{before}), results in {row.place.out}"
+    return f"{where}\n{formats.text_table(row.score)}"

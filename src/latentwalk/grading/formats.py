@@ -97,7 +97,7 @@ def gradescope(score: Score, seconds: float) -> dict[str, JSON]:
     Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/.
     """
     broken = sum(outcome.state == BROKEN for outcome in score.outcomes)
-    output = f"{_points(score.awaiting)} points await a reader."
+    output = f"{points(score.awaiting)} points await a reader."
     if broken:
         output += f" {_count(broken, 'check')} could not be carried out; please look at the cause."
     return {
@@ -114,8 +114,8 @@ def gradescope(score: Score, seconds: float) -> dict[str, JSON]:
 def _gradescope_test(outcome: CheckOutcome) -> dict[str, JSON]:
     says = _for_xml(outcome.says)  # what XML forbids is of no use there either
     test: dict[str, JSON] = {
-        "name": _line(f"{outcome.title} ({outcome.check})"),
-        "number": _line(outcome.item),
+        "name": line(f"{outcome.title} ({outcome.check})"),
+        "number": line(outcome.item),
         "score": outcome.reached,
         "max_score": outcome.points,
         "status": "passed" if outcome.state == PASSED else "failed",
@@ -128,7 +128,7 @@ def _gradescope_test(outcome: CheckOutcome) -> dict[str, JSON]:
     if outcome.state == TO_BE_READ:
         for judged in ("score", "max_score", "status"):
             del test[judged]
-        test["output"] = f"{_points(outcome.points)} points await a reader. {says}"
+        test["output"] = f"{points(outcome.points)} points await a reader. {says}"
     return test
 
 
@@ -154,8 +154,8 @@ def junit(score: Score) -> str:
         kind = {FAILED: "failure", BROKEN: "error", TO_BE_READ: "skipped"}.get(outcome.state)
         if kind:
             ET.SubElement(case, kind, message=says)
-        points = f"{_points(outcome.reached)} of {_points(outcome.points)} points\n"
-        ET.SubElement(case, "system-out").text = points + says
+        earned = f"{points(outcome.reached)} of {points(outcome.points)} points\n"
+        ET.SubElement(case, "system-out").text = earned + says
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
@@ -166,18 +166,18 @@ def junit(score: Score) -> str:
 def text_table(score: Score) -> str:
     """One row a check, at most 100 columns wide; the sums are in the last line."""
     heads = ("item", "state", "points", "check")
-    rows = [(_line(o.item), o.state, _of(o), _line(f"{o.title}: {o.says}")) for o in score.outcomes]
+    rows = [(line(o.item), o.state, _of(o), line(f"{o.title}: {o.says}")) for o in score.outcomes]
     first, second, third = (max(len(row[n]) for row in [heads, *rows]) for n in range(3))
     indent = " " * (first + second + third + 6)
     lines = []
-    for item, state, points, says in [heads, *rows]:
-        start = f"{item:<{first}}  {state:<{second}}  {points:>{third}}  "
+    for item, state, of, says in [heads, *rows]:
+        start = f"{item:<{first}}  {state:<{second}}  {of:>{third}}  "
         room = max(20, _COLUMNS - len(indent))
         wrapped = textwrap.wrap(says, room) or [""]
         lines += [before + part for before, part in zip([start] + [indent] * len(wrapped), wrapped)]
     lines.append(
-        f"{_points(score.reached)} of {_points(score.possible)} points reached, "
-        f"{_points(score.awaiting)} await a reader"
+        f"{points(score.reached)} of {points(score.possible)} points reached, "
+        f"{points(score.awaiting)} await a reader"
     )
     return "\n".join(lines) + "\n"
 
@@ -246,14 +246,14 @@ def write_after_each(path: Path) -> Callable[[CheckOutcome], Score]:
     return record
 
 
-def _points(number: float) -> str:
-    """Without zeros at the end: 4, 2.5, 1.33."""
+def points(number: float) -> str:
+    """Points as text, without zeros at the end: 4, 2.5, 1.33."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def _of(outcome: CheckOutcome) -> str:
-    reached = "?" if outcome.state == TO_BE_READ else _points(outcome.reached)
-    return f"{reached} of {_points(outcome.points)}"
+    reached = "?" if outcome.state == TO_BE_READ else points(outcome.reached)
+    return f"{reached} of {points(outcome.points)}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -264,6 +264,6 @@ def _for_xml(text: str) -> str:
     return _NOT_IN_XML.sub("", text)
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """One line that cannot move a terminal's cursor: no control characters, no line breaks."""
     return " ".join(_NOT_IN_A_LINE.sub(" ", text).split())

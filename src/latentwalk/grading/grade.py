@@ -23,6 +23,7 @@ def grade(
     *,
     limits: Limits = LIMITS,
     run: Run = isolation.run,
+    intake: Intake | None = None,
 ) -> Score:
     """Grade a submission.
 
@@ -32,6 +33,7 @@ def grade(
         items: the rubric.
         limits: of each check.
         run: carries out a function in isolation.
+        intake: the submission's private copy, when it was taken in already.
 
     Raises:
         IntakeError: the submission is no folder.
@@ -40,7 +42,7 @@ def grade(
     note = formats.write_after_each(paths.make_folder(out) / "score.json")
     score = Score()
     with tempfile.TemporaryDirectory(prefix="latentwalk-grading-") as scratch:
-        intake = take_in(folder, Path(scratch))
+        intake = intake or take_in(folder, Path(scratch))
         for item in items:
             for check in item.checks:
                 ended = run(

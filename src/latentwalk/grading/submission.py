@@ -74,7 +74,7 @@ class Submission:
             raise Fault(f"{name} of results/{item}.npz is text, expected numbers")
         return got
 
-    def images(self, item: str, name: str, leading: Sequence[int]) -> np.ndarray:
+    def images(self, item: str, name: str, leading: Sequence[int | None]) -> np.ndarray:
         """Give images (*leading, 1, 28, 28) in [0, 1] as float32.
 
         Raises:
@@ -124,6 +124,12 @@ class Submission:
                 tensors are not the network's, or not finite.
         """
         return _network(self.folder / "weights" / f"{name}.safetensors", name)
+
+
+def forget() -> None:
+    """Drop what is kept of the files read so far, for a process that sees many submissions."""
+    _arrays.cache_clear()
+    _network.cache_clear()
 
 
 def _words(shape: Sequence[int | None]) -> str:

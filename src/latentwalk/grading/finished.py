@@ -1,0 +1,118 @@
+"""Results that are complete, and what they are the results of: so that a class can be gone on with.
+
+The record `graded.json` is written last. Results count as complete when it is there, every file
+is as it says, and at least one check was carried out; whatever else lies in the folder is what an
+interrupted grading left, and is made anew.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from latentwalk import paths, recipes
+from latentwalk.grading import files, formats
+from latentwalk.grading.files import RefusedError
+from latentwalk.grading.intake import Intake
+from latentwalk.grading.outcome import BROKEN, TO_BE_READ, Score
+
+RECORD = "graded.json"
+VERSION = 1  # of the record
+_PACKAGE = Path(__file__).parents[1]
+_LARGEST = 64 << 20  # bytes of one result
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Complete results of a submission."""
+
+    digest: str
+    """Of what was graded, by which rubric and which grader."""
+    seconds: float
+    """That grading took."""
+    score: Score
+
+
+@functools.cache
+def grader() -> str:
+    """SHA-256 over the package's version and source, and the judge's weights.
+
+    Results of another grader are not taken for this one's, neither on this disk nor from another
+    machine.
+    """
+    sources = [path for kind in ("py", "css") for path in _PACKAGE.rglob(f"*.{kind}")]
+    found = {path.relative_to(_PACKAGE).as_posix(): _sha256(path.read_bytes()) for path in sources}
+    valid = [path for path, status in recipes.status("classifier") if status.state == "valid"]
+    judge = _sha256(valid[0].read_bytes()) if valid else ""
+    return _digest(version=version("latentwalk"), sources=found, judge=judge)
+
+
+def digest(grader: str, rubric: str, intake: Intake) -> str:
+    """SHA-256 over everything that decides the results of a submission.
+
+    Args:
+        grader: from `grader()`.
+        rubric: the text of the rubric.
+        intake: the submission's private copy.
+    """
+    found = {name: _sha256((intake.folder / name).read_bytes()) for name in intake.files}
+    return _digest(
+        grader=grader, rubric=rubric, files=found, refused=intake.refused, ignored=intake.ignored
+    )
+
+
+def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> Score:
+    """Write the results of a submission, and that they are complete.
+
+    Args:
+        out: the submission's own folder for them.
+        of: from `digest`.
+        seconds: that grading took.
+        results: name to content; `score.json` is one of them.
+
+    Raises:
+        WriteError: the folder is read-only or full; the record of before is gone by then.
+        ValueError: `score.json` is no score.
+    """
+    score = formats.from_json(results["score.json"].decode("utf-8"))
+    (paths.make_folder(out) / RECORD).unlink(missing_ok=True)
+    for name, content in results.items():
+        _replace(out / name, content)
+    found = {name: _sha256(content) for name, content in results.items()}
+    record = {"version": VERSION, "digest": of, "seconds": seconds, "files": found}
+    carried_out = [o for o in score.outcomes if o.state not in (BROKEN, TO_BE_READ)]
+    if carried_out or not score.possible:  # else this machine lacks what every check needs
+        _replace(out / RECORD, json.dumps(record, indent=1).encode("ascii") + b"\n")
+    return score
+
+
+def read(out: Path) -> Finished | None:
+    """Give the results in a folder if they are complete."""
+    try:
+        record = json.loads(files.read(out / RECORD, _LARGEST))
+        if record["version"] != VERSION:
+            return None
+        found = {name: files.read(out / name, _LARGEST) for name in record["files"]}
+        if {name: _sha256(content) for name, content in found.items()} != record["files"]:
+            return None
+        score = formats.from_json(found["score.json"].decode("utf-8"))
+        return Finished(str(record["digest"]), float(record["seconds"]), score)
+    except (RefusedError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # written by something else, or half: it is made anew
+
+
+def _replace(target: Path, content: bytes) -> None:
+    with paths.atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest(**parts: Any) -> str:
+    return _sha256(json.dumps(parts, sort_keys=True).encode("ascii"))

@@ -1,0 +1,88 @@
+"""One submission of a class, from its folder to the content of its result files.
+
+Everything goes in as a task and comes back as data, so that it does not matter where it is done.
+"""
+
+import json
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from latentwalk import paths
+from latentwalk.grading import finished, formats
+from latentwalk.grading.files import shown
+from latentwalk.grading.grade import grade
+from latentwalk.grading.intake import Intake, take_in
+from latentwalk.grading.outcome import Score
+from latentwalk.grading.page import page
+from latentwalk.grading.pictures import pictures
+from latentwalk.grading.submission import Submission
+from latentwalk.grading.task import Done, Task
+
+Grade = Callable[..., Score]
+"""As `grading.grade.grade`: takes folder, out, items and `intake`."""
+
+
+class GraderError(RuntimeError):
+    """The process that should grade has another grader than the one that asks."""
+
+
+def carry_out(task: Task, grade: Grade = grade) -> Done:
+    """Grade a submission, unless its results are there and still hold.
+
+    Whatever goes wrong with the submission, or in grading it, is the reason in `says`.
+
+    Args:
+        task: the submission; its folder is read once.
+        grade: grades a submission that was taken in.
+
+    Raises:
+        GraderError: this is another grader than the task asks for.
+        WriteError: the task's `out`, or the folder for temporary files, cannot be written.
+    """
+    if finished.grader() != task.grader:
+        raise GraderError(
+            "another version of latentwalk, or of the judge's weights, than where the command "
+            "was given; install the same on both"
+        )
+    started = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="latentwalk-class-") as scratch:
+            intake = take_in(task.folder, Path(scratch))
+            digest = finished.digest(task.grader, task.rubric, intake)
+            if digest == task.known:
+                return Done(digest=digest)
+            out = task.out or Path(scratch) / "out"
+            score = grade(task.folder, out, task.items, intake=intake)
+            seconds = time.monotonic() - started
+            return Done("", digest, seconds, _results(task, score, seconds, intake))
+    except paths.WriteError:
+        raise
+    except Exception as error:  # one submission costs only itself
+        return Done(_reason(error), seconds=time.monotonic() - started)
+
+
+def _reason(error: Exception) -> str:
+    """One line; what no submission should bring about also says where it happened."""
+    text = str(error)
+    if not type(error).__module__.startswith("latentwalk."):
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = (
+            f"{type(error).__name__}: {text} (line {place.lineno} of {Path(place.filename).name})"
+        )
+    return shown(" ".join(text.split()), 500)
+
+
+def _results(task: Task, score: Score, seconds: float, intake: Intake) -> dict[str, bytes]:
+    """The content of each file."""
+    drawn = pictures(Submission(intake.folder), score)
+    texts = {
+        "score.json": formats.to_json(score),
+        "results.json": json.dumps(formats.gradescope(score, seconds), indent=1) + "\n",
+        "junit.xml": formats.junit(score),
+        "score.txt": formats.text_table(score),
+        "page.html": page(task.name, score, task.items, drawn, intake),
+    }
+    return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}

@@ -1,0 +1,161 @@
+"""Which results are complete, and that any change of what they rest on is seen."""
+
+import json
+from types import SimpleNamespace
+
+import class_targets
+import pytest
+
+from latentwalk import recipes
+from latentwalk.grading import finished, formats
+from latentwalk.grading.intake import take_in
+from latentwalk.grading.outcome import Score
+
+
+def results(score=None):
+    score = score or class_targets.scored()
+    return {"score.json": formats.to_json(score).encode(), "page.html": b"<p>"}
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = tmp_path / "out"
+    finished.write(folder, "digest", 12.5, results())
+    return folder
+
+
+def test_complete_results_are_read_again(out):
+    found = finished.read(out)
+    assert (found.digest, found.seconds) == ("digest", 12.5)
+    assert found.score == class_targets.scored()
+    assert sorted(path.name for path in out.iterdir()) == ["graded.json", "page.html", "score.json"]
+
+
+@pytest.mark.parametrize("name", ["graded.json", "page.html", "score.json"])
+def test_results_with_a_file_missing_or_changed_are_not_complete(out, name):
+    content = (out / name).read_bytes()
+    (out / name).write_bytes(content[:-2])
+    assert finished.read(out) is None
+    (out / name).unlink()
+    assert finished.read(out) is None
+    (out / name).symlink_to("/dev/zero")
+    assert finished.read(out) is None
+
+
+@pytest.mark.parametrize(
+    "record", ["", "[]", "{}", "null", '{"version": 2}', '{"version": 1, "files": 3}',
+               '{"version": 1, "files": ["score.json"]}', '{"version": 1, "files": {}}'],
+)  # fmt: skip
+def test_another_record_is_not_believed(out, record):
+    (out / "graded.json").write_text(record, "utf-8")
+    assert finished.read(out) is None
+
+
+def test_nothing_is_complete_in_a_folder_that_is_not_there(tmp_path):
+    assert finished.read(tmp_path / "nowhere") is None
+
+
+def test_an_interruption_leaves_nothing_that_looks_complete(out, monkeypatch):
+    written = []
+
+    def interrupt(target, content):
+        written.append(target.name)
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        target.write_bytes(content)
+
+    monkeypatch.setattr(finished, "_replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        finished.write(out, "digest", 1.0, results(class_targets.scored("failed")))
+    assert finished.read(out) is None
+
+
+def test_results_of_which_no_check_was_carried_out_are_not_complete(out):
+    broken = tuple(o for o in class_targets.scored("broken").outcomes if o.state != "passed")
+    finished.write(out, "digest", 1.0, results(Score(broken)))
+    assert (out / "score.json").is_file()
+    assert finished.read(out) is None
+    finished.write(out, "digest", 1.0, results(class_targets.scored("broken")))
+    assert finished.read(out) is not None, "one check was carried out"
+
+
+def test_results_for_a_reader_alone_are_complete(out):
+    to_be_read = Score(class_targets.scored().outcomes[2:])
+    finished.write(out, "digest", 1.0, results(to_be_read))
+    assert finished.read(out).score == to_be_read
+
+
+def test_a_score_that_is_none_is_not_written(out):
+    with pytest.raises(ValueError, match="score"):
+        finished.write(out, "new", 1.0, {"score.json": b'{"version": 9}'})
+    assert finished.read(out).digest == "digest"
+
+
+@pytest.fixture
+def submission(tmp_path):
+    folder = tmp_path / "submission"
+    (folder / "results").mkdir(parents=True)
+    (folder / "report.pdf").write_bytes(b"report")
+    (folder / "results/2b.npz").write_bytes(b"arrays")
+    return folder
+
+
+def digest(submission, tmp_path, grader="grader", rubric="rubric"):
+    return finished.digest(grader, rubric, take_in(submission, tmp_path / "scratch"))
+
+
+CHANGES = {
+    "content": lambda folder: (folder / "report.pdf").write_bytes(b"Report"),
+    "a file more": lambda folder: (folder / "results/2c.npz").write_bytes(b""),
+    "a file less": lambda folder: (folder / "results/2b.npz").unlink(),
+    "another name": lambda folder: (folder / "results/2b.npz").rename(folder / "results/2e.npz"),
+    "a file refused": lambda folder: (folder / "results/2c.npz").symlink_to("2b.npz"),
+    "a file not looked at": lambda folder: (folder / "notes.txt").touch(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_digest_changes_with_what_is_graded(change, submission, tmp_path):
+    before = digest(submission, tmp_path)
+    assert digest(submission, tmp_path) == before, "where the private copy lies has no part in it"
+    change(submission)
+    assert digest(submission, tmp_path) != before
+
+
+def test_the_digest_changes_with_rubric_and_grader(submission, tmp_path):
+    found = {digest(submission, tmp_path), digest(submission, tmp_path, rubric="other"),
+             digest(submission, tmp_path, grader="other")}  # fmt: skip
+    assert len(found) == 3
+
+
+def test_another_source_version_or_judge_is_another_grader(tmp_path, monkeypatch):
+    judge = tmp_path / "classifier.safetensors"
+    judge.write_bytes(b"weights")
+    status = [(judge, SimpleNamespace(state="valid"))]
+    monkeypatch.setattr(recipes, "status", lambda name: status)
+    package = tmp_path / "package"
+    (package / "grading").mkdir(parents=True)
+    for name in ("__init__.py", "grading/page.css"):
+        (package / name).write_text("1", "utf-8")
+    monkeypatch.setattr(finished, "_PACKAGE", package)
+    grader = finished.grader.__wrapped__
+    found = [grader()]
+    assert grader() == found[0]
+    (package / "grading/page.css").write_text("2", "utf-8")
+    found.append(grader())
+    (package / "grading/new.py").touch()
+    found.append(grader())
+    judge.write_bytes(b"others")
+    found.append(grader())
+    monkeypatch.setattr(finished, "version", lambda name: "9.9")
+    found.append(grader())
+    status.clear()
+    found.append(grader())
+    assert len(set(found)) == 6
+    assert all(len(bytes.fromhex(each)) == 32 for each in found)
+
+
+def test_the_record_is_readable_by_others(out):
+    record = json.loads((out / "graded.json").read_text("ascii"))
+    assert record.keys() == {"version", "digest", "seconds", "files"}
+    assert record["files"].keys() == {"score.json", "page.html"}
