@@ -129,7 +129,7 @@ def install() -> None:
         stamp().unlink()
     say("installing dependencies into .venv (PyTorch is large)")
     pip = [venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    wanted = ["-c", "constraints.txt", "-e", ".[test]"]
+    wanted = ["-c", "constraints.txt", "-e", ".[test,class]"]
     run([*pip, *wanted], "pip could not install the dependencies")
 
 
