@@ -145,6 +145,13 @@ def test_the_input_is_ten_times_larger_in_the_same_class(work):
     assert large.config.latent_size == 10 * small.config.latent_size
 
 
+@pytest.mark.item("4a")
+def test_the_text_s_claim_on_a_larger_noise_holds(work):
+    small, large = work.input_readings().rows[:2]
+    assert small.steps == large.steps
+    assert small.ratio.high < large.ratio.low
+
+
 @pytest.mark.item("4b")
 def test_labels_enter_as_one_hot_rows(work):
     grid, latent = work.digit_grid(), work.released["cgan"].network.config.latent_size

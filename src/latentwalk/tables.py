@@ -171,5 +171,6 @@ def hardware(released: dict[str, Released]) -> str:
     seen = set()
     for metadata in (model.metadata for model in released.values()):
         torch, precision = (metadata.versions[name] for name in ("torch", "precision"))
-        seen.add(f"{metadata.device}, {metadata.threads} threads, PyTorch {torch}, {precision}")
+        threads = f"{metadata.threads} thread{'s' * (metadata.threads != 1)}"
+        seen.add(f"{metadata.device}, {threads}, PyTorch {torch}, {precision}")
     return "; ".join(sorted(seen))

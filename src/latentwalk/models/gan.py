@@ -41,7 +41,7 @@ class GanConfig:
     """Channels of the discriminator at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 15_000
+    steps: int = 12_000
     """Training steps; each updates both networks once."""
     batch_size: int = 32
     """Real images a step, and as many generated ones."""

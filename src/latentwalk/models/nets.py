@@ -4,7 +4,8 @@ All convolutions work at 7 x 7 and 14 x 14; the full 28 x 28 image is folded int
 unfolded from, four channels at 14 x 14 (pixel shuffle). That makes them small enough to
 train on two CPU cores, and leaves no strided transposed convolution to draw checkerboards.
 
-Source: residual blocks, He et al. 2016; pixel shuffle, Shi et al. 2016.
+Source: residual blocks, He et al. 2016; pixel shuffle, Shi et al. 2016; SiLU, x sigmoid(x),
+Elfwing et al. 2018.
 """
 
 import math
@@ -16,8 +17,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.shapes import IMAGE_SHAPE, check_shape
-
-SLOPE = 0.2  # of the leaky rectifiers, as in DCGAN
 
 
 class ResidualBlock(nn.Module):
@@ -33,8 +32,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
-        hidden = self.conv1(F.leaky_relu(self.norm1(x), SLOPE))
-        return x + self.conv2(F.leaky_relu(self.norm2(hidden), SLOPE))
+        hidden = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(hidden)))
 
 
 class Decoder(nn.Module):
@@ -57,7 +56,7 @@ class Decoder(nn.Module):
         check_shape("decoder inputs", inputs, (None, self.input_size))
         x = self.entry(inputs).view(-1, 7, 7, self.wide).permute(0, 3, 1, 2)  # (B, 2W, 7, 7)
         x = self.enlarge(self.coarse(x))  # (B, W, 14, 14)
-        x = F.leaky_relu(self.norm(self.fine(x)), SLOPE)
+        x = F.silu(self.norm(self.fine(x)))
         return self.exit(x)  # (B, 1, 28, 28)
 
 
@@ -84,7 +83,7 @@ class Encoder(nn.Module):
         """Map images (B, 1, 28, 28) to features (B, 98 width)."""
         check_shape("images", images, (None, *IMAGE_SHAPE))
         x = self.fine(self.entry(images.contiguous(memory_format=torch.channels_last)))
-        x = F.leaky_relu(self.coarse(self.reduce(x)), SLOPE)
+        x = F.silu(self.coarse(self.reduce(x)))
         return x.flatten(1)
 
 

@@ -39,7 +39,7 @@ class VaeConfig:
     """Channels of the encoder at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 22_000
+    steps: int = 28_000
     """Training steps (one batch each)."""
     batch_size: int = 64
     """Images a step."""
