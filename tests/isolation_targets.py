@@ -5,22 +5,135 @@ Each that leaves processes behind writes their ids, one a line, into a file that
 
 import contextlib
 import ctypes
+import gc
 import json
 import mmap
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 MIB = 1 << 20
 LONG = 300  # seconds; longer than any test waits
+PREPARED = []  # the process, once for each time
+MARKS = []
+
+
+def prepares():
+    print("preparing")
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    PREPARED.append(os.getpid())
+    tempfile.gettempdir()  # which tempfile remembers
+    if place := os.environ.get("COUNTED_IN"):
+        with Path(place).open("a", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+def fails_to_prepare():
+    prepares()
+    raise ValueError("two\nlines")
+
+
+def exits_while_preparing():
+    os._exit(3)
+
+
+def hangs_while_preparing():
+    time.sleep(LONG)
+
+
+def ignores_the_alarm_while_preparing():
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    time.sleep(LONG)
+
+
+def holds_and_reserves():
+    """150 MiB that are written to, 1 GiB that is not."""
+    MARKS.extend((os.urandom(MIB) * 150, mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE)))
+
+
+def leaves_marks():
+    """Change all that a process can change of itself."""
+    import resource
+
+    MARKS.append(PREPARED.pop())
+    os.environ["MARK"] = tempfile.tempdir = "/mark"
+    Path("mark").write_text("mark", "ascii")
+    os.open("/dev/zero", os.O_RDONLY)
+    os.umask(0o777)
+    os.nice(1)
+    sys.path.append("/mark")
+    sys.setrecursionlimit(500)
+    gc.disable()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    signal.setitimer(signal.ITIMER_REAL, LONG)
+    resource.setrlimit(resource.RLIMIT_STACK, (MIB, MIB))
+    threading.Thread(target=time.sleep, args=(LONG,), daemon=True).start()
+    os.chdir("/")
+
+
+def traces():
+    """Find what another function could have left; the own folder is called so."""
+    import resource
+
+    folder = str(Path.cwd())
+    environment = {k: "own" if v == folder else v for k, v in os.environ.items()}
+    umask = os.umask(0)
+    os.umask(umask)
+    limits = {k: resource.getrlimit(getattr(resource, k)) for k in dir(resource) if "RLIMIT_" in k}
+    descriptors = []
+    for number in open_descriptors():
+        with contextlib.suppress(OSError):  # the listing's own is closed by now
+            descriptors.append(str(Path(f"/proc/self/fd/{number}").readlink()))
+    return {
+        "marks": MARKS, "prepared": PREPARED, "environment": environment, "limits": limits,
+        "files": [path.name for path in Path().iterdir()], "umask": umask, "argv": sys.argv,
+        "temporary": tempfile.gettempdir() == folder, "collects": gc.isenabled(),
+        "descriptors": sorted(name.partition(":")[0] for name in descriptors),
+        "priority": os.getpriority(os.PRIO_PROCESS, 0), "path": sys.path,
+        "recursion": sys.getrecursionlimit(), "timer": signal.getitimer(signal.ITIMER_REAL),
+        "handlers": [str(signal.getsignal(n)) for n in sorted(signal.valid_signals())],
+        "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        "threads": len(list(Path("/proc/self/task").iterdir())),
+    }  # fmt: skip
+
+
+def marked_traces():
+    leaves_marks()
+    return traces()
+
+
+def staff_is_ready():
+    """Look at what `one.prepare` has left."""
+    return ["torch" in sys.modules, sys.modules["latentwalk.grading.one"].staff.cache_info()[3]]
+
+
+def server():
+    """The watcher's parent."""
+    status = Path(f"/proc/{os.getppid()}/stat").read_text("ascii")
+    return int(status.rpartition(")")[2].split()[1])
+
+
+def attacks_the_server(number, then="returns"):
+    os.kill(server(), number)
+    if then == "kills the watcher":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(LONG)
+    return "attacked"
 
 
 def echo(**arguments):
     return arguments
+
+
+def echo_late(seconds):
+    time.sleep(seconds)
+    return seconds
 
 
 def surroundings():

@@ -1,13 +1,15 @@
 """Grading a submission: outcomes in the rubric's order, whatever happens to a check."""
 
+import psutil
 import pytest
+from isolated import FOLDERS, LINUX
 
-from latentwalk import rubric
+from latentwalk import paths, rubric
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.formats import from_json
-from latentwalk.grading.grade import grade
+from latentwalk.grading.grade import LIMITS, grade, open_server
 from latentwalk.grading.intake import IntakeError, take_in
-from latentwalk.grading.isolation import Ended, Limits
+from latentwalk.grading.isolation import Ended, Limits, Server
 from latentwalk.rubric import Item, ItemCheck
 
 ITEMS = (
@@ -36,7 +38,7 @@ def graded(submission, tmp_path, endings):
     """Grade with the checks' endings given; also what was asked of each check's process."""
     asked, waiting = [], list(endings)
 
-    def run(target, arguments, limits, *, environment):
+    def run(target, arguments, limits):
         asked.append((target, arguments["check"]))
         return waiting.pop(0)
 
@@ -72,7 +74,7 @@ def test_a_check_that_could_not_be_carried_out_is_broken_and_costs_only_itself(
 
 
 def test_results_are_there_after_every_check(submission, tmp_path):
-    def run(target, arguments, limits, *, environment):
+    def run(target, arguments, limits):
         if arguments["check"] == "path_is_straight":
             raise KeyboardInterrupt
         return returned(True)
@@ -88,7 +90,7 @@ def test_a_check_sees_a_copy_and_the_reason_why_a_file_was_refused(submission, t
     (submission / "results/2e.npz").symlink_to("/etc/passwd")
     seen = []
 
-    def run(target, arguments, limits, *, environment):
+    def run(target, arguments, limits):
         seen.append(arguments["folder"])
         return returned(False, "results/2e.npz is missing")
 
@@ -125,6 +127,53 @@ def test_real_checks_run_in_their_own_processes(submission, tmp_path):
     assert [o.state for o in score.outcomes] == ["failed", "failed", "to be read"]
     assert score.outcomes[0].says.startswith("results/2e.npz cannot be used: ")
     assert score.outcomes[1].says == "results/2c.npz is missing"
+
+
+def test_one_server_grades_several(submission, tmp_path):
+    with open_server() as server:
+        runs = []
+
+        def run(*given):
+            runs.append(server.run(*given))
+            return runs[-1]
+
+        for out in ("first", "second"):
+            grade(submission, tmp_path / out, ITEMS, run=run)
+            (process,) = psutil.Process().children()
+            runs.append(process.pid)
+    first, second = runs[:3], runs[3:]
+    assert first[2] == second[2]
+    assert [e.value["passed"] for e in (*first[:2], *second[:2])] == 4 * [False]
+
+
+def test_a_judge_that_cannot_be_had_is_told_by_each_check(submission, tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path))
+    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path))
+    score = grade(submission, tmp_path / "out", ITEMS)
+    assert [o.state for o in score.outcomes] == ["broken", "broken", "to be read"]
+    assert {o.says for o in score.outcomes[:2]} == {
+        "could not be carried out (crashed): could not be prepared: WeightsError: the judge has "
+        "no valid weights; run `latentwalk train classifier` first"
+    }
+
+
+class Probing(Server):
+    _modules = r"isolation_targets|latentwalk\.grading\.one"
+    _folders = FOLDERS
+
+
+@pytest.mark.skipif(not LINUX, reason="servers prepare on Linux only")
+def test_checks_find_judge_and_libraries_ready_and_nothing_open():
+    prepare = ["latentwalk.grading.one:prepare"]
+    with Probing(prepare, paths.as_environment()) as server:
+        ready = server.run("isolation_targets:staff_is_ready", {}, LIMITS)
+        traces = server.run("isolation_targets:traces", {}, LIMITS)
+        (process,) = psutil.Process().children()
+        assert process.num_threads() == 1, "a fork copies one thread only"
+        assert process.num_fds() == 4  # input, output, errors, control
+    assert ready.value == [True, 1]
+    assert traces.value["descriptors"] == ["/dev/null", "pipe", "pipe", "pipe"]
+    assert traces.peak_bytes < 0.75 * LIMITS.memory_bytes
 
 
 def test_the_rubric_names_checks_that_there_are():

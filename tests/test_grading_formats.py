@@ -346,14 +346,14 @@ def test_a_killed_grader_leaves_what_it_has_found(tmp_path):
         "os.kill(os.getpid(), 9)"
     )
     path = tmp_path / "score.json"
-    (folder,) = isolation._package_folders()
+    (folder,) = isolation.Server._folders
     ended = subprocess.run([sys.executable, "-c", program, folder, path], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert formats.from_json(path.read_text("utf-8")).reached == 1
 
 
 def test_these_layers_are_quick_to_import():
-    (folder,) = isolation._package_folders()
+    (folder,) = isolation.Server._folders
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from latentwalk.grading import formats, isolation\n"

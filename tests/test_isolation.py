@@ -5,58 +5,15 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 
-import isolation_targets
 import psutil
 import pytest
+from isolated import FOLDERS, LINUX, MIB, WIDE, call, gone, look_for_leftovers  # noqa: F401
 
-from latentwalk.grading import child, isolation
-from latentwalk.grading.isolation import Ended, Limits
-
-LINUX = sys.platform == "linux"
-MIB = 1 << 20
-# wide where a test does not wait for the limit: the machine may be busy
-WIDE = Limits(wall_seconds=60, memory_bytes=1 << 30)
-TESTS = [str(Path(isolation_targets.__file__).parent)]
-
-
-def call(function, limits=WIDE, environment=None, **arguments):
-    target = f"isolation_targets:{function}"
-    return isolation._run(target, arguments, limits, environment or {}, "isolation_targets", TESTS)
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays_behind(tmp_path, monkeypatch):
-    """No process, no temporary folder, no open descriptor, whatever the test does."""
-    own = tmp_path / "temporary"
-    own.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(own))
-    here = psutil.Process()
-    before, others = here.num_fds(), here.children(recursive=True)  # of other tests, such as Dask's
-    yield own
-    assert [p for p in here.children(recursive=True) if p.is_running() and p not in others] == []
-    assert here.num_fds() == before
-    left = tmp_path / "pids"
-    for pid in left.read_text("ascii").split() if left.exists() else []:
-        assert gone(int(pid)), f"process {pid} is left"
-    assert list(own.iterdir()) == []
-
-
-def gone(pid):
-    """Also true of a process that has ended and waits to be noticed by the system's first one."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
+from latentwalk.grading import exchange, host, isolation
+from latentwalk.grading.isolation import Limits
 
 
 def test_a_value_comes_back():
@@ -329,7 +286,7 @@ def test_a_thread_left_behind_is_not_waited_for():
     [(signal.SIGKILL, "", "crashed"), (signal.SIGSTOP, "forks", "timed out")],
 )
 def test_a_check_that_attacks_its_watcher(tmp_path, monkeypatch, number, before, state):
-    monkeypatch.setattr(isolation, "_GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(exchange, "_GRACE_SECONDS", 2.0)
     limits = Limits(wall_seconds=60 if state == "crashed" else 3)
     pids = str(tmp_path / "pids")
     ended = call("ends_its_watcher", limits, pids=pids, number=number, before=before)
@@ -349,8 +306,7 @@ def test_the_surroundings_are_the_same_everywhere(tmp_path, monkeypatch):
     ended = call("surroundings", environment={"LATENTWALK_DATA": "given"})
     found = ended.value
     assert (ended.state, ended.output) == ("returned", "")
-    assert set(found["environment"]) <= {*isolation._INHERITED, "HOME", "TMPDIR", "LATENTWALK_DATA",
-                                         "LC_CTYPE"}  # fmt: skip
+    assert set(found["environment"]) <= {*host.INHERITED, "HOME", "TMPDIR", "LATENTWALK_DATA"}
     assert found["environment"]["OMP_NUM_THREADS"] == "3"
     assert found["environment"]["LATENTWALK_DATA"] == "given"
     assert found["environment"]["HOME"] == found["environment"]["TMPDIR"] == found["folder"]
@@ -387,10 +343,8 @@ def test_a_folder_too_deep_to_be_removed_does_no_harm(nothing_stays_behind):
 
 
 def test_without_resource_there_are_no_limits_and_it_says_so(monkeypatch):
-    start = "import runpy, sys; sys.modules['resource'] = None; sys.argv = sys.argv[1:]; "
-    start += "runpy.run_path(sys.argv[0], run_name='__main__')"
-    command = [sys.executable, "-I", "-c", start, child.__file__]
-    monkeypatch.setattr(isolation, "_COMMAND", command)
+    start = f"import sys; sys.modules['resource'] = None; {host._START}"
+    monkeypatch.setattr(host, "_COMMAND", [sys.executable, "-I", "-c", start])
     ended = call("writes_file", Limits(file_bytes=MIB), size=3 * MIB)
     assert (ended.state, ended.value, ended.peak_bytes) == ("returned", 3 * MIB, 0)
     expected = "processor time and files are not limited: Python's module resource is missing\n"
@@ -400,26 +354,28 @@ def test_without_resource_there_are_no_limits_and_it_says_so(monkeypatch):
 
 
 def test_a_python_that_does_not_start_costs_one_check(monkeypatch, tmp_path):
-    monkeypatch.setattr(isolation, "_COMMAND", [str(tmp_path / "absent")])
+    monkeypatch.setattr(host, "_COMMAND", [str(tmp_path / "absent")])
     ended = call("echo")
     assert (ended.state, ended.value) == ("crashed", None)
     assert ended.says.startswith("could not be started: [Errno 2] No such file")
-    monkeypatch.setattr(isolation, "_COMMAND", [sys.executable, "-c", "raise SystemExit('no')"])
+    monkeypatch.setattr(host, "_COMMAND", [sys.executable, "-c", "raise SystemExit('no')"])
     ended = call("echo", text="x" * MIB)  # more than a pipe holds
     assert (ended.state, ended.output) == ("crashed", "no\n")
+    assert ended.says == "could not be started: ended with exit status 1"
 
 
 def test_an_interrupted_grader_leaves_nothing(tmp_path, monkeypatch):
     pids = tmp_path / "pids"
-    collect = isolation._collect
+    collect = exchange._collect
 
-    def interrupted(process, kept, deadline):
-        collect(process, kept, time.monotonic() + 0.1)
+    def interrupted(streams, report, deadline):
+        monkeypatch.setattr(exchange, "_collect", collect)
+        collect(streams, report, time.monotonic() + 0.1)
         while not (pids.exists() and pids.read_text("ascii")):
             time.sleep(0.02)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(isolation, "_collect", interrupted)
+    monkeypatch.setattr(exchange, "_collect", interrupted)
     with pytest.raises(KeyboardInterrupt):
         call("leaves", pids=str(pids), how="session", then="hangs")
 
@@ -427,35 +383,19 @@ def test_an_interrupted_grader_leaves_nothing(tmp_path, monkeypatch):
 def test_a_killed_grader_leaves_nothing(tmp_path):
     pids = tmp_path / "pids"
     program = (
-        "import sys; sys.path[:0] = sys.argv[1:3]; from latentwalk.grading import isolation\n"
-        "isolation._run('isolation_targets:leaves', {'pids': sys.argv[3], 'how': 'session',"
-        "'then': 'hangs'}, isolation.Limits(), {}, 'isolation_targets', [sys.argv[1]])"
+        "import sys; sys.path[:0] = sys.argv[1:3]; import isolated\n"
+        "isolated.call('leaves', pids=sys.argv[3], how='session', then='hangs')"
     )
-    folders = [*TESTS, *isolation._package_folders()]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # its folder stays: nobody is left
-    grader = subprocess.Popen([sys.executable, "-c", program, *folders, pids], env=environment)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # its folders stay: nobody is left
+    grader = subprocess.Popen([sys.executable, "-c", program, *FOLDERS, pids], env=environment)
     end = time.monotonic() + 60
     while not (pids.exists() and pids.read_text("ascii")) and time.monotonic() < end:
         time.sleep(0.02)
     below = [p.pid for p in psutil.Process(grader.pid).children(recursive=True)]
     grader.kill()
     assert grader.wait() == -signal.SIGKILL
-    assert len(below) == 3  # watcher, worker, what that left
+    assert len(below) == 4  # server, watcher, worker, what that left
     assert all(map(gone, below))
-
-
-def test_several_at_a_time_do_not_mix():
-    found: dict[int, Ended] = {}
-
-    def one(number):
-        found[number] = call("echo", number=number)
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {n: ended.value for n, ended in found.items()} == {n: {"number": n} for n in range(4)}
 
 
 @pytest.mark.parametrize("report", [b"", b"{", b"[1]", b"null", b"\xff", b"[" * 100_000])

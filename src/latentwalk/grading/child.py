@@ -1,13 +1,14 @@
-"""The two processes that `isolation.run` starts: a watcher, and the worker that runs one check.
+"""The two processes of each run: a watcher, and the worker that runs one check.
 
-The watcher is started by this file's path, so that it comes from the same copy of the package as
-its parent and needs nothing but the standard library. It reads the request, forks the worker and
-never runs a check's code itself. Whatever the worker starts, however far it forks away, falls to
-the watcher when it is orphaned (Linux: PR_SET_CHILD_SUBREAPER), which kills it at the end.
+The watcher is forked by the server (`server.py`) and needs nothing but the standard library. It
+reads the request, forks the worker and never runs a check's code itself. Whatever the worker
+starts, however far it forks away, falls to the watcher when it is orphaned (Linux:
+PR_SET_CHILD_SUBREAPER), which kills it at the end.
 
     standard input   request, one line of JSON; its end means: the parent is gone, stop everything
-    request.answer   descriptor, worker to parent: a line of JSON with the nonce, then the value
-    request.report   descriptor, watcher to parent: how the worker ended and what it used
+    answer           descriptor, worker to parent: a line of JSON with the nonce, then the value
+    report           descriptor, watcher to parent: how the worker ended and what it used; its end
+                     means: the watcher has ended
     output, errors   of the check, to the parent, believed by nobody
 """
 
@@ -21,9 +22,10 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -69,23 +71,56 @@ def kill(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def main() -> None:
-    """Be the watcher: start the worker, wait, leave nothing behind, report."""
-    request = json.loads(_first_line(0))
+def function(target: str) -> Callable[..., Any]:
+    """Import what `module:function` names."""
+    module, _, name = target.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def watch(ends: Sequence[int], reserved: int) -> NoReturn:
+    """Be the watcher, in a process just forked.
+
+    Args:
+        ends: four descriptors. Requests become standard input, output becomes standard output and
+            error, the answer is for the worker, the report for the watcher alone.
+        reserved: bytes of memory that are mapped and never touched, which the worker is allowed.
+    """
+    status = 1
+    try:
+        os.setsid()
+        requests, output, answer, report = ends
+        for end, place in ((requests, 0), (output, 1), (output, 2)):
+            os.dup2(end, place)
+        os.close(requests)
+        os.close(output)
+        line = _first_line(0)
+        if line.endswith(b"\n"):  # else the parent was gone before the run began
+            _run(json.loads(line) | {"reserved": reserved}, answer, report)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _run(request: dict[str, Any], answer: int, report: int) -> None:
+    """Start the worker, wait, leave nothing behind, report."""
+    _move_in(request)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     started = time.monotonic()
     worker = os.fork()
     if worker == 0:
-        os.close(request["report"])
-        _work(request)
-    os.close(request["answer"])
+        os.close(report)
+        _work(request, answer)
+    os.close(answer)
     ended: dict[int, int] = {}
     state, says = _watch(worker, request["limits"], ended)
     seconds = time.monotonic() - started
     _end_everything(worker, ended)
     used = resource and resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
-    report = {
+    found = {
         "state": state,
         "says": says,
         "status": ended.get(worker),
@@ -94,7 +129,16 @@ def main() -> None:
         "peak_bytes": used.ru_maxrss * unit if used else 0,
     }
     with contextlib.suppress(BrokenPipeError):
-        os.write(request["report"], json.dumps(report).encode("ascii"))
+        os.write(report, json.dumps(found).encode("ascii"))
+
+
+def _move_in(request: dict[str, Any]) -> None:
+    """Take folder and environment from the request; the server has others."""
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    tempfile.tempdir = None  # may be known already, from the server's environment
 
 
 def _first_line(descriptor: int) -> bytes:
@@ -168,7 +212,7 @@ def _end_everything(worker: int, ended: dict[int, int]) -> None:
         time.sleep(0.005)
 
 
-def _work(request: dict[str, Any]) -> NoReturn:
+def _work(request: dict[str, Any], answer: int) -> NoReturn:
     """Be the worker: run the check, answer, end without any of the interpreter's clearing up.
 
     That clearing up waits for threads and crashes in some libraries, after the answer is given.
@@ -185,7 +229,7 @@ def _work(request: dict[str, Any]) -> NoReturn:
             with contextlib.suppress(Exception):  # closed or replaced by the check
                 stream.flush()
         head |= {"nonce": request["nonce"], "bytes": len(value)}
-        _send(request["answer"], json.dumps(head).encode("ascii") + b"\n" + value)
+        _send(answer, json.dumps(head).encode("ascii") + b"\n" + value)
         status = 0
     finally:
         os._exit(status)
@@ -195,10 +239,8 @@ def _carry_out(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Call the target; whatever it raises, interrupts and exits included, is its result."""
     most = request["limits"]["value_bytes"]
     try:
-        _set_limits(request["limits"])
-        sys.path[:0] = request["folders"]
-        module, _, function = request["target"].partition(":")
-        value = getattr(importlib.import_module(module), function)(**request["arguments"])
+        _set_limits(request["limits"], request["reserved"])
+        value = function(request["target"])(**request["arguments"])
         text = json.dumps(value, allow_nan=False).encode("ascii")
     except BaseException as error:
         return _failure(error), b""
@@ -207,7 +249,7 @@ def _carry_out(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     return {"state": "returned", "says": ""}, text
 
 
-def _set_limits(limits: dict[str, Any]) -> None:
+def _set_limits(limits: dict[str, Any], reserved: int) -> None:
     if sys.platform != "linux":
         sys.stderr.write("memory is not limited: this system is not Linux\n")
     if resource is None:
@@ -223,7 +265,7 @@ def _set_limits(limits: dict[str, Any]) -> None:
     }
     if sys.platform == "linux":
         # not RLIMIT_AS: CUDA and the heaps of many threads reserve addresses that they never use
-        memory = limits["memory_bytes"]
+        memory = limits["memory_bytes"] + reserved
         bounds[resource.RLIMIT_DATA] = (memory, memory + _RESERVE_BYTES)
     for kind, wanted in bounds.items():
         ceiling = resource.getrlimit(kind)[1]
@@ -256,7 +298,3 @@ def _failure(error: BaseException) -> dict[str, Any]:
 def _send(descriptor: int, content: bytes) -> None:
     while content:
         content = content[os.write(descriptor, content) :]
-
-
-if __name__ == "__main__":
-    main()

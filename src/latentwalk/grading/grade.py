@@ -1,5 +1,6 @@
 """Grade one submission: every check in a process of its own, results written after each."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,8 +13,15 @@ from latentwalk.grading.outcome import CheckOutcome, Score, State
 from latentwalk.rubric import Item, ItemCheck
 
 LIMITS = Limits(wall_seconds=120, cpu_seconds=240, memory_bytes=2 << 30)
-"""Of one check. Importing PyTorch is most of it."""
+"""Of one check."""
 Run = Callable[..., Ended]
+
+
+def open_server() -> isolation.Server:
+    """Give a server, to be used in a `with` block, whose checks find libraries and judge ready."""
+    return isolation.Server(
+        prepare=["latentwalk.grading.one:prepare"], environment=paths.as_environment()
+    )
 
 
 def grade(
@@ -22,7 +30,7 @@ def grade(
     items: Sequence[Item],
     *,
     limits: Limits = LIMITS,
-    run: Run = isolation.run,
+    run: Run | None = None,
     intake: Intake | None = None,
 ) -> Score:
     """Grade a submission.
@@ -32,7 +40,7 @@ def grade(
         out: folder for `score.json`, which is written anew after every check.
         items: the rubric.
         limits: of each check.
-        run: carries out a function in isolation.
+        run: carries out a function in isolation; that of a server of its own if left out.
         intake: the submission's private copy, when it was taken in already.
 
     Raises:
@@ -41,16 +49,14 @@ def grade(
     """
     note = formats.write_after_each(paths.make_folder(out) / "score.json")
     score = Score()
-    with tempfile.TemporaryDirectory(prefix="latentwalk-grading-") as scratch:
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="latentwalk-grading-"))
         intake = intake or take_in(folder, Path(scratch))
+        run = run or stack.enter_context(open_server()).run
         for item in items:
             for check in item.checks:
-                ended = run(
-                    "latentwalk.grading.one:run",
-                    {"check": check.check, "folder": str(intake.folder)},
-                    limits,
-                    environment=paths.as_environment(),
-                )
+                arguments = {"check": check.check, "folder": str(intake.folder)}
+                ended = run("latentwalk.grading.one:run", arguments, limits)
                 score = note(_outcome(item, check, ended, intake))
             if item.reader:
                 score = note(_for_the_reader(item))

@@ -1,5 +1,13 @@
 """One function in a process of its own: whatever happens to it happens to it alone.
 
+    isolation.run("latentwalk.module:function", {"argument": 1}, limits)
+    with isolation.Server(prepare=["latentwalk.module:function"]) as server:
+        server.run("latentwalk.module:function", {"argument": 1}, limits)
+
+The process is forked from a server, a fresh interpreter that has imported and read beforehand
+what all runs need and has run no check (`server.py`), by way of a watcher (`child.py`), which
+ends whatever the function leaves behind.
+
 What this is for: a check reads what somebody handed in, and what was handed in may be broken or
 clever. A crash, an endless loop, a huge allocation, a full pipe or a sudden exit costs that check
 and no other, and nothing stays behind. What this is not: a sandbox. The process runs as the same
@@ -20,29 +28,25 @@ import math
 import os
 import re
 import secrets
-import selectors
 import signal
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from types import TracebackType
+from typing import Literal, Self, cast, get_args
 
-from latentwalk.grading import child
+from latentwalk.grading.exchange import Heard, exchange
+from latentwalk.grading.host import Host, HostError, LostError, surroundings, temporary_folder
 from latentwalk.grading.kept import Kept
 from latentwalk.grading.outcome import JSON
 
 State = Literal["returned", "raised", "crashed", "timed out", "out of memory", "too large"]
 
 _PACKAGE = r"latentwalk(\.[A-Za-z_]\w*)+"
-_COMMAND = [sys.executable, "-I", "-B", "-X", "utf8", child.__file__]
-_INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS",
-              "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")  # fmt: skip
+_PACKAGE_FOLDER = str(Path(__file__).resolve().parents[2])  # of this copy, installed or not
 _HEAD_BYTES = 16_384  # of an answer, without the value
-_GRACE_SECONDS = 20.0  # for the watcher to start and to clear up, on a busy machine
 _LONGEST_LINE = 300
 
 
@@ -51,11 +55,12 @@ class Limits:
     """How much a check may use."""
 
     wall_seconds: float = 60.0
-    """From the worker's start to its end, imports included."""
+    """From the worker's start to its end; preparing the server is apart."""
     cpu_seconds: float = 120.0
     """Of all threads together, in each process, rounded to whole seconds; at least 1."""
     memory_bytes: int = 4 << 30
-    """Of private writable memory in each process, and of memory held by all together."""
+    """Of private writable memory in each process, and of memory held by all together. What the
+    server has prepared counts, as far as it has been touched: libraries map more than they use."""
     file_bytes: int = 256 << 20
     """Of each file that is written."""
     open_files: int = 512
@@ -96,6 +101,152 @@ class Ended:
     """Largest memory held by one of its processes; 0 if that is not known."""
 
 
+class Server:
+    """A server and the runs on it; use it in a `with` block, which ends it.
+
+    Each run has a process of its own, forked from the server, and starts with what the server
+    prepared and with nothing of another run. A server that a function ended is replaced before
+    the next run. Several threads may run functions at the same time.
+
+    POSIX only. On Linux every process that the function leaves behind is killed; a check that
+    first kills its watcher, a process above it, can let its own children escape. Without Linux
+    nothing is prepared (libraries there do not survive a fork) and memory is not limited; without
+    Python's module `resource` processor time and files are not (and memory only by a look at it
+    ten times a second); `output` says so.
+    """
+
+    _modules = _PACKAGE
+    _folders = (_PACKAGE_FOLDER,)
+
+    def __init__(
+        self, prepare: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            prepare: functions `module:function` of the package, called once with no arguments, by
+                a single thread (OMP_NUM_THREADS is 1). They must leave no thread and no open file.
+            environment: variables to add, for them and for every run.
+
+        Raises:
+            ValueError: another module than the package's.
+        """
+        for target in prepare:
+            self._check(target)
+        self._prepare = tuple(prepare) if sys.platform == "linux" else ()
+        self._environment = dict(environment or {})
+        self._lock = threading.Lock()
+        self._host: Host | None = None
+        self._unfit: HostError | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        """Start preparing; the first run waits for it."""
+        with self._lock, contextlib.suppress(OSError):  # which that run meets again, and tells
+            self._host = self._launch()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """As `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """End the server; runs that other threads have not finished go on to their end."""
+        with self._lock:
+            self._closed = True
+            if self._host:
+                self._host.close()
+
+    def run(
+        self,
+        target: str,
+        arguments: Mapping[str, JSON],
+        limits: Limits = Limits(),
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> Ended:
+        """Call one of the package's functions in a process of its own and wait for its end.
+
+        The process has no part in the caller's Python variables, working folder or user packages.
+        It works in an empty temporary folder, which is also its home and is removed afterwards; of
+        the environment it gets search paths, language, and numbers of threads and devices.
+
+        Args:
+            target: `module:function`, the module one of `latentwalk`'s.
+            arguments: by name; JSON.
+            limits: how much it may use.
+            environment: variables to add.
+
+        Raises:
+            ValueError: another target, arguments that are not JSON, or the server is closed.
+        """
+        self._check(target)
+        request = {"target": target, "arguments": dict(arguments)}
+        request |= {"limits": dataclasses.asdict(limits)}
+        try:
+            json.dumps(request, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"arguments of {target} are not JSON: {error}") from error
+        variables = {**self._environment, **(environment or {})}
+        try:
+            try:
+                return self._run(request, variables, limits)
+            except LostError:  # an earlier function ended the server; this one has not begun
+                return self._run(request, variables, limits)
+        except HostError as error:
+            says, output = str(error), error.output
+        except OSError as error:  # no more processes, descriptors or room on the disk
+            says, output = f"could not be started: {error}", ""
+        return Ended("crashed", None, _one_line(says), output, 0.0, 0)
+
+    def _check(self, target: str) -> None:
+        if not re.fullmatch(rf"(?:{self._modules}):[A-Za-z_]\w*", target, re.ASCII):
+            raise ValueError(f"target is {target!r}, expected latentwalk.module:function")
+
+    def _run(self, request: dict[str, JSON], variables: Mapping[str, str], limits: Limits) -> Ended:
+        nonce = secrets.token_hex(16)
+        heard = Heard(
+            Kept(limits.value_bytes + _HEAD_BYTES),
+            Kept(_HEAD_BYTES),
+            Kept(limits.output_bytes, last=True),
+        )
+        host = self._ready_host()
+        with temporary_folder() as folder:
+            own = {"nonce": nonce, "folder": folder, "environment": surroundings(folder, variables)}
+            line = json.dumps(request | own).encode("ascii") + b"\n"
+            in_time = exchange(host, line, heard, limits.wall_seconds)
+        report = _object(bytes(heard.report.content))
+        if report is None:
+            says = "the process that watches over the check was ended or stopped"
+            report = {"state": "crashed" if in_time else "timed out", "says": says}
+        state, value, says = _judge(bytes(heard.answer.content), report, nonce, limits)
+        seconds, peak_bytes = report.get("seconds", 0.0), report.get("peak_bytes", 0)
+        return Ended(state, value, _one_line(says), heard.output.text(), seconds, peak_bytes)
+
+    def _ready_host(self) -> Host:
+        with self._lock:
+            if self._closed:
+                raise ValueError("the server is closed, expected an open one; make another")
+            if self._unfit:  # it would fail again, after as much time
+                raise self._unfit.with_traceback(None)
+            if self._host is None or self._host.closed:
+                self._host = self._launch()
+            try:
+                self._host.wait_until_ready()
+            except HostError as error:
+                self._unfit = error
+                raise
+            return self._host
+
+    def _launch(self) -> Host:
+        return Host(self._folders, self._prepare, self._environment)
+
+
 def run(
     target: str,
     arguments: Mapping[str, JSON],
@@ -103,150 +254,9 @@ def run(
     *,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Call one of the package's functions in a fresh process and wait for its end.
-
-    The process has no part in the caller's Python variables, working folder or user packages. It
-    works in an empty temporary folder, which is also its home and is removed afterwards; of the
-    environment it gets search paths, language, and numbers of threads and devices. POSIX only.
-    Without Linux memory is not limited, without Python's module `resource` processor time and
-    files are not (and memory only by a look at it ten times a second); `output` says so.
-
-    On Linux every process that the function leaves behind is killed. A check that first kills its
-    watcher, a process above it, can let its own children escape.
-
-    Args:
-        target: `module:function`, the module one of `latentwalk`'s.
-        arguments: by name; JSON.
-        limits: how much it may use.
-        environment: variables to add.
-
-    Raises:
-        ValueError: another target, or arguments that are not JSON.
-    """
-    return _run(target, arguments, limits, environment or {}, _PACKAGE, _package_folders())
-
-
-def _package_folders() -> list[str]:
-    """Where the worker finds the same copy of the package as runs here, installed or not."""
-    return [str(Path(__file__).resolve().parents[2])]
-
-
-def _run(
-    target: str,
-    arguments: Mapping[str, JSON],
-    limits: Limits,
-    environment: Mapping[str, str],
-    modules: str,
-    folders: list[str],
-) -> Ended:
-    """Do as `run` says, for modules whose name matches, imported from the folders."""
-    if not re.fullmatch(rf"(?:{modules}):[A-Za-z_]\w*", target, re.ASCII):
-        raise ValueError(f"target is {target!r}, expected latentwalk.module:function")
-    request = {"target": target, "arguments": dict(arguments), "nonce": secrets.token_hex(16)}
-    request |= {"folders": folders, "limits": dataclasses.asdict(limits)}
-    try:
-        json.dumps(request, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"arguments of {target} are not JSON: {error}") from error
-    try:
-        with _temporary_folder() as folder:
-            return _in_folder(folder, request, limits, environment)
-    except OSError as error:  # no more processes, descriptors or room on the disk
-        says = _one_line(f"could not be started: {error}")
-        return Ended("crashed", None, says, "", 0.0, 0)
-
-
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[str]:
-    folder = tempfile.TemporaryDirectory(prefix="latentwalk-", ignore_cleanup_errors=True)
-    try:
-        yield folder.name
-    finally:
-        # Python before 3.13 cannot remove a thousand folders inside one another; those stay
-        with contextlib.suppress(RecursionError):
-            folder.cleanup()
-
-
-def _in_folder(
-    folder: str, request: dict[str, JSON], limits: Limits, environment: Mapping[str, str]
-) -> Ended:
-    with contextlib.ExitStack() as stack:
-        answer, request["answer"] = _pipe(stack)
-        report, request["report"] = _pipe(stack)
-        theirs = (request["answer"], request["report"])
-        process = subprocess.Popen(
-            _COMMAND, cwd=folder, env=_environment(folder, environment), pass_fds=theirs,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stack.enter_context(process.stdout)
-        stack.callback(_stop, process)
-        with contextlib.suppress(BrokenPipeError):  # it ended already; its end says why
-            process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            process.stdin.flush()
-        output = process.stdout.fileno()
-        kept = {
-            answer: Kept(limits.value_bytes + _HEAD_BYTES),
-            report: Kept(_HEAD_BYTES),
-            output: Kept(limits.output_bytes, last=True),
-        }
-        in_time = _collect(process, kept, time.monotonic() + limits.wall_seconds + _GRACE_SECONDS)
-    details = _object(bytes(kept[report].content))
-    if details is None:
-        says = "the process that watches over the check was ended or stopped"
-        details = {"state": "crashed" if in_time else "timed out", "says": says}
-    state, value, says = _judge(bytes(kept[answer].content), details, request["nonce"], limits)
-    seconds, peak_bytes = details.get("seconds", 0.0), details.get("peak_bytes", 0)
-    return Ended(state, value, _one_line(says), kept[output].text(), seconds, peak_bytes)
-
-
-def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
-    """Read end and write end, closed with the stack."""
-    ends = os.pipe()
-    for end in ends:
-        stack.callback(os.close, end)
-    return ends
-
-
-def _environment(folder: str, more: Mapping[str, str]) -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {"LANG": "C.UTF-8", **inherited, "HOME": folder, "TMPDIR": folder, **more}
-
-
-def _collect(process: subprocess.Popen[bytes], kept: dict[int, Kept], deadline: float) -> bool:
-    """Read all streams until the watcher has ended and they are empty.
-
-    Returns:
-        False when the deadline came first.
-    """
-    with selectors.DefaultSelector() as selector:
-        for end in kept:
-            selector.register(end, selectors.EVENT_READ)
-        while time.monotonic() < deadline:
-            ended = process.poll() is not None
-            ready = selector.select(0 if ended else 0.05)
-            for key, _ in ready:
-                chunk = os.read(key.fd, 1 << 16)
-                kept[key.fd].add(chunk)
-                if not chunk:
-                    selector.unregister(key.fd)
-            if ended and not ready:
-                return True
-    return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """See the watcher off: the end of its input tells it to stop, if it has not."""
-    assert process.stdin is not None
-    with contextlib.suppress(OSError):
-        process.stdin.close()
-    try:
-        process.wait(_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:  # somebody stopped it
-        child.kill([*child.descendants(process.pid), process.pid])
-        process.wait()
+    """Call one function as `Server.run` does, on a server of its own that prepares nothing."""
+    with Server() as server:
+        return server.run(target, arguments, limits, environment=environment)
 
 
 def _object(content: bytes) -> dict[str, JSON] | None:

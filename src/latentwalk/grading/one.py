@@ -1,6 +1,7 @@
 """What runs in a check's own process: one check of one submission, with the staff's own judge."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ def run(check: str, folder: str) -> dict[str, Any]:
     return dataclasses.asdict(verdict)
 
 
+def prepare() -> None:
+    """Read once, in a server, what all checks need; the libraries come with this module.
+
+    Raises:
+        WeightsError: the staff's judge has no valid weights.
+        DataError: MNIST cannot be had.
+    """
+    staff()
+
+
+@functools.cache
 def staff() -> Staff:
     """Give the judge, from valid weights only: a check has no time to train one."""
     for path, found in recipes.status("classifier"):

@@ -11,7 +11,6 @@ from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.grading.verdicts import Verdict, exact_ends, same_images, straight_line
-from latentwalk.models import gan
 from latentwalk.shapes import NUM_CLASSES
 
 
@@ -100,8 +99,7 @@ def path_images_regenerate(submission: Submission, staff: Staff) -> Verdict:
 def _makes_digits(network: Any, staff: Staff) -> Verdict:
     if network.config.num_classes:
         raise Fault("weights/gan.safetensors is a GAN with labels, expected one without")
-    drawn = gan.sample(network, shared.FRESH, torch.Generator().manual_seed(shared.SEED))
-    seen = read(staff.judge, drawn.images)
+    seen = read(staff.judge, shared.fresh(network).images)
     distance = frechet_distance(seen.features, staff.test_features)
     shares = torch.bincount(seen.prediction.labels, minlength=NUM_CLASSES) / shared.FRESH
     digits = int((shares >= shared.LEAST_SHARE).sum())

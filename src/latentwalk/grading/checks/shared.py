@@ -13,7 +13,9 @@ from latentwalk.data import Digits, to_unit
 from latentwalk.experiments.judged import in_chunks, read
 from latentwalk.grading.submission import Submission
 from latentwalk.grading.verdicts import Verdict
-from latentwalk.models.classifier import Classifier, predict
+from latentwalk.models import gan
+from latentwalk.models.classifier import Classifier
+from latentwalk.models.samples import Samples, balanced_labels
 
 STEPS = 10  # of a path, both ends included
 FRESH = 2000  # images generated, or test images read, to see whether a network is trained
@@ -43,7 +45,7 @@ class Staff:
 
     def labels(self, images: np.ndarray) -> np.ndarray:
         """The judge's labels (N,) of images (N, 1, 28, 28)."""
-        return predict(self.judge, torch.from_numpy(images)).labels.numpy()
+        return read(self.judge, torch.from_numpy(images)).prediction.labels.numpy()
 
 
 Check = Callable[[Submission, Staff], Verdict]
@@ -70,6 +72,14 @@ def inputs_of(
 def run(network: Any, inputs: np.ndarray) -> np.ndarray:
     """Generate the images (N, 1, 28, 28) of inputs (N, entries)."""
     return in_chunks(network, torch.from_numpy(inputs)).numpy()
+
+
+def fresh(network: Any) -> Samples:
+    """Generate FRESH images, balanced over the digits where the network takes a label."""
+    rng = torch.Generator().manual_seed(SEED)
+    labels = balanced_labels(FRESH) if network.config.num_classes else None
+    inputs = gan.draw_inputs(network.config, FRESH, rng, labels)
+    return Samples(in_chunks(network, inputs), inputs, labels)
 
 
 def ten_points(points: np.ndarray, what: str) -> Verdict:
