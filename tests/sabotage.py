@@ -451,7 +451,7 @@ FORMULAS = [
 
 CLAIMS = [
     case("a better ratio claimed and printed",
-         claim("gan_frechet_ratio", value=1.1, printed="1.1"),
+         claim("gan_frechet_ratio", value=0.7, printed="0.7"),
          "quality_is_as_claimed", "quality_is_quoted"),
     case("a better ratio claimed", claim("vae_frechet_ratio", value=1.1),
          "quality_is_as_claimed", "quality_is_quoted"),

@@ -106,7 +106,7 @@ def test_what_was_taken_in_already_is_graded_as_it_was_then(submission, tmp_path
     (submission / "results/2e.npz").write_bytes(b"changed too late")
     seen = []
 
-    def run(target, arguments, limits, *, environment):
+    def run(target, arguments, limits):
         seen.append(arguments["folder"])
         return returned(False, "results/2c.npz is missing")
 

@@ -17,7 +17,7 @@ import yaml
 from test_imports import MODULES, PACKAGES, imported
 
 from latentwalk import checkpoints, data, mnist_files, recipes, rubric
-from latentwalk.grading import autograder, child, formats, gradescope, packing
+from latentwalk.grading import autograder, child, formats, gradescope, one, packing
 from latentwalk.grading.autograder import AutograderError
 from latentwalk.grading.outcome import CheckOutcome, Score
 
@@ -290,6 +290,7 @@ def test_ready_looks_at_rubric_digits_and_judge(monkeypatch):
     words = f"ready: {checks} checks, 10000 test digits, and a judge with valid weights"
     assert gradescope.ready() == words
     monkeypatch.setattr(recipes, "status", lambda name: [])
+    one.staff.cache_clear()
     with pytest.raises(ValueError, match="the judge has no valid weights"):
         gradescope.ready()
 
