@@ -5,6 +5,7 @@ What the answers say in words is for a reader.
 
 import math
 import re
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from latentwalk.grading.submission import Fault, Submission
 from latentwalk.grading.verdicts import Verdict
 from latentwalk.interpolation import lerp
 from latentwalk.models import gan, vae
+from latentwalk.models.classifier import extract_features, predict
 
 FLOOR = 0.0957
 """Frechet distance of 10,000 training digits from the test digits in the judge's features."""
@@ -73,13 +75,13 @@ def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
     yardstick = real_yardstick(ends, features, searched, mean_pair_distance(features, rng))
     inputs = torch.randn(2 * PAIRS, network.config.latent_size, generator=rng)
     codes = in_chunks(lambda part: autoencoder.encode(part).mu, ends)
-    measured = {}
+    measured: dict[str, float] = {}
     for kind, decode, points in (("gan", network, inputs), ("vae", autoencoder.decode, codes)):
-        line = lerp(*points.chunk(2), shared.STEPS)  # (P, S, Z)
+        start, end = points.chunk(2)
+        line = lerp(start, end, shared.STEPS)  # (P, S, Z)
         images = in_chunks(decode, line.flatten(0, 1)).unflatten(0, line.shape[:2])
-        seen = read(staff.judge, images.flatten(0, 1))
-        judged = judge_paths(images, lambda _, s=seen: s.features,
-                             lambda _, s=seen: s.prediction, searched)  # fmt: skip
+        features_of, labels_of = (partial(f, staff.judge) for f in (extract_features, predict))
+        judged = judge_paths(images, features_of, labels_of, searched)
         found = measure_paths(judged, yardstick)
         measured |= {
             name: float(getattr(found, name.removeprefix(f"{kind}_")).mean())
@@ -157,8 +159,12 @@ def claims_of(
             raise Fault(f"results/claims.json has no claim {name}")
         value, printed = claims[name].get("value"), claims[name].get("printed")
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        number = number and math.isfinite(value)
-        if not number or not isinstance(printed, str) or not _NUMBER.fullmatch(printed):
+        if (
+            not number
+            or not math.isfinite(value or 0)
+            or not isinstance(printed, str)
+            or not _NUMBER.fullmatch(printed)
+        ):
             raise Fault(f"results/claims.json: {name} needs a value and how it is printed")
     return claims
 

@@ -174,8 +174,8 @@ def _part(submission: Submission, name: str, kind: type) -> Any:
     content = submission.document(FILE)
     found = content.get(name) if isinstance(content, dict) else None
     if not isinstance(found, kind):
-        words = {list: "a list", dict: "an object"}
-        raise Fault(f"results/{FILE}.json has no {name}, expected {words[kind]}")
+        words = "a list" if kind is list else "an object"
+        raise Fault(f"results/{FILE}.json has no {name}, expected {words}")
     return found
 
 
