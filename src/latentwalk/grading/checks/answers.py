@@ -80,8 +80,8 @@ def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
         start, end = points.chunk(2)
         line = lerp(start, end, shared.STEPS)  # (P, S, Z)
         images = in_chunks(decode, line.flatten(0, 1)).unflatten(0, line.shape[:2])
-        features_of, labels_of = (partial(f, staff.judge) for f in (extract_features, predict))
-        judged = judge_paths(images, features_of, labels_of, searched)
+        features_of = partial(extract_features, staff.judge)
+        judged = judge_paths(images, features_of, partial(predict, staff.judge), searched)
         found = measure_paths(judged, yardstick)
         measured |= {
             name: float(getattr(found, name.removeprefix(f"{kind}_")).mean())
