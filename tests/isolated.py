@@ -34,6 +34,11 @@ def call(function, limits=WIDE, environment=None, **arguments):
         return on(server, function, limits, environment, **arguments)
 
 
+def servers():
+    """The servers that this process has; other tests, such as Dask's, leave their own helpers."""
+    return [p for p in psutil.Process().children() if "server.main(setup)" in " ".join(p.cmdline())]
+
+
 @pytest.fixture(autouse=True, name="nothing_stays_behind")
 def look_for_leftovers(tmp_path, monkeypatch):
     """No process, no temporary folder, no open descriptor, whatever the test does."""

@@ -1,8 +1,7 @@
 """Grading a submission: outcomes in the rubric's order, whatever happens to a check."""
 
-import psutil
 import pytest
-from isolated import FOLDERS, LINUX
+from isolated import FOLDERS, LINUX, servers
 
 from latentwalk import paths, rubric
 from latentwalk.grading.checks.known import CHECKS
@@ -139,7 +138,7 @@ def test_one_server_grades_several(submission, tmp_path):
 
         for out in ("first", "second"):
             grade(submission, tmp_path / out, ITEMS, run=run)
-            (process,) = psutil.Process().children()
+            (process,) = servers()
             runs.append(process.pid)
     first, second = runs[:3], runs[3:]
     assert first[2] == second[2]
@@ -168,7 +167,7 @@ def test_checks_find_judge_and_libraries_ready_and_nothing_open():
     with Probing(prepare, paths.as_environment()) as server:
         ready = server.run("isolation_targets:staff_is_ready", {}, LIMITS)
         traces = server.run("isolation_targets:traces", {}, LIMITS)
-        (process,) = psutil.Process().children()
+        (process,) = servers()
         assert process.num_threads() == 1, "a fork copies one thread only"
         assert process.num_fds() == 4  # input, output, errors, control
     assert ready.value == [True, 1]

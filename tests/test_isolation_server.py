@@ -8,7 +8,17 @@ import time
 
 import psutil
 import pytest
-from isolated import LINUX, MIB, WIDE, Targets, call, gone, look_for_leftovers, on  # noqa: F401
+from isolated import (  # noqa: F401
+    LINUX,
+    MIB,
+    WIDE,
+    Targets,
+    call,
+    gone,
+    look_for_leftovers,
+    on,
+    servers,
+)
 
 from latentwalk.grading import exchange, host, isolation
 from latentwalk.grading.isolation import Limits
@@ -22,7 +32,7 @@ def prepared(environment=None):
 
 
 def server_process():
-    (process,) = psutil.Process().children()
+    (process,) = servers()
     return process
 
 
@@ -131,7 +141,7 @@ def test_what_cannot_be_prepared_is_said_by_each_run(tmp_path, monkeypatch, prep
     counted = tmp_path / "counted"
     with Targets([PREPARES, f"isolation_targets:{prepare}"], {"COUNTED_IN": str(counted)}) as own:
         first, second = on(own, "echo"), on(own, "echo")
-        assert psutil.Process().children() == []
+        assert servers() == []
     assert (first.state, first.value) == ("crashed", None)
     assert first.says == f"could not be prepared: {says}"
     assert first.output.endswith(output)
@@ -162,7 +172,7 @@ def test_a_closed_server_runs_nothing():
 
 def test_a_server_without_a_block_starts_with_the_first_run():
     server = prepared()
-    assert psutil.Process().children() == []
+    assert servers() == []
     assert len(on(server, "traces").value["prepared"]) == 1
     server.close()
 
@@ -259,7 +269,7 @@ def test_an_interrupted_grader_leaves_nothing_and_may_go_on(tmp_path, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             on(server, "leaves", pids=str(pids), how="session", then=then)
         assert on(server, "echo", number=1).value == {"number": 1}
-        assert [p.children() for p in psutil.Process().children()] == [[]]
+        assert [p.children() for p in servers()] == [[]]
 
 
 def test_a_server_ends_when_its_parent_is_gone_also_while_it_prepares(monkeypatch):
