@@ -65,7 +65,6 @@ def leaves_marks():
     Path("mark").write_text("mark", "ascii")
     os.open("/dev/zero", os.O_RDONLY)
     os.umask(0o777)
-    os.nice(1)
     sys.path.append("/mark")
     sys.setrecursionlimit(500)
     gc.disable()
@@ -95,7 +94,7 @@ def traces():
         "files": [path.name for path in Path().iterdir()], "umask": umask, "argv": sys.argv,
         "temporary": tempfile.gettempdir() == folder, "collects": gc.isenabled(),
         "descriptors": sorted(name.partition(":")[0] for name in descriptors),
-        "priority": os.getpriority(os.PRIO_PROCESS, 0), "path": sys.path,
+        "path": sys.path,
         "recursion": sys.getrecursionlimit(), "timer": signal.getitimer(signal.ITIMER_REAL),
         "handlers": [str(signal.getsignal(n)) for n in sorted(signal.valid_signals())],
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
@@ -147,6 +146,7 @@ def surroundings():
         "input": sys.stdin.read(),
         "session": os.getsid(0) == os.getpid(),
         "watcher's session": os.getsid(os.getppid()),
+        "time zone": time.tzname[0],
     }
 
 

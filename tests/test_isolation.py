@@ -19,7 +19,9 @@ from latentwalk.grading.isolation import Limits
 def test_a_value_comes_back():
     sent = {"none": None, "yes": True, "whole": -3, "real": 0.1, "text": "é\n\x00\u2028😀",
             "list": [1, [2.5, {}]], "object": {"": {"b": []}}}  # fmt: skip
+    started = time.monotonic()
     ended = call("echo", **sent)
+    assert time.monotonic() - started < WIDE.wall_seconds, "nobody waited for a limit"
     assert (ended.state, ended.value, ended.says, ended.output) == ("returned", sent, "", "")
     assert ended.seconds > 0
     assert ended.peak_bytes > MIB

@@ -93,7 +93,8 @@ def watch(ends: Sequence[int], reserved: int) -> NoReturn:
             os.dup2(end, place)
         os.close(requests)
         os.close(output)
-        line = _first_line(0)
+        with os.fdopen(0, "rb", closefd=False) as stream:
+            line = stream.readline()
         if line.endswith(b"\n"):  # else the parent was gone before the run began
             _run(json.loads(line) | {"reserved": reserved}, answer, report)
         status = 0
@@ -138,13 +139,6 @@ def _move_in(request: dict[str, Any]) -> None:
     os.environ.update(request["environment"])
     time.tzset()
     tempfile.tempdir = None  # may be known already, from the server's environment
-
-
-def _first_line(descriptor: int) -> bytes:
-    content = b""
-    while not content.endswith(b"\n") and (chunk := os.read(descriptor, 1 << 16)):
-        content += chunk
-    return content
 
 
 def _prctl(option: int, value: int) -> None:

@@ -43,15 +43,18 @@ def exchange(host: Host, request: bytes, heard: Heard, seconds: float) -> bool:
         OSError: no more processes or descriptors.
     """
     with contextlib.ExitStack() as stack:
-        ends = [[stack.enter_context(end) for end in _pipe()] for _ in range(4)]
-        (theirs, requests), (output, *their_output), (answer, *their_answer), (report, *last) = ends
+        their_requests, requests = _pipe(stack)
+        output, their_output = _pipe(stack)
+        answer, their_answer = _pipe(stack)
+        report, their_report = _pipe(stack)
         watcher = _Watcher(host, requests, report)
         stack.callback(watcher.see_off)
-        with contextlib.ExitStack() as given:
-            given_away = [theirs, *their_output, *their_answer, *last]
-            for end in given_away:
-                given.callback(end.close)
-            watcher.pid = host.start([end.fileno() for end in given_away])
+        theirs = (their_requests, their_output, their_answer, their_report)
+        try:
+            watcher.pid = host.start([end.fileno() for end in theirs])
+        finally:
+            for end in theirs:
+                end.close()  # else the streams would have no end
         with contextlib.suppress(BrokenPipeError):  # it ended already; its end says why
             requests.write(request)
             requests.flush()
@@ -59,14 +62,19 @@ def exchange(host: Host, request: bytes, heard: Heard, seconds: float) -> bool:
         return _collect(streams, report, time.monotonic() + seconds + _GRACE_SECONDS)
 
 
-def _pipe() -> tuple[BinaryIO, BinaryIO]:
-    """Read end and write end."""
+def _pipe(stack: contextlib.ExitStack) -> tuple[BinaryIO, BinaryIO]:
+    """Read end and write end, closed with the stack at the latest."""
     read, write = os.pipe()
-    return os.fdopen(read, "rb", 0), os.fdopen(write, "wb")
+    return (
+        stack.enter_context(os.fdopen(read, "rb", 0)),
+        stack.enter_context(os.fdopen(write, "wb")),
+    )
 
 
 @dataclass
 class _Watcher:
+    """A watcher from this side."""
+
     host: Host
     requests: BinaryIO
     report: BinaryIO

@@ -12,7 +12,7 @@ from latentwalk.grading.isolation import Ended, Limits
 from latentwalk.grading.outcome import CheckOutcome, Score, State
 from latentwalk.rubric import Item, ItemCheck
 
-LIMITS = Limits(wall_seconds=120, cpu_seconds=240, memory_bytes=2 << 30)
+LIMITS = Limits(wall_seconds=120, cpu_seconds=240, memory_bytes=768 << 20)
 """Of one check."""
 Run = Callable[..., Ended]
 

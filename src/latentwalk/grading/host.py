@@ -68,7 +68,7 @@ class Host:
         """
         setup = {"folders": folders, "prepare": prepare, "seconds": _PREPARING_SECONDS}
         self.closed = False
-        self._aim = "prepared" if prepare else "started"
+        self._verb = "prepared" if prepare else "started"
         self._ready = False
         self._lock = threading.RLock()
         with contextlib.ExitStack() as stack:
@@ -99,7 +99,7 @@ class Host:
             if not self._ready:
                 if not says:
                     says = _too_long() if says is None else self._ending()
-                raise HostError(f"could not be {self._aim}: {says}", self._output())
+                raise HostError(f"could not be {self._verb}: {says}", self._output())
 
     def start(self, ends: Sequence[int]) -> int:
         """Have a watcher forked.

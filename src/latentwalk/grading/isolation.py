@@ -34,7 +34,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self, cast, get_args
 
 from latentwalk.grading.exchange import Heard, exchange
@@ -98,7 +97,8 @@ class Ended:
     seconds: float
     """From the worker's start to its end; 0 if that is not known."""
     peak_bytes: int
-    """Largest memory held by one of its processes; 0 if that is not known."""
+    """Largest memory held by one of its processes, what was prepared for it included; 0 if that is
+    not known."""
 
 
 class Server:
@@ -146,12 +146,7 @@ class Server:
             self._host = self._launch()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """As `close`."""
         self.close()
 

@@ -3,8 +3,8 @@
 Importing PyTorch and reading the judge takes seconds, forking a process that has done so takes
 milliseconds. The server is a fresh interpreter. It prepares what it is told to, once, and then
 waits at its control socket. It runs no check's code, and sees no request, nonce or answer: these
-go through descriptors that it passes on. So each run begins with the same state, in which nothing
-of another run is.
+go through descriptors that it passes on. So each run begins with the same state (Python's hashes
+and NumPy's global random generator included), in which nothing of another run is.
 
     control socket   to the server: "start" with the four descriptors of `child.watch`, or "reap"
                      with a watcher's pid; its end means: the parent is gone, end as well
@@ -57,6 +57,7 @@ def _prepare(setup: dict[str, Any]) -> str:
         for target in setup["prepare"]:
             child.function(target)()
     except BaseException as error:
+        sys.stdout.flush()
         traceback.print_exc()
         return " ".join(f"{type(error).__name__}: {error}".split())
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -77,8 +78,6 @@ def _reserved_bytes() -> int:
 
 def _start(control: socket.socket, ends: list[int], reserved: int) -> str:
     try:
-        for end in ends:
-            os.set_inheritable(end, False)
         if len(ends) != _ENDS:  # there was no room for the others
             return "too many open files"
         pid = os.fork()
