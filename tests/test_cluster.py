@@ -143,12 +143,13 @@ def test_what_hangs_is_given_up_and_its_worker_restarted():
     assert client.restarted == ["a"]
 
 
-def test_a_worker_that_cannot_be_restarted_gets_nothing_more():
+def test_a_worker_that_cannot_be_restarted_gets_nothing_more(monkeypatch):
+    monkeypatch.setattr(cluster, "_WITHOUT_WORKERS_SECONDS", 0.05)
     client = Played("a", "b")
     client.can_restart = False
-    names = ["hang", *(f"fine {n}" for n in range(4))]
-    assert outcomes(client, *names, limit_seconds=0.05)[1:] == names[1:]
-    assert [name for name, worker in client.given if worker == "a"] == ["hang"]
+    with pytest.raises(ClusterError, match="no worker"):
+        outcomes(client, "hang 1", "hang 2", "fine", limit_seconds=0.05)
+    assert client.given == [("hang 1", "a"), ("hang 2", "b")]
 
 
 def test_a_worker_that_joins_gets_its_share():

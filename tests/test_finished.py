@@ -74,6 +74,7 @@ def test_results_of_which_no_check_was_carried_out_are_not_complete(out):
     broken = tuple(o for o in class_targets.scored("broken").outcomes if o.state != "passed")
     finished.write(out, "digest", 1.0, results(Score(broken)))
     assert (out / "score.json").is_file()
+    assert not (out / "graded.json").exists(), "that of before said something else"
     assert finished.read(out) is None
     finished.write(out, "digest", 1.0, results(class_targets.scored("broken")))
     assert finished.read(out) is not None, "one check was carried out"

@@ -49,6 +49,12 @@ def test_a_submission_cannot_take_another_one_s_place():
     assert len({name.casefold() for name in found}) == 3
 
 
+def test_long_names_leave_room_for_the_digest(tmp_path):
+    for place in places([Path("/a") / ("é" * 127), Path("/b") / ("é" * 127)], tmp_path):
+        paths.make_folder(place.out)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_submission_that_is_named_twice_is_there_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a").mkdir()

@@ -9,7 +9,7 @@ import pytest
 from latentwalk import paths
 from latentwalk.grading import finished, work
 from latentwalk.grading.formats import from_json
-from latentwalk.grading.intake import Intake, IntakeError
+from latentwalk.grading.intake import IntakeError, take_in
 from latentwalk.grading.work import GraderError, carry_out
 
 
@@ -49,8 +49,14 @@ def test_a_submission_gives_all_its_files(task):
     assert done.seconds >= 0
 
 
-def test_the_grader_gets_the_copy_whose_digest_counts(task):
-    seen = []
+def test_the_grader_gets_the_copy_whose_digest_counts(task, monkeypatch):
+    seen, taken = [], []
+
+    def once(folder, scratch):
+        taken.append(take_in(folder, scratch))
+        return taken[-1]
+
+    monkeypatch.setattr(work, "take_in", once)
 
     def grade(folder, out, items, *, intake):
         seen.append((folder, items, intake))
@@ -59,7 +65,7 @@ def test_the_grader_gets_the_copy_whose_digest_counts(task):
 
     digest = carry_out(task, grade).digest
     ((folder, items, intake),) = seen
-    assert isinstance(intake, Intake)
+    assert taken == [intake]
     assert (folder, items) == (task.folder, class_targets.ITEMS)
     assert intake.files == ("results/2b.npz",)
     assert not intake.folder.exists(), "the copy is gone afterwards"

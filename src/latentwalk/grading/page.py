@@ -96,7 +96,7 @@ def _tag(element: str, /, *content: str, **attributes: str) -> _Markup:
     inside = "".join(
         part if isinstance(part, _Markup) else html.escape(_visible(part)) for part in content
     )
-    end = "\n" if element in ("tr", "li", "article", "section", "header", "head", "figure") else ""
+    end = "" if element in ("strong", "code", "title", "style") else "\n"
     return _Markup(f"<{element}{given}>{inside}</{element}>{end}")
 
 
