@@ -120,13 +120,16 @@ def _run(request: dict[str, Any], answer: int, report: int) -> None:
     _end_everything(worker, ended)
     used = resource and resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
+    peak_bytes = used.ru_maxrss * unit if used else 0
+    if peak_bytes > request["limits"]["memory_bytes"] and not state:  # between two looks
+        state, says = _too_much(request["limits"])
     found = {
         "state": state,
         "says": says,
         "status": ended.get(worker),
         "seconds": seconds,
         "cpu_seconds": used.ru_utime + used.ru_stime if used else 0.0,
-        "peak_bytes": used.ru_maxrss * unit if used else 0,
+        "peak_bytes": peak_bytes,
     }
     with contextlib.suppress(BrokenPipeError):
         os.write(report, json.dumps(found).encode("ascii"))
@@ -178,8 +181,12 @@ def _exceeded(limits: dict[str, Any]) -> tuple[str, str] | None:
         with contextlib.suppress(OSError, IndexError):
             held += int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
     if held * os.sysconf("SC_PAGE_SIZE") > limits["memory_bytes"]:
-        return "out of memory", f"held more than {limits['memory_bytes'] / 2**20:.0f} MiB"
+        return _too_much(limits)
     return None
+
+
+def _too_much(limits: dict[str, Any]) -> tuple[str, str]:
+    return "out of memory", f"held more than {limits['memory_bytes'] / 2**20:.0f} MiB"
 
 
 def _reap(ended: dict[int, int]) -> bool:
@@ -246,8 +253,7 @@ def _set_limits(limits: dict[str, Any], reserved: int) -> None:
     if sys.platform != "linux":
         sys.stderr.write("memory is not limited: this system is not Linux\n")
     if resource is None:
-        missing = "Python's module resource is missing"
-        sys.stderr.write(f"processor time and files are not limited: {missing}\n")
+        sys.stderr.write("processor time and files are not limited: no module resource\n")
         return
     processor = max(1, round(limits["cpu_seconds"]))
     bounds = {  # soft, hard
