@@ -116,7 +116,7 @@ def measure(good: Path, folder: Path, copies: int, workers: int, limit_seconds: 
     items, text = rubric.load(known=CHECKS), paths.rubric_file().read_text("utf-8")
     class_ = hand_in(good, folder / "in", copies)
     grade = functools.partial(
-        classroom.grade_class, items=items, rubric=text, carry_out=carry_out_or_hang
+        classroom.grade_class, items=items, rubric=text, carry_out=carry_out_or_hang, notebook=False
     )
     with cluster.local(workers) as client:
         dispatch = functools.partial(cluster.Dispatch, client, limit_seconds)

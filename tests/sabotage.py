@@ -1,11 +1,13 @@
 """Broken submissions made from a good one, and the checks that must notice: no more, no fewer."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import torch
 
@@ -15,6 +17,7 @@ from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import slerp
 
 Spoil = Callable[[Path], None]
+_LABEL = re.compile(r"^#\| label: ([\w-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,62 @@ def claims_swapped(content):
     for each in along:
         kind, _, what = each["name"].partition("_")
         each["name"] = f"{'vae' if kind == 'gan' else 'gan'}_{what}"
+
+
+def notebook(change):
+    """Change the cells of the notebook in place: `change` takes those with code, by their label."""
+
+    def spoil(folder):
+        path = folder / "report.ipynb"
+        content = nbformat.read(path, 4)
+        cells = {label.group(1): cell for cell in content.cells if cell.cell_type == "code"
+                 and (label := _LABEL.search(cell.source))}  # fmt: skip
+        change(cells)
+        nbformat.write(content, path)
+
+    return spoil
+
+
+def saves(label, other):
+    """The outputs of one cell are those of another."""
+
+    def change(cells):
+        cells[label].outputs = cells[other].outputs
+
+    return notebook(change)
+
+
+def runs(label, old, new):
+    """The code of a cell is another, its outputs are the same."""
+
+    def change(cells):
+        assert old in cells[label].source
+        cells[label].source = cells[label].source.replace(old, new)
+
+    return notebook(change)
+
+
+def stripped(cells):
+    for cell in cells.values():
+        cell.outputs = []
+
+
+def never_run(cells):
+    for cell in cells.values():
+        cell.execution_count = None
+
+
+def out_of_order(cells):
+    first, second = cells["fig-cgan-losses"], cells["fig-grid"]
+    counts = first.execution_count, second.execution_count
+    second.execution_count, first.execution_count = counts
+
+
+def a_number_altered(cells):
+    data = cells["tbl-quality"].outputs[0]["data"]
+    rows = data["text/markdown"].splitlines()
+    rows[-1] = re.sub(r"\d", lambda digit: str((int(digit[0]) + 5) % 10), rows[-1])
+    data["text/markdown"] = "\n".join(rows)
 
 
 def remove(name):
@@ -463,3 +522,24 @@ CLAIMS = [
          "quality_is_as_claimed", "quality_is_quoted"),
     case("no claims", remove("results/claims.json"), *USES_CLAIMS),
 ]  # fmt: skip
+
+
+# the notebook, which is run again
+
+P2, P3, P4 = (f"notebook_repeats_problem_{n}" for n in (2, 3, 4))
+NOTEBOOK = [
+    Case(f"notebook: {name}", spoil, frozenset(caught_by))
+    for name, spoil, caught_by in (
+        ("missing", remove("report.ipynb"), {P2, P3, P4}),
+        ("no JSON", write("report.ipynb", b"{"), {P2, P3, P4}),
+        ("without outputs", notebook(stripped), {P2, P3, P4}),
+        ("never run", notebook(never_run), {P2, P3, P4}),
+        ("another seed than its outputs", runs("setup", "seed=2017", "seed=2018"), {P2, P3, P4}),
+        ("the GAN's strip for the VAE's", saves("fig-vae-path", "fig-gan-path"), {P3}),
+        ("losses for the ten images", saves("fig-ten", "fig-gan-losses"), {P2}),
+        ("a number altered in 3d", notebook(a_number_altered), {P3}),
+        ("run out of order in Problem 4", notebook(out_of_order), {P4}),
+        ("the grid is not drawn", runs("fig-grid", "fig_digit_grid(grid)", "fig_ten"), {P4}),
+        ("the kernel exits in 4d", runs("fig-agreement", "#|", "import os; os._exit(0)\n#|"), {P4}),
+    )
+]

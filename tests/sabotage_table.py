@@ -16,11 +16,12 @@ import sabotage
 
 from latentwalk import rubric
 from latentwalk.grading import packing
-from latentwalk.grading.grade import grade
+from latentwalk.grading.grade import grade, open_server
 from latentwalk.grading.outcome import BROKEN, FAILED
 from latentwalk.rubric import Item
 
 CASES = [*sabotage.ARRAYS, *sabotage.WEIGHTS, *sabotage.FORMULAS, *sabotage.CLAIMS]
+CASES += sabotage.NOTEBOOK  # the only ones whose notebook is run: it takes minutes
 HONEST = sabotage.Case("the good submission itself", lambda folder: None, frozenset())
 
 
@@ -45,7 +46,10 @@ def main() -> int:
     options = parser.parse_args()
     items = rubric.load()
     wrong = 0
-    with tempfile.TemporaryDirectory(prefix="latentwalk-sabotage-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="latentwalk-sabotage-") as scratch,
+        open_server() as server,
+    ):
         good = Path(scratch) / "good"
         missing = packing.pack(good).missing
         if missing:
@@ -56,7 +60,9 @@ def main() -> int:
         for number, case in enumerate(cases):
             copy = shutil.copytree(good, Path(scratch) / f"case-{number}")
             case.spoil(copy)
-            score = grade(copy, Path(scratch) / f"out-{number}", items)
+            notebook = case is HONEST or case in sabotage.NOTEBOOK
+            out = Path(scratch) / f"out-{number}"
+            score = grade(copy, out, items, notebook=notebook, run=server.run)
             shutil.rmtree(copy)
             failed = {o.check for o in score.outcomes if o.state in (FAILED, BROKEN)}
             found, must = lost(items, failed), lost(items, case.caught_by)

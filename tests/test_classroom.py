@@ -21,7 +21,7 @@ class Grader:
     def __init__(self):
         self.seen = []
 
-    def __call__(self, folder, out, items, *, intake):
+    def __call__(self, folder, out, items, *, intake, notebook):
         self.seen.append(folder.name)
         report = intake.folder / "report.ipynb"
         does = report.read_text("utf-8") if report.exists() else ""

@@ -357,7 +357,7 @@ def test_packing_ends_with_the_same_look(tmp_path, capsys, monkeypatch):
     assert cli.main(["pack", str(tmp_path / "new")]) == 0
     out = capsys.readouterr().out
     assert f"{complete.examine(tmp_path / 'new')}\n" in out
-    assert out.endswith(f"{tmp_path / 'new'}: 12 files\n")
+    assert out.endswith(f"{tmp_path / 'new'}: 14 files\n")
     sources = packing._sources
 
     def without_a_file():

@@ -1,5 +1,7 @@
 """Grading a submission: outcomes in the rubric's order, whatever happens to a check."""
 
+import shutil
+
 import pytest
 from isolated import FOLDERS, LINUX, servers
 
@@ -9,6 +11,7 @@ from latentwalk.grading.formats import from_json
 from latentwalk.grading.grade import LIMITS, grade, open_server
 from latentwalk.grading.intake import IntakeError, take_in
 from latentwalk.grading.isolation import Ended, Limits, Server
+from latentwalk.render.checks import pdf_pages
 from latentwalk.rubric import Item, ItemCheck
 
 ITEMS = (
@@ -70,6 +73,18 @@ def test_a_check_that_could_not_be_carried_out_is_broken_and_costs_only_itself(
     assert [o.state for o in score.outcomes] == ["broken", "passed", "to be read"]
     assert score.outcomes[0].says == f"could not be carried out ({state}): no luck"
     assert score.reached == 3
+
+
+def test_the_reader_is_told_the_page(submission, tmp_path):
+    shutil.copyfile(paths.build_dir() / "report.pdf", submission / "report.pdf")
+    score = grade(submission, tmp_path / "out", ITEMS)
+    says = score.outcomes[-1].says
+    assert says.startswith("An answer that rests on measurements. (report.pdf, page ")
+    number = int(says.removesuffix(")").rpartition(" ")[2])
+    page = pdf_pages(submission / "report.pdf")[number - 1]
+    assert "3e. Which path is smoother?" in page
+    (submission / "report.pdf").write_bytes(b"no PDF")
+    assert "page" not in grade(submission, tmp_path / "out", ITEMS).outcomes[-1].says
 
 
 def test_results_are_there_after_every_check(submission, tmp_path):

@@ -109,7 +109,7 @@ def grader_that(machine, ends):
     edit(
         machine / "source/src/latentwalk/grading/gradescope.py",
         "from latentwalk.grading.grade import grade\n",
-        "def grade(folder, work, items):\n"
+        "def grade(folder, work, items, notebook):\n"
         "    import os, time\n"
         "    note = formats.write_after_each(work / 'score.json')\n"
         "    note(CheckOutcome('path_is_straight', '2d', 'Straight', 2, 'passed', 'It is.'))\n"

@@ -263,7 +263,11 @@ def test_importing_paths_is_light():
 
 def test_folders_as_variables_lead_another_process_to_the_same_places(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "made"))
+    monkeypatch.delenv("LATENTWALK_DATA", raising=False)
+    assert "LATENTWALK_DATA" not in paths.as_environment()
+    monkeypatch.setenv("LATENTWALK_DATA", str(tmp_path / "digits"))
     variables = paths.as_environment()
+    assert variables["LATENTWALK_DATA"] == str((tmp_path / "digits").resolve())
     here = [paths.project_root(), paths.build_dir(), paths.data_cache()]
     monkeypatch.setenv("HOME", str(tmp_path / "another home"))
     for name, value in variables.items():

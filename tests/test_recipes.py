@@ -419,3 +419,54 @@ def test_released_weights_take_less_than_25_megabytes():
     files = sorted(SHIPPED.glob("*.safetensors"))
     assert [file.stem for file in files] == sorted(NAMES)
     assert sum(file.stat().st_size for file in files) < 25e6
+
+
+def test_given_weights_are_used_as_they_are_with_their_own_recipe(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(tmp_path / "mine"))
+    other = dataclasses.replace(
+        TINY["gan"], config=dataclasses.replace(GAN, latent_size=GAN.latent_size + 3), seed=5
+    )
+    built = put(places("gan")[0], TINY["gan"], mark=0.25)
+    given = put(tmp_path / "mine" / "gan.safetensors", other, mark=0.75)
+    found = recipes.load("gan")
+    assert mark_of(found) == 0.75
+    assert found.recipe.config == other.config
+    assert found.recipe.seed == 5
+    assert recipes.status("gan")[0] == (given, checkpoints.WeightsStatus("valid", ""))
+    monkeypatch.delenv("LATENTWALK_WEIGHTS")
+    assert mark_of(recipes.load("gan")) == 0.25
+    assert recipes.status("gan")[0][0] == built
+
+
+def test_what_is_not_among_the_given_weights_comes_from_the_usual_places(project, monkeypatch):
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
+    put(places("gan")[1], TINY["gan"], mark=0.5)
+    assert mark_of(recipes.load("gan")) == 0.5
+    said = []
+    (project / "mine").mkdir()
+    (project / "mine" / "gan.safetensors").write_bytes(b"damaged")
+    assert mark_of(recipes.load("gan", said.append)) == 0.5
+    assert "mine/gan.safetensors" in said[0]
+
+
+def test_given_weights_of_an_impossible_configuration_are_refused(project, monkeypatch):
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
+    put(places("gan")[1], TINY["gan"], mark=0.5)
+    whole = metadata(TINY["gan"])
+    wrong = {"latent_size": -1} | {
+        k: v for k, v in whole.recipe.configuration.items() if k != "latent_size"
+    }
+    bad = dataclasses.replace(whole, recipe=dataclasses.replace(whole.recipe, configuration=wrong))
+    checkpoints.save_weights(project / "mine" / "gan.safetensors", {"a": torch.zeros(1)}, bad)
+    said = []
+    assert mark_of(recipes.load("gan", said.append)) == 0.5
+    assert "GanConfig.latent_size is -1" in said[0]
+
+
+def test_training_never_writes_among_the_given_weights(project, monkeypatch):
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
+    put(project / "mine" / "classifier.safetensors", TINY["classifier"], mark=0.1)
+    before = (project / "mine" / "classifier.safetensors").read_bytes()
+    recipes.train(TINY["classifier"])
+    assert places("classifier")[0].exists()
+    assert (project / "mine" / "classifier.safetensors").read_bytes() == before

@@ -1,5 +1,6 @@
 """One submission of a class: its result files, or the reason why there are none."""
 
+import functools
 import json
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ def task(tmp_path):
     return class_targets.task(folder)
 
 
-def passing(folder, out, items, *, intake):
+def passing(folder, out, items, *, intake, notebook):
     return class_targets.scored()
 
 
@@ -58,7 +59,7 @@ def test_the_grader_gets_the_copy_whose_digest_counts(task, monkeypatch):
 
     monkeypatch.setattr(work, "take_in", once)
 
-    def grade(folder, out, items, *, intake):
+    def grade(folder, out, items, *, intake, notebook):
         seen.append((folder, items, intake))
         (intake.folder / "results/2b.npz").write_bytes(b"changed too late")
         return class_targets.scored()
@@ -87,7 +88,7 @@ def test_what_has_not_changed_is_not_graded_again(task):
 def test_the_score_so_far_goes_where_the_task_says(task, tmp_path):
     outs = []
 
-    def grade(folder, out, items, *, intake):
+    def grade(folder, out, items, *, intake, notebook):
         outs.append(out)
         return class_targets.scored()
 
@@ -107,7 +108,7 @@ def test_the_score_so_far_goes_where_the_task_says(task, tmp_path):
     ],
 )
 def test_a_fault_is_the_reason_in_one_line(error, says, task):
-    def grade(folder, out, items, *, intake):
+    def grade(folder, out, items, *, intake, notebook):
         raise error
 
     done = carry_out(task, grade)
@@ -122,7 +123,7 @@ def test_no_folder_is_a_reason(tmp_path):
 
 
 def test_a_disk_that_is_full_is_nobody_s_fault(task):
-    def grade(folder, out, items, *, intake):
+    def grade(folder, out, items, *, intake, notebook):
         raise paths.WriteError("no room")
 
     with pytest.raises(paths.WriteError):
@@ -134,7 +135,22 @@ def test_another_grader_refuses(task):
         carry_out(replace(task, grader="another"), passing)
 
 
-def test_the_project_s_own_grader_is_the_default():
-    from latentwalk.grading.grade import grade
+def test_the_project_s_own_grader_is_the_default_on_one_server_for_all(task, monkeypatch):
+    opened = []
 
-    assert work.carry_out.__defaults__ == (grade,)
+    class Server:
+        def run(self, *arguments):
+            opened.append(self)
+
+        close = run
+
+    def grade(folder, out, items, *, run, intake, notebook):
+        run()
+        return class_targets.scored()
+
+    monkeypatch.setattr(work, "open_server", Server)
+    monkeypatch.setattr(work, "grade", grade)
+    monkeypatch.setattr(work, "_server", functools.cache(work._server.__wrapped__))
+    assert [carry_out(task).says, carry_out(task).says] == ["", ""]
+    assert len(opened) == 2
+    assert opened[0] is opened[1]

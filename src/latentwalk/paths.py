@@ -5,6 +5,7 @@ Environment variables, each optional; an empty one counts as not set:
     LATENTWALK_BUILD: where everything made goes, instead of build/ in the project.
     LATENTWALK_DATA: a folder with MNIST's four files, used instead of any download.
     LATENTWALK_CACHE: where MNIST is kept, instead of ~/.cache/latentwalk/mnist.
+    LATENTWALK_WEIGHTS: a folder whose weights are used as they are, of any configuration and seed.
 """
 
 import contextlib
@@ -103,7 +104,15 @@ def as_environment() -> dict[str, str]:
         "LATENTWALK_BUILD": build_dir(),
         "LATENTWALK_CACHE": data_cache(),
     }
+    if named := user_data_dir():
+        folders["LATENTWALK_DATA"] = named
     return {name: str(folder.resolve()) for name, folder in folders.items()}
+
+
+def environment_within(folder: Path) -> dict[str, str]:
+    """Give all of them as variables, each a folder of its own in one, for a process kept there."""
+    names = ("ROOT", "BUILD", "DATA", "CACHE", "WEIGHTS")
+    return {f"LATENTWALK_{name}": str(folder.resolve() / name.lower()) for name in names}
 
 
 def results_dir() -> Path:
@@ -119,6 +128,11 @@ def checkpoints_dir() -> Path:
 def built_weights_dir() -> Path:
     """Weights trained on this machine."""
     return build_dir() / "weights"
+
+
+def given_weights_dir() -> Path | None:
+    """Weights that the user wants used as they are ($LATENTWALK_WEIGHTS), if any."""
+    return _from_environment("LATENTWALK_WEIGHTS")
 
 
 def released_weights_dir() -> Path:

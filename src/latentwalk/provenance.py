@@ -59,6 +59,16 @@ class RecipeKey:
             raise ValueError(f"the recipe's {wrong[0]} is {saved.get(wrong[0])!r}")
         return cls(**{name: saved[name] for name in types})
 
+    def as_config(self, kind: type[Any]) -> Any:
+        """Build a configuration of the saved fields; those that it does not have are left out.
+
+        Raises:
+            ValueError: a field is missing or out of range.
+            TypeError: a field is of another type.
+        """
+        known = {field.name for field in dataclasses.fields(kind)}
+        return kind(**{name: v for name, v in self.configuration.items() if name in known})
+
     def changes(self, now: "RecipeKey") -> str:
         """What differs between this key and the one of now, in words; empty when nothing does."""
         was, words = self.configuration, []

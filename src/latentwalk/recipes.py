@@ -89,9 +89,11 @@ def get(name: str) -> Recipe:
 
 
 def status(name: str) -> list[tuple[Path, checkpoints.WeightsStatus]]:
-    """Give the two places where a model's weights may lie, the preferred first, and their state."""
+    """Give the places where a model's weights may lie, the preferred first, and their state."""
     recipe = get(name)
-    return [(path, _status(path, recipe)) for path in _places(name)]
+    given = _given(name)
+    places = ([given] if given else []) + list(_places(name))
+    return [(path, _status(path, recipe)) for path in places]
 
 
 def _status(path: Path, recipe: Recipe) -> checkpoints.WeightsStatus:
@@ -209,12 +211,16 @@ def measure(
 
 
 def read(path: Path, recipe: Recipe) -> Released:
-    """Read weights that fit a recipe.
+    """Read weights that fit a recipe; in $LATENTWALK_WEIGHTS they bring their own.
 
     Raises:
         WeightsError: the file is missing, damaged, stale, or holds another network.
     """
-    tensors, metadata = checkpoints.load_weights(path, recipe.key())
+    if path == _given(recipe.name):
+        tensors, metadata = checkpoints.load_weights(path)
+        recipe = _recipe_of(metadata, recipe)
+    else:
+        tensors, metadata = checkpoints.load_weights(path, recipe.key())
     network = recipe.network(recipe.config)
     checkpoints.load_into(network, checkpoints.under("network/", tensors))
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
@@ -241,6 +247,22 @@ def release(names: Sequence[str]) -> list[Path]:
 def _places(name: str) -> tuple[Path, Path]:
     file = f"{name}.safetensors"
     return paths.built_weights_dir() / file, paths.released_weights_dir() / file
+
+
+def _given(name: str) -> Path | None:
+    """A file that the user put there to be used as it is."""
+    folder = paths.given_weights_dir()
+    path = folder / f"{name}.safetensors" if folder else None
+    return path if path and path.exists() else None
+
+
+def _recipe_of(metadata: provenance.WeightsMetadata, recipe: Recipe) -> Recipe:
+    """Give the recipe that a file says it was made by."""
+    try:
+        config = metadata.recipe.as_config(type(recipe.config))
+    except (TypeError, ValueError) as error:
+        raise checkpoints.WeightsError(f"{recipe.name}: {error}") from error
+    return dataclasses.replace(recipe, config=config, seed=metadata.seed)
 
 
 def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Tensor] | None:

@@ -13,7 +13,7 @@ from latentwalk.commands.parsing import Outcome, parse
 from latentwalk.grading import classroom, cluster, formats, roster
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.classroom import CarryOutAll
-from latentwalk.grading.grade import LIMITS
+from latentwalk.grading.grade import LIMITS, NOTEBOOK_LIMITS
 from latentwalk.grading.roster import Row
 from latentwalk.grading.task import CarryOut
 from latentwalk.grading.work import carry_out
@@ -58,6 +58,8 @@ class GradeOptions:
     """Another rubric than the project's."""
     again: bool = False
     """Grade also what has not changed since it was graded."""
+    notebook: bool = True
+    """Run the notebook again: two minutes more, and the only code of a submission that is run."""
     workers: int = 1
     """Processes that grade on this machine; more than 1 needs Dask."""
     scheduler: str = ""
@@ -89,7 +91,8 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     with hold_workers(options, limit_seconds(items)) as carry_out_all:
         rows = classroom.grade_class(
             class_, out, items, text,
-            carry_out=grader(), carry_out_all=carry_out_all, again=options.again, say=say,
+            carry_out=grader(), carry_out_all=carry_out_all, again=options.again,
+            notebook=options.notebook, say=say,
         )  # fmt: skip
     missing = any(row.score is None for row in rows)
     return Outcome(_text(rows, items, out), exit_code=1 if missing else 0)
@@ -103,7 +106,8 @@ def grader() -> CarryOut:
 def limit_seconds(items: Sequence[Item]) -> float:
     """Seconds after which a submission hangs: more than all its checks may take together."""
     checks = sum(len(item.checks) for item in items)
-    return _FEWEST_SECONDS + checks * (LIMITS.wall_seconds + _OVERHEAD_SECONDS)
+    one_check = LIMITS.wall_seconds + _OVERHEAD_SECONDS
+    return _FEWEST_SECONDS + NOTEBOOK_LIMITS.wall_seconds + checks * one_check
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ def grade_class(
     carry_out: CarryOut,
     carry_out_all: CarryOutAll = one_by_one,
     again: bool = False,
+    notebook: bool = True,
     say: paths.Say = lambda line: None,
 ) -> list[Row]:
     """Grade submissions.
@@ -44,6 +45,7 @@ def grade_class(
         carry_out: grades one.
         carry_out_all: carries it out for all.
         again: grade also those whose results still hold.
+        notebook: whether to run their notebooks.
         say: gets a line for each, unless there is a progress bar.
 
     Returns:
@@ -54,7 +56,7 @@ def grade_class(
     """
     known = {} if again else {place: finished.read(place.out) for place in class_}
     here = carry_out_all is one_by_one
-    tasks = [_task(place, items, rubric, known.get(place), here) for place in class_]
+    tasks = [_task(place, items, rubric, known.get(place), notebook, here) for place in class_]
     rows: dict[int, Row] = {}
     with tqdm(total=len(tasks), unit="submission", disable=None, leave=False) as bar:
         if bar.disable:
@@ -76,12 +78,19 @@ def grade_class(
 
 
 def _task(
-    place: Place, items: Iterable[Item], rubric: str, known: Finished | None, here: bool
+    place: Place,
+    items: Iterable[Item],
+    rubric: str,
+    known: Finished | None,
+    notebook: bool,
+    here: bool,
 ) -> Task:
     digest = known.digest if known else ""
     # written by the process that coordinates: another one may be thought dead and live on
     live = place.out if here else None
-    return Task(place.folder, place.name, tuple(items), rubric, finished.grader(), digest, live)
+    return Task(
+        place.folder, place.name, tuple(items), rubric, finished.grader(), digest, notebook, live
+    )
 
 
 def _row(place: Place, done: Done, known: Finished | None) -> Row:

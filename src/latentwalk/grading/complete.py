@@ -244,6 +244,7 @@ def _notebook(submission: Submission) -> Finding:
 def _unread(intake: Intake) -> list[str]:
     """What is there and not read, because the contract does not name it."""
     asked = {file.name for file in contract.FILES}
+    asked |= {f"weights/{name}.safetensors" for name in contract.VARIANTS}
     return [*intake.ignored, *(name for name in intake.files if name not in asked)]
 
 

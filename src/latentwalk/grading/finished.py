@@ -51,18 +51,20 @@ def grader() -> str:
     return _digest(version=version("latentwalk"), sources=found, judge=judge)
 
 
-def digest(grader: str, rubric: str, intake: Intake) -> str:
+def digest(grader: str, rubric: str, intake: Intake, notebook: bool = True) -> str:
     """SHA-256 over everything that decides the results of a submission.
 
     Args:
         grader: from `grader()`.
         rubric: the text of the rubric.
         intake: the submission's private copy.
+        notebook: whether the notebook is run.
     """
     found = {name: _sha256((intake.folder / name).read_bytes()) for name in intake.files}
     return _digest(
-        grader=grader, rubric=rubric, files=found, refused=intake.refused, ignored=intake.ignored
-    )
+        grader=grader, rubric=rubric, files=found, refused=intake.refused, ignored=intake.ignored,
+        notebook=notebook,
+    )  # fmt: skip
 
 
 def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> Score:

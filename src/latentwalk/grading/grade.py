@@ -1,12 +1,13 @@
 """Grade one submission: every check in a process of its own, results written after each."""
 
 import contextlib
+import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from latentwalk import paths
-from latentwalk.grading import formats, isolation
+from latentwalk.grading import contract, formats, isolation
 from latentwalk.grading.intake import Intake, take_in
 from latentwalk.grading.isolation import Ended, Limits
 from latentwalk.grading.outcome import CheckOutcome, Score, State
@@ -14,6 +15,10 @@ from latentwalk.rubric import Item, ItemCheck
 
 LIMITS = Limits(wall_seconds=120, cpu_seconds=240, memory_bytes=768 << 20)
 """Of one check."""
+NOTEBOOK_LIMITS = Limits(
+    wall_seconds=900, cpu_seconds=1800, memory_bytes=6 << 30, file_bytes=256 << 20, processes=200
+)
+"""Of running the notebook, its kernel included; the report's takes two minutes and 2 GiB."""
 Run = Callable[..., Ended]
 
 
@@ -30,16 +35,18 @@ def grade(
     items: Sequence[Item],
     *,
     limits: Limits = LIMITS,
+    notebook: bool = True,
     run: Run | None = None,
     intake: Intake | None = None,
 ) -> Score:
     """Grade a submission.
 
     Args:
-        folder: the submission; it is read once, and nothing of it is run.
+        folder: the submission; it is read once, and nothing of it but the notebook is run.
         out: folder for `score.json`, which is written anew after every check.
         items: the rubric.
         limits: of each check.
+        notebook: whether to run the notebook; else the points of its checks await a reader.
         run: carries out a function in isolation; that of a server of its own if left out.
         intake: the submission's private copy, when it was taken in already.
 
@@ -53,22 +60,72 @@ def grade(
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="latentwalk-grading-"))
         intake = intake or take_in(folder, Path(scratch))
         run = run or stack.enter_context(open_server()).run
+        pages = _pages(run, intake, limits)
+        unable = _run_notebook(run, intake) if notebook and _of_notebook(items) else ""
         for item in items:
             for check in item.checks:
-                arguments = {"check": check.check, "folder": str(intake.folder)}
-                ended = run("latentwalk.grading.one:run", arguments, limits)
-                score = note(_outcome(item, check, ended, intake))
+                own = check.check.startswith(contract.NOTEBOOK_CHECKS)
+                if own and not notebook:
+                    score = note(_not_run(item, check))
+                elif own and unable:
+                    score = note(_broken(item, check, unable))
+                else:
+                    arguments = {"check": check.check, "folder": str(intake.folder)}
+                    ended = run("latentwalk.grading.one:run", arguments, limits)
+                    score = note(_outcome(item, check, ended, intake))
             if item.reader:
-                score = note(_for_the_reader(item))
+                score = note(_for_the_reader(item, pages))
     return score
+
+
+def _pages(run: Run, intake: Intake, limits: Limits) -> dict[str, int]:
+    """Where each item begins in the PDF, for its reader; nothing where that cannot be told."""
+    if contract.PAPER not in intake.files:
+        return {}
+    ended = run("latentwalk.grading.one:pages", {"folder": str(intake.folder)}, limits)
+    return ended.value if isinstance(ended.value, dict) else {}
+
+
+def _of_notebook(items: Sequence[Item]) -> bool:
+    names = [check.check for item in items for check in item.checks]
+    return any(name.startswith(contract.NOTEBOOK_CHECKS) for name in names)
+
+
+def _run_notebook(run: Run, intake: Intake) -> str:
+    """Note in the private copy what running the notebook gave; say why that was not possible.
+
+    What the notebook itself is to blame for is noted as its fault.
+    """
+    if contract.NOTEBOOK not in intake.files:
+        return ""
+    target, arguments = "latentwalk.grading.notebook:rerun", {"folder": str(intake.folder)}
+    ended = run(target, arguments, NOTEBOOK_LIMITS)
+    noted = ended.value
+    if ended.state != "returned":
+        own_fault = ended.says.startswith("IntakeError") or ended.state not in ("raised", "crashed")
+        if not own_fault:
+            return f"could not be carried out ({ended.state}): {ended.says}"
+        noted = {"fault": ended.says}
+    (intake.folder / contract.NOTEBOOK_RUN).write_text(json.dumps(noted), "utf-8")
+    return ""
+
+
+def _not_run(item: Item, check: ItemCheck) -> CheckOutcome:
+    says = "the notebook was not run again; run it, or read it beside the PDF"
+    title = check.shows.rstrip(".")
+    return CheckOutcome(check.check, item.id, title, check.points, "to be read", says, {})
+
+
+def _broken(item: Item, check: ItemCheck, says: str) -> CheckOutcome:
+    title = check.shows.rstrip(".")
+    return CheckOutcome(check.check, item.id, title, check.points, "broken", says, {})
 
 
 def _outcome(item: Item, check: ItemCheck, ended: Ended, intake: Intake) -> CheckOutcome:
     title = check.shows.rstrip(".")
     value = ended.value if ended.state == "returned" else None
     if not isinstance(value, dict):
-        says = f"could not be carried out ({ended.state}): {ended.says}"
-        return CheckOutcome(check.check, item.id, title, check.points, "broken", says, {})
+        return _broken(item, check, f"could not be carried out ({ended.state}): {ended.says}")
     says = str(value["says"])
     refused = [why for name, why in intake.refused.items() if name in says]
     if refused:
@@ -78,7 +135,8 @@ def _outcome(item: Item, check: ItemCheck, ended: Ended, intake: Intake) -> Chec
     return CheckOutcome(check.check, item.id, title, check.points, state, says, evidence)
 
 
-def _for_the_reader(item: Item) -> CheckOutcome:
-    return CheckOutcome(
-        "reader", item.id, item.title, item.reader, "to be read", " ".join(item.asks.split()), {}
-    )
+def _for_the_reader(item: Item, pages: Mapping[str, int]) -> CheckOutcome:
+    says = " ".join(item.asks.split())
+    if item.id in pages:
+        says += f" ({contract.PAPER}, page {pages[item.id]})"
+    return CheckOutcome("reader", item.id, item.title, item.reader, "to be read", says, {})

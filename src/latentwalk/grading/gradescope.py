@@ -33,7 +33,7 @@ def run(submission: Path, work: Path, results: Path) -> str:
     """
     started = time.monotonic()
     inner = inner_submission(submission)
-    score = grade(inner or submission, work, rubric.load())
+    score = grade(inner or submission, work, rubric.load(), notebook=False)
     content = formats.gradescope(score, time.monotonic() - started)
     if inner is not None:
         content["output"] = f"Graded: the one folder of the upload. {content['output']}"

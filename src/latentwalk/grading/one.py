@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def run(check: str, folder: str) -> dict[str, Any]:
     except Fault as fault:
         verdict = Verdict(False, str(fault))
     return dataclasses.asdict(verdict)
+
+
+def pages(folder: str) -> dict[str, int]:
+    """Say on which page of the PDF each item of the homework begins, of those that are found.
+
+    Raises:
+        Fault: there is no PDF, or it cannot be read.
+    """
+    found: dict[str, int] = {}
+    for number, text in enumerate(Submission(Path(folder)).pdf_pages(), start=1):
+        for item in re.findall(r"^\s*([1-5][a-e])[.)]\s", text, re.MULTILINE):
+            found.setdefault(item, number)
+    return found
 
 
 def prepare() -> None:

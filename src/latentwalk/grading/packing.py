@@ -50,8 +50,15 @@ def _sources() -> tuple[dict[str, Path], list[str]]:
         if file.network is None:
             sources[file.name] = paths.build_dir() / file.name
             continue
-        places = recipes.status(file.network.name)
-        valid = [path for path, status in places if status.state == "valid"]
-        sources[file.name] = valid[0] if valid else None
+        sources[file.name] = _valid(file.network.name)
     found = {name: source for name, source in sources.items() if source and source.is_file()}
-    return found, [name for name in sources if name not in found]
+    missing = [name for name in sources if name not in found]
+    for name in contract.VARIANTS:
+        if source := _valid(name):
+            found[f"weights/{source.name}"] = source
+    return found, missing
+
+
+def _valid(name: str) -> Path | None:
+    """The weights that the report uses."""
+    return next((path for path, found in recipes.status(name) if found.state == "valid"), None)

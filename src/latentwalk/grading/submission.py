@@ -4,25 +4,26 @@ See docs/submission.md for the contract. The files were copied by `intake`, so n
 while it is graded.
 """
 
-import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from latentwalk import checkpoints
+from latentwalk.grading import contract
 from latentwalk.grading.arrays import ArraysError, read_arrays
 from latentwalk.grading.intake import IntakeError, read_json
 from latentwalk.models.gan import GanConfig, Generator
 from latentwalk.models.vae import Vae, VaeConfig
-from latentwalk.render.checks import pdf_text
+from latentwalk.render.checks import pdf_pages, pdf_text
 from latentwalk.sealed import WeightsError
 
+T = TypeVar("T")
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "gan": (Generator, GanConfig), "vae": (Vae, VaeConfig), "cgan": (Generator, GanConfig),
 }  # fmt: skip
@@ -102,17 +103,37 @@ class Submission:
         except IntakeError as error:
             raise Fault(f"results/{path.name} cannot be used: {error}") from error
 
+    def notebook_run(self) -> dict[str, Any]:
+        """Give what `notebook.rerun` noted.
+
+        Raises:
+            Fault: there is no notebook, or it was not run to its end; says why.
+        """
+        if not (self.folder / contract.NOTEBOOK).is_file():
+            raise Fault("report.ipynb is missing")
+        run: dict[str, Any] = read_json(self.folder / contract.NOTEBOOK_RUN)
+        if "fault" in run:
+            raise Fault(f"report.ipynb was not run to its end: {run['fault']}")
+        return run
+
     def pdf_text(self) -> str:
         """Give the text of `report.pdf`.
 
         Raises:
             Fault: the file is missing or no PDF.
         """
-        file = self.folder / "report.pdf"
+        return self._of_pdf(pdf_text)
+
+    def pdf_pages(self) -> list[str]:
+        """Give the text of each page of `report.pdf`; errors as `pdf_text`."""
+        return self._of_pdf(pdf_pages)
+
+    def _of_pdf(self, read: Callable[[Path], T]) -> T:
+        file = self.folder / contract.PAPER
         if not file.is_file():
-            raise Fault("report.pdf is missing")
+            raise Fault(f"{contract.PAPER} is missing")
         try:
-            return pdf_text(file)
+            return read(file)
         except (ValueError, RuntimeError, OSError) as error:
             raise Fault(f"report.pdf cannot be read: {error}") from error
 
@@ -151,9 +172,7 @@ def _network(path: Path, name: str) -> Any:
     kind, config_kind = NETWORKS[name]
     try:
         tensors, metadata = checkpoints.load_weights(path)
-        fields = {field.name for field in dataclasses.fields(config_kind)}
-        saved = metadata.recipe.configuration
-        config = config_kind(**{key: saved[key] for key in saved.keys() & fields})
+        config = metadata.recipe.as_config(config_kind)
         _check_size(config)
         with torch.device("meta"):  # a configuration may ask for more memory than there is
             network = kind(config)

@@ -26,6 +26,8 @@ class Task:
     """Digest of the grader that is meant, from `finished.grader()`."""
     known: str = ""
     """Digest of the complete results that are there; empty when there are none to keep."""
+    notebook: bool = True
+    """Whether to run the notebook."""
     out: Path | None = None
     """Where `score.json` is kept up to date while it is graded; nowhere if left out."""
 

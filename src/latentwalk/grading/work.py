@@ -3,18 +3,22 @@
 Everything goes in as a task and comes back as data, so that it does not matter where it is done.
 """
 
+import atexit
+import functools
 import json
 import tempfile
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from latentwalk import paths
 from latentwalk.grading import finished, formats
 from latentwalk.grading.files import shown
-from latentwalk.grading.grade import grade
+from latentwalk.grading.grade import grade, open_server
 from latentwalk.grading.intake import Intake, take_in
+from latentwalk.grading.isolation import Server
 from latentwalk.grading.outcome import Score
 from latentwalk.grading.page import page
 from latentwalk.grading.pictures import pictures
@@ -29,7 +33,20 @@ class GraderError(RuntimeError):
     """The process that should grade has another grader than the one that asks."""
 
 
-def carry_out(task: Task, grade: Grade = grade) -> Done:
+@functools.cache
+def _server() -> Server:
+    """One for all submissions that this process grades: preparing it takes seconds."""
+    server = open_server()
+    atexit.register(server.close)
+    return server
+
+
+def grade_here(*submission: Any, **more: Any) -> Score:
+    """As `grade`, on the server of this process."""
+    return grade(*submission, run=_server().run, **more)
+
+
+def carry_out(task: Task, grade: Grade = grade_here) -> Done:
     """Grade a submission, unless its results are there and still hold.
 
     Whatever goes wrong with the submission, or in grading it, is the reason in `says`.
@@ -51,11 +68,11 @@ def carry_out(task: Task, grade: Grade = grade) -> Done:
     try:
         with tempfile.TemporaryDirectory(prefix="latentwalk-class-") as scratch:
             intake = take_in(task.folder, Path(scratch))
-            digest = finished.digest(task.grader, task.rubric, intake)
+            digest = finished.digest(task.grader, task.rubric, intake, task.notebook)
             if digest == task.known:
                 return Done(digest=digest)
             out = task.out or Path(scratch) / "out"
-            score = grade(task.folder, out, task.items, intake=intake)
+            score = grade(task.folder, out, task.items, intake=intake, notebook=task.notebook)
             seconds = time.monotonic() - started
             return Done("", digest, seconds, _results(task, score, seconds, intake))
     except paths.WriteError:

@@ -16,8 +16,12 @@ _CROSS_REFERENCE = re.compile(r"\?@|(?<!\S)@(fig|tbl|eq|sec|thm|lem|def)-[\w-]+"
 
 def pdf_text(path: Path) -> str:
     """The text of all pages, as a reader would copy it; words broken at a line's end are whole."""
-    whole = "\n".join(_readable(_text(page)) for page in _text_pages(path))
-    return whole.replace("\ufffe\n", "")
+    return "\n".join(pdf_pages(path)).replace("\ufffe\n", "")
+
+
+def pdf_pages(path: Path) -> list[str]:
+    """The text of each page."""
+    return [_readable(_text(page)) for page in _text_pages(path)]
 
 
 def raw_tex_in_pdf(path: Path, allowed: Iterable[str] = ()) -> list[str]:

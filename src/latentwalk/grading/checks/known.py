@@ -6,6 +6,7 @@ and returns a verdict. A missing or damaged file raises `Fault`, which fails the
 
 from latentwalk.grading.checks import (
     answers,
+    notebook,
     problem1,
     problem2,
     problem3,
@@ -50,6 +51,9 @@ CHECKS: dict[str, Check] = {
         problem4.grid_is_fresh,
         problem4.grid_shows_its_digits,
         problem5.pledge_is_word_for_word,
+        notebook.notebook_repeats_problem_2,
+        notebook.notebook_repeats_problem_3,
+        notebook.notebook_repeats_problem_4,
     )
 }
 """Every check by the name that `rubric.yml` calls it."""

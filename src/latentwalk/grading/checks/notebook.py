@@ -1,0 +1,53 @@
+"""The notebook, run again: whether a problem's outputs are what its code makes.
+
+The run itself is `latentwalk.grading.notebook`; these checks read what was noted of it.
+"""
+
+from latentwalk.grading.checks.shared import Staff
+from latentwalk.grading.submission import Fault, Submission
+from latentwalk.grading.verdicts import Verdict
+
+SHOWN = {"2": ("2b", "2e"), "3": ("3c",), "4": ("4d",)}
+"""The items of a problem under whose heading at least one output must be there to compare."""
+
+
+def notebook_repeats_problem_2(submission: Submission, staff: Staff) -> Verdict:
+    """2e: the cells of Problem 2 give what was saved."""
+    return repeats(submission, "2")
+
+
+def notebook_repeats_problem_3(submission: Submission, staff: Staff) -> Verdict:
+    """3c: the cells of Problem 3 give what was saved."""
+    return repeats(submission, "3")
+
+
+def notebook_repeats_problem_4(submission: Submission, staff: Staff) -> Verdict:
+    """4d: the cells of Problem 4 give what was saved."""
+    return repeats(submission, "4")
+
+
+def repeats(submission: Submission, problem: str) -> Verdict:
+    """Compare what a problem's cells had saved with what they gave when run again.
+
+    Raises:
+        Fault: the notebook is missing, or running it did not come to an end.
+    """
+    run = submission.notebook_run()
+    cells = [cell for cell in run["cells"] if cell["problem"] == problem]
+    evidence = {"cells": len(cells), "confined": ", ".join(run["confined"])}
+    wrong = [f"cell {cell['number']}: {fault}" for cell in cells if (fault := _fault(cell))]
+    if wrong:
+        says = f"{len(wrong)} of {len(cells)} cells of Problem {problem} fail: {wrong[0]}"
+        return Verdict(False, says, evidence | {"wrong": wrong})
+    for item in SHOWN[problem]:
+        if not any(cell["compared"] for cell in cells if cell["item"] == item):
+            raise Fault(f"report.ipynb has no output to compare under a heading of {item}")
+    says = f"all {len(cells)} cells of Problem {problem} give again what was saved"
+    return Verdict(True, says, evidence)
+
+
+def _fault(cell: dict) -> str:
+    if cell["count"] != cell["number"]:
+        got = "not at all" if cell["count"] is None else f"as number {cell['count']}"
+        return f"was run {got}, expected number {cell['number']}, from top to bottom"
+    return str(cell["differs"])

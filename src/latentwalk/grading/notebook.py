@@ -1,0 +1,213 @@
+"""Run a submission's notebook again under nbval, its kernel confined, and say what came out.
+
+The code of the notebook is the only code of a submission that is ever run. It runs in a Jupyter
+kernel of its own (`confine.py`) on a copy of what it needs; pytest and nbval talk to it from this
+side through sockets, and what it sends is data. Whether outputs agree is decided on this side.
+"""
+
+import itertools
+import json
+import math
+import os
+import queue
+import re
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from latentwalk import data, paths, recipes
+from latentwalk.grading import confine, contract, outputs
+from latentwalk.grading.intake import read_json
+
+CELL_SECONDS = 400.0
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-5])([a-e])?\b[.):]?", re.MULTILINE)
+_KERNEL, _WORK = "confined", "notebook"
+_OWN_JUDGE = "classifier"
+_MOST_SAYS = 300
+_LOOK_SECONDS = 0.5  # between two looks whether the kernel is alive
+
+
+class NotebookError(RuntimeError):
+    """The notebook cannot be run on this machine, whatever is in it."""
+
+
+def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
+    """Run a notebook in the current folder, which is empty.
+
+    Args:
+        folder: the submission's private copy.
+        cell_seconds: for one cell; the cells after it are still run.
+
+    Returns:
+        `confined`, the words of `confine`, and `cells`, one object a code cell: its `number` from
+        1, the `item` and `problem` whose heading is above it, the saved `count`, whether it `ran`,
+        the number of saved outputs `compared`, and what `differs`, empty where nothing does.
+
+    Raises:
+        NotebookError: nbval is missing, or this system confines nothing.
+        IntakeError: the notebook is no JSON.
+    """
+    work = Path.cwd() / _WORK
+    source = Path(folder)
+    content = read_json(source / contract.NOTEBOOK, max_bytes=64 << 20, max_depth=64)
+    _lay_out(source, work)
+    words, uid = confine.possible(work, _needed())
+    if "files" not in words and "user" not in words:
+        raise NotebookError("this system cannot keep a notebook from writing everywhere")
+    _give(work, uid)
+    _write_kernel(work, uid)
+    ran = _run(work, cell_seconds)
+    return {"confined": words, "cells": _cells(content, ran)}
+
+
+def _needed() -> list[Path]:
+    """What the kernel reads that is not copied: interpreter, libraries, this package."""
+    return [Path(file) for file in (sys.executable, __file__, os.__file__, torch.__file__)]
+
+
+def _lay_out(source: Path, work: Path) -> None:
+    """Copy the notebook, the weights, the data and what the report reads of the project."""
+    places = {name.rpartition("_")[2]: Path(folder) for name, folder in _folders(work).items()}
+    project, weights = places["ROOT"], places["WEIGHTS"]
+    released = project / "assets" / "weights"
+    for made in (work, weights, released):
+        made.mkdir(parents=True)
+    shutil.copyfile(source / contract.NOTEBOOK, work / contract.NOTEBOOK)
+    for path in sorted((source / "weights").glob("*.safetensors")):
+        if path.stem != _OWN_JUDGE and path.stem in recipes.recipes():
+            shutil.copyfile(path, weights / path.name)
+    for name in recipes.recipes():
+        valid = [path for path, found in recipes.status(name) if found.state == "valid"]
+        if valid:
+            shutil.copyfile(valid[0], released / valid[0].name)
+    shutil.copyfile(paths.rubric_file(), project / "rubric.yml")
+    if (source / "student.yml").is_file():
+        shutil.copyfile(source / "student.yml", project / "student.yml")
+    for split in ("train", "test"):  # the kernel cannot download them
+        data.load(split)
+    shutil.copytree(paths.user_data_dir() or paths.data_cache(), places["DATA"])
+
+
+def _folders(work: Path) -> dict[str, str]:
+    return paths.environment_within(work)
+
+
+def _give(work: Path, uid: int) -> None:
+    """Let the kernel's user have the folder; the ones above it can be passed through."""
+    if uid == os.geteuid():
+        return
+    Path.cwd().chmod(0o711)
+    for path in (work, *work.rglob("*")):
+        os.chown(path, uid, uid)
+
+
+def _write_kernel(work: Path, uid: int) -> None:
+    folder = Path("kernels") / _KERNEL
+    folder.mkdir(parents=True)
+    package = Path(__file__).resolve().parents[2]
+    threads = str(len(os.sched_getaffinity(0)))
+    command = [sys.executable, "-I", confine.__file__, str(work), str(uid), "--"]
+    command += [sys.executable, "-s", "-B", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    variables = {
+        "HOME": str(work), "TMPDIR": str(work), "USER": "notebook", "PYTHONPATH": str(package),
+        "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
+        "PYTHONHASHSEED": "0", **_folders(work),
+    }  # fmt: skip
+    spec = {"argv": command, "display_name": _KERNEL, "language": "python", "env": variables}
+    (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
+
+
+@dataclass
+class _Seen:
+    """A pytest plugin that notes what became of each cell."""
+
+    cells: dict[int, tuple[bool, str, list[Any]]] = field(default_factory=dict)
+    """By number from 0: whether it ran, why not, and its outputs."""
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Keep nothing of it: pytest would print the notebook's own text."""
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        """Take the outputs as soon as a cell has run."""
+        if call.when != "call" and not call.excinfo:
+            return
+        again = getattr(item, "test_outputs", None)
+        error = call.excinfo.value if call.excinfo else None
+        differs = "outputs differ" in str(error)  # nbval's verdict, which `outputs` refines
+        ran = again is not None and (error is None or differs)
+        why = "" if ran else " ".join(str(error).split())[:_MOST_SAYS] or "was skipped"
+        if ran or item.cell_num not in self.cells:
+            self.cells[item.cell_num] = (ran, why, list(again or []))
+
+
+def _run(work: Path, cell_seconds: float) -> dict[int, tuple[bool, str, list[Any]]]:
+    """Run all cells; what cannot be run at all gives none."""
+    os.environ |= {"JUPYTER_PATH": str(Path.cwd()), "JUPYTER_RUNTIME_DIR": str(Path.cwd() / "run")}
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    try:
+        import pytest
+        from jupyter_client.manager import KernelManager
+        from nbval import kernel, plugin
+        from traitlets import CaselessStrEnum, Unicode
+    except ImportError as error:
+        wanted = "install nbval with `pip install 'latentwalk[test]'`, or grade with --no-notebook"
+        raise NotebookError(f"{error}; {wanted}") from error
+
+    class SocketManager(KernelManager):
+        """Talks through socket files, which reach into a process without network."""
+
+        transport = CaselessStrEnum(["tcp", "ipc"], default_value="ipc")
+        ip = Unicode(str(work / "k"))
+
+    class WatchedKernel(kernel.RunningKernel):
+        """Is not waited for when it has ended, as nbval's own would be."""
+
+        def get_message(self, stream: str, timeout: float | None = None) -> Any:
+            """Raise `queue.Empty` after the timeout, or when no message can come any more."""
+            give_up = time.monotonic() + (math.inf if timeout is None else timeout)
+            while True:
+                try:
+                    return super().get_message(stream, timeout=_LOOK_SECONDS)
+                except queue.Empty:
+                    if not self.is_alive() or time.monotonic() > give_up:
+                        raise
+
+    kernel.KernelManager, plugin.RunningKernel = SocketManager, WatchedKernel
+    seen = _Seen()
+    options = ["-c", os.devnull, "--rootdir", str(work), "--noconftest", "-p", "no:cacheprovider"]
+    options += ["-p", "nbval.plugin", "--nbval", "--nbval-kernel-name", _KERNEL, "-q", "--tb=no"]
+    options += ["--nbval-cell-timeout", str(cell_seconds), "--color=no"]
+    pytest.main([*options, str(work / contract.NOTEBOOK)], plugins=[seen])
+    return seen.cells
+
+
+def _cells(content: Any, ran: dict[int, tuple[bool, str, list[Any]]]) -> list[dict[str, Any]]:
+    """Put what was saved and what came again side by side."""
+    found: list[dict[str, Any]] = []
+    problem = item = ""
+    numbers = itertools.count()  # nbval's: of all code cells, empty ones too
+    listed = content.get("cells") if isinstance(content, dict) else None
+    for cell in listed if isinstance(listed, list) else []:
+        source = cell.get("source", "")
+        text = "".join(source) if isinstance(source, list) else source
+        if cell.get("cell_type") == "markdown":
+            for number, letter in _HEADING.findall(text):
+                problem, item = number, number + letter if letter else ""
+        if cell.get("cell_type") != "code":
+            continue
+        whether, why, again = ran.get(next(numbers), (False, "it was not reached", []))
+        if not text.strip():
+            continue
+        saved = cell.get("outputs", [])
+        found.append({
+            "number": len(found) + 1, "problem": problem, "item": item,
+            "count": cell.get("execution_count"), "ran": whether,
+            "compared": len(outputs.compared(saved)),
+            "differs": outputs.difference(saved, again) if whether else why,
+        })  # fmt: skip
+    return found

@@ -1,0 +1,117 @@
+"""Whether a notebook's saved outputs and those of running it again say the same.
+
+Texts must be equal but for their numbers, which may differ as another processor makes them
+differ; pictures must look the same. What is compared is what nbval compares, and pictures.
+"""
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+SHARE, POINTS = 0.02, 0.5
+"""How far apart two numbers may be: a share of the larger, and beyond that one unit of the last
+printed digit, in drawings half a point."""
+BLOCK, DARKER = 8, 24.0
+"""A picture looks the same when no block of so many pixels each way differs by more than so many
+of 255 levels on average."""
+_NUMBER = re.compile(r"(?<![\w.])[-+\N{MINUS SIGN}]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
+_ID = re.compile(r'(?<=[#"])[a-zA-Z_]*[0-9a-f]{8,}(?=[")])')
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+_PIXELS_MOST = 1 << 24
+
+
+def compared(outputs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Give what there is to compare: kind and content of each printed text, table and picture.
+
+    Of an output in several forms that is its first of SVG, PNG, HTML, Markdown, LaTeX and text.
+    Errors and warnings on the standard error are left out.
+    """
+    found: list[tuple[str, str]] = []
+    for output in outputs:
+        if output["output_type"] == "stream":
+            if output.get("name") != "stderr":
+                found.append(("text/plain", _text(output["text"])))
+            continue
+        data = output.get("data", {})
+        for kind in _FORMS:
+            if kind in data:
+                found.append((kind, _text(data[kind])))
+                break
+    return [(kind, content) for kind, content in found if content.strip()]
+
+
+_FORMS = ("image/svg+xml", "image/png", "text/html", "text/markdown", "text/latex", "text/plain")
+
+
+def difference(saved: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]) -> str:
+    """Say in a few words what differs between two lists of outputs; nothing when they agree."""
+    before, after = compared(saved), compared(again)
+    if [kind for kind, _ in before] != [kind for kind, _ in after]:
+        return f"{len(before)} outputs were saved, {len(after)} come again, or of other kinds"
+    for (kind, old), (_, new) in zip(before, after, strict=True):
+        if old != new and (what := _difference(kind, old, new)):
+            return what
+    return ""
+
+
+def _difference(kind: str, old: str, new: str) -> str:
+    if kind == "image/png":
+        return "" if _look_the_same(old, new) else "a picture differs"
+    if kind == "image/svg+xml":
+        pictures = [_EMBEDDED.findall(text) for text in (old, new)]
+        if len(pictures[0]) != len(pictures[1]):
+            return "a drawing holds another number of pictures"
+        if not all(map(_look_the_same, *pictures)):
+            return "a picture in a drawing differs"
+        old, new = (_ID.sub("id", _EMBEDDED.sub("picture", text)) for text in (old, new))
+    old, new = (_ADDRESS.sub("0x", text) for text in (old, new))
+    if _NUMBER.sub("0", old) != _NUMBER.sub("0", new):
+        return "a drawing differs" if "svg" in kind else "a text differs"
+    for number, other in zip(_NUMBER.findall(old), _NUMBER.findall(new), strict=True):
+        if not _close(number, other, POINTS if "svg" in kind else 0.0):
+            return f"{number} was saved and {other} comes again"
+    return ""
+
+
+def _close(old: str, new: str, beyond: float) -> bool:
+    texts = [text.replace("\N{MINUS SIGN}", "-") for text in (old, new)]
+    a, b = map(float, texts)
+    last = max(10.0 ** -len(text.partition(".")[2].partition("e")[0]) for text in texts)
+    whole = all(text.lstrip("+-").isdigit() for text in texts)  # such as a label
+    unit = beyond if beyond or whole else 1.01 * last
+    return abs(a - b) <= SHARE * max(abs(a), abs(b)) + unit
+
+
+def _look_the_same(old: str, new: str) -> bool:
+    if old == new:
+        return True
+    try:
+        first, second = _pixels(old), _pixels(new)
+    except (OSError, ValueError, binascii.Error, Image.DecompressionBombError):
+        return False
+    if first.shape != second.shape:
+        return False
+    off = np.abs(first - second).max(axis=2).astype(float)
+    rows, columns = (-(-size // BLOCK) for size in off.shape)
+    padded = np.pad(off, [(0, rows * BLOCK - len(off)), (0, columns * BLOCK - off.shape[1])])
+    blocks = padded.reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3))
+    return bool(blocks.max() <= DARKER)
+
+
+def _pixels(content: str) -> np.ndarray:
+    """Levels (H, W, 4) of a PNG in base64."""
+    with Image.open(io.BytesIO(base64.b64decode(content)), formats=["PNG"]) as picture:
+        if picture.width * picture.height > _PIXELS_MOST:
+            raise ValueError(f"a picture of {picture.width} x {picture.height}")
+        return np.asarray(picture.convert("RGBA"), dtype=np.int16)
+
+
+def _text(content: Any) -> str:
+    return "".join(content) if isinstance(content, list) else str(content)
