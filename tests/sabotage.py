@@ -1,8 +1,12 @@
 """Broken submissions made from a good one, and the checks that must notice: no more, no fewer."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +15,7 @@ import nbformat
 import numpy as np
 import torch
 
-from latentwalk import checkpoints
+from latentwalk import checkpoints, recipes
 from latentwalk.experiments.judged import in_chunks
 from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import slerp
@@ -543,3 +547,24 @@ NOTEBOOK = [
         ("the kernel exits in 4d", runs("fig-agreement", "#|", "import os; os._exit(0)\n#|"), {P4}),
     )
 ]
+
+
+def train_again(folder):
+    """Another report with models of its own, trained for a tenth of the steps with another seed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        weights, made = Path(scratch) / "weights", Path(scratch) / "submission"
+        weights.mkdir()
+        own = {"LATENTWALK_BUILD": f"{scratch}/build", "LATENTWALK_WEIGHTS": str(weights)}
+
+        def latentwalk(*arguments):
+            program = Path(sys.executable).with_name("latentwalk")
+            command = [program, *map(str, arguments)]
+            subprocess.run(command, env=os.environ | own, check=True, capture_output=True)
+
+        for name in NETWORKS:
+            steps, out = recipes.get(name).config.steps // 10, weights / f"{name}.safetensors"
+            latentwalk("train", name, "--steps", steps, "--seed", 5, "--out", out)
+        latentwalk("render")
+        latentwalk("pack", made)
+        shutil.rmtree(folder)
+        shutil.copytree(made, folder)

@@ -22,7 +22,10 @@ from latentwalk.rubric import Item
 
 CASES = [*sabotage.ARRAYS, *sabotage.WEIGHTS, *sabotage.FORMULAS, *sabotage.CLAIMS]
 CASES += sabotage.NOTEBOOK  # the only ones whose notebook is run: it takes minutes
-HONEST = sabotage.Case("the good submission itself", lambda folder: None, frozenset())
+HONEST = (
+    sabotage.Case("honest: the good submission itself", lambda folder: None, frozenset()),
+    sabotage.Case("honest: a tenth of the steps, another seed", sabotage.train_again, frozenset()),
+)
 
 
 def lost(items: Collection[Item], failed: Collection[str]) -> dict[str, float]:
@@ -55,12 +58,12 @@ def main() -> int:
         if missing:
             print(f"no whole submission: {missing[0]} is missing; make it first with `make report`")
             return 1
-        cases = [case for case in (HONEST, *CASES) if options.only in case.name]
+        cases = [case for case in (*HONEST, *CASES) if options.only in case.name]
         print(f"{'case':<50} {'must lose':<44} lost")
         for number, case in enumerate(cases):
             copy = shutil.copytree(good, Path(scratch) / f"case-{number}")
             case.spoil(copy)
-            notebook = case is HONEST or case in sabotage.NOTEBOOK
+            notebook = case in HONEST or case in sabotage.NOTEBOOK
             out = Path(scratch) / f"out-{number}"
             score = grade(copy, out, items, notebook=notebook, run=server.run)
             shutil.rmtree(copy)
