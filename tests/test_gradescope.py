@@ -303,8 +303,8 @@ def test_a_good_submission_is_graded(machine, good):
     keep(machine, "pair_is_labelled", "codes_are_straight")
     shutil.copytree(good, machine / "submission", dirs_exist_ok=True)
     content, said = graded(machine)
-    assert content["score"] == 4
-    assert content["output"] == "96 points await a reader."
+    assert content["score"] == 3
+    assert content["output"] == "97 points await a reader."
     judged = [test for test in content["tests"] if "status" in test]
     assert [(t["number"], t["status"], t["score"], t["max_score"]) for t in judged] == [
         ("2c", "passed", 2, 2), ("3c", "passed", 2, 2)
@@ -321,7 +321,7 @@ def test_an_empty_submission_fails_and_is_no_failure_of_the_grader(machine):
     assert content["score"] == 0
     assert STAFF not in content["output"]
     (test,) = [test for test in content["tests"] if "status" in test]
-    assert (test["status"], test["score"], test["max_score"]) == ("failed", 0, 2)
+    assert (test["status"], test["score"], test["max_score"]) == ("failed", 0, 1)
     assert test["output"] == "results/3c.npz is missing"
 
 
@@ -416,7 +416,7 @@ def test_time_for_grading_leaves_some_of_gradescope_s_ten_minutes():
 def test_the_inner_folder_of_an_upload_is_graded(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        gradescope, "grade", lambda folder, work, items: seen.append(folder) or Score()
+        gradescope, "grade", lambda folder, *_, notebook: notebook or seen.append(folder) or Score()
     )
     (tmp_path / "upload" / "mine" / "results").mkdir(parents=True)
     for folder in (tmp_path / "upload", tmp_path / "upload" / "mine"):
