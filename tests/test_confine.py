@@ -132,9 +132,10 @@ def test_what_it_must_read_decides_the_user(tmp_path):
 
 
 def test_a_connection_file_is_copied_to_where_it_can_be_read(folder):
-    source = folder[0].parent / "kernel-1234.json"
+    source = folder[0].parent / "connection of jupyter.json"
     source.write_text('{"key": "secret"}')
     source.chmod(0o600)
-    said = runs(folder, "import sys; print(sys.argv[1], open(sys.argv[1]).read())", source)
+    code = "import sys; print(sys.argv[2], open(sys.argv[2]).read())"
+    said = runs(folder, code, "-f", source)
     assert said == f'{folder[0] / "connection.json"} {{"key": "secret"}}\n'
     assert source.exists()

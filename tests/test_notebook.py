@@ -70,10 +70,11 @@ def submission(tmp_path):
     return make
 
 
-def run_again(server, folder, tmp_path, limits=LIMITS):
+def run_again(server, folder, tmp_path, limits=LIMITS, **more):
     """The private copy of a submission, with the notes of the run."""
     copy = take_in(folder, tmp_path / "scratch").folder
-    ended = server.run("latentwalk.grading.notebook:rerun", {"folder": str(copy)}, limits)
+    arguments = {"folder": str(copy), **more}
+    ended = server.run("latentwalk.grading.notebook:rerun", arguments, limits)
     if ended.state == "raised" and "cannot keep" in ended.says:
         pytest.skip(ended.says)
     assert ended.state == "returned", (ended.says, ended.output)
@@ -167,11 +168,7 @@ def test_each_fault_is_told_where_it_is(name, server, submission, tmp_path):
 
 def test_a_cell_that_hangs_costs_its_own_problem(server, submission, tmp_path):
     listed = altered(put("4d", "time.sleep(1000)"))
-    copy = take_in(submission(listed), tmp_path / "scratch").folder
-    arguments = {"folder": str(copy), "cell_seconds": 3.0}
-    ended = server.run("latentwalk.grading.notebook:rerun", arguments, LIMITS)
-    (copy / contract.NOTEBOOK_RUN).write_text(json.dumps(ended.value), "utf-8")
-    found = failing(Submission(copy))
+    found = failing(run_again(server, submission(listed), tmp_path, cell_seconds=3.0))
     assert list(found) == ["4"]
     assert "Timeout of 3 seconds" in found["4"]
 

@@ -56,7 +56,8 @@ def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
     source = Path(folder)
     content = read_json(source / contract.NOTEBOOK, max_bytes=64 << 20, max_depth=64)
     _lay_out(source, work)
-    words, uid = confine.possible(work, _needed())
+    Path.cwd().chmod(0o711)  # another user must pass through
+    words, uid = confine.possible(work, [work, *_needed()])
     if "files" not in words and "user" not in words:
         raise NotebookError("this system cannot keep a notebook from writing everywhere")
     _give(work, uid)
@@ -98,10 +99,9 @@ def _folders(work: Path) -> dict[str, str]:
 
 
 def _give(work: Path, uid: int) -> None:
-    """Let the kernel's user have the folder; the ones above it can be passed through."""
+    """Let the kernel's user have the folder."""
     if uid == os.geteuid():
         return
-    Path.cwd().chmod(0o711)
     for path in (work, *work.rglob("*")):
         os.chown(path, uid, uid)
 
