@@ -17,7 +17,7 @@ import yaml
 from test_imports import MODULES, PACKAGES, imported
 
 from latentwalk import checkpoints, data, mnist_files, recipes, rubric
-from latentwalk.grading import autograder, child, formats, gradescope, one, packing
+from latentwalk.grading import autograder, child, contract, formats, gradescope, one, packing
 from latentwalk.grading.autograder import AutograderError
 from latentwalk.grading.outcome import CheckOutcome, Score
 
@@ -437,7 +437,12 @@ def test_finishing_keeps_the_rubric_s_order(tmp_path):
     assert len(numbers) == len(IN_RUBRIC)
     assert content["execution_time"] == 1.5
     waiting = [t for t in content["tests"] if "status" not in t]
-    assert [t["number"] for t in waiting] == [item.id for item in ITEMS if item.reader]
+    of_notebook = [
+        item.id for item in ITEMS for check in item.checks
+        if check.check.startswith(contract.NOTEBOOK_CHECKS)
+    ]  # fmt: skip
+    by_reader = [item.id for item in ITEMS if item.reader]
+    assert [t["number"] for t in waiting] == sorted(by_reader + of_notebook)
 
 
 def test_grading_s_own_process_stays_small():
@@ -451,9 +456,12 @@ def test_grading_s_own_process_stays_small():
 
 def test_the_document_s_points_are_the_rubric_s():
     text = (ROOT / "docs" / "gradescope.md").read_text("utf-8")
-    by_checks = sum(check.points for item in ITEMS for check in item.checks)
+    checks = [check for item in ITEMS for check in item.checks]
+    notebook = [c.points for c in checks if c.check.startswith(contract.NOTEBOOK_CHECKS)]
+    by_checks = sum(check.points for check in checks) - sum(notebook)
     assert f"Autograder points: {by_checks}," in text
-    assert f"{sum(item.reader for item in ITEMS)} points are for a person" in text
+    assert f"{100 - by_checks} points are for a person" in text
+    assert f"{sum(notebook)} of them for the notebook" in text
 
 
 def test_the_tool_says_what_it_built(tmp_path, monkeypatch, capsys):

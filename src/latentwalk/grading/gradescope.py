@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from latentwalk import paths, rubric
-from latentwalk.grading import formats
+from latentwalk.grading import contract, formats
 from latentwalk.grading.grade import grade
 from latentwalk.grading.intake import inner_submission
 from latentwalk.grading.outcome import JSON, CheckOutcome, Score
@@ -97,9 +97,10 @@ def _with_the_rest(found: Score, why: str) -> Score:
     outcomes = []
     for item in rubric.load():
         for check in item.checks:
+            by_reader = check.check.startswith(contract.NOTEBOOK_CHECKS)  # which is not run here
             unreached = CheckOutcome(
-                check.check, item.id, check.shows.rstrip("."), check.points, "broken",
-                f"not reached: {why}",
+                check.check, item.id, check.shows.rstrip("."), check.points,
+                "to be read" if by_reader else "broken", f"not reached: {why}",
             )  # fmt: skip
             outcomes.append(known.get((item.id, check.check), unreached))
         if item.reader:
