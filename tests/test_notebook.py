@@ -30,6 +30,7 @@ CELLS = [  # heading, code, what it prints
 LIMITS = Limits(wall_seconds=100, cpu_seconds=60, memory_bytes=2 << 30, processes=200)
 RUBRIC = [item for item in rubric.load() if item.id in ("2e", "3c", "4d")]
 ALL = {"2", "3", "4"}
+NOTHING = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
 
 
 def cell(code, prints="", count=None, **more):
@@ -221,6 +222,24 @@ def test_it_finds_the_submitted_weights_and_the_staff_s_judge(server, submission
     for name in ("gan", "classifier", "other"):
         (folder / "weights" / f"{name}.safetensors").write_bytes(b"whatever")
     assert failing(run_again(server, folder, tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [], {}, {"cells": 3}, NOTHING | {"nbformat": 3}, NOTHING | {"cells": [5]},
+        NOTHING | {"cells": [nb.new_code_cell("1") | {"outputs": 5}]},
+        NOTHING | {"cells": [nb.new_code_cell("1") | {"outputs": [{"output_type": "stream"}]}]},
+        NOTHING | {"cells": [nb.new_code_cell("1") | {"source": {"a": 1}}]},
+    ],
+)  # fmt: skip
+def test_what_is_no_notebook_is_its_own_fault(content, server, submission, tmp_path):
+    folder = submission([])
+    (folder / contract.NOTEBOOK).write_text(json.dumps(content), "utf-8")
+    score = grade(folder, tmp_path / "out", RUBRIC, run=server.run)
+    own = [o for o in score.outcomes if o.check.startswith(contract.NOTEBOOK_CHECKS)]
+    assert [o.state for o in own] == 3 * ["failed"]
+    assert all("report.ipynb is no notebook of version 4" in o.says for o in own)
 
 
 def test_no_notebook_and_no_json_are_faults_of_the_submission(server, tmp_path, submission):

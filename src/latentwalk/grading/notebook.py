@@ -22,7 +22,7 @@ import torch
 
 from latentwalk import data, paths, recipes
 from latentwalk.grading import confine, contract, outputs
-from latentwalk.grading.intake import read_json
+from latentwalk.grading.intake import IntakeError, read_json
 
 CELL_SECONDS = 400.0
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-5])([a-e])?\b[.):]?", re.MULTILINE)
@@ -50,11 +50,11 @@ def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
 
     Raises:
         NotebookError: nbval is missing, or this system confines nothing.
-        IntakeError: the notebook is no JSON.
+        IntakeError: the file is no notebook.
     """
     work = Path.cwd() / _WORK
     source = Path(folder)
-    content = read_json(source / contract.NOTEBOOK, max_bytes=64 << 20, max_depth=64)
+    content = _read(source / contract.NOTEBOOK)
     _lay_out(source, work)
     Path.cwd().chmod(0o711)  # another user must pass through
     words, uid = confine.possible(work, [work, *_needed()])
@@ -64,6 +64,19 @@ def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
     _write_kernel(work, uid)
     ran = _run(work, cell_seconds)
     return {"confined": words, "cells": _cells(content, ran)}
+
+
+def _read(path: Path) -> Any:
+    """Content of a notebook of version 4, in the form that its schema asks for."""
+    import nbformat
+
+    content = read_json(path, max_bytes=64 << 20, max_depth=64)
+    try:
+        nbformat.validate(nbformat.from_dict(content), version=4)
+    except (nbformat.ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
+        why = " ".join(str(error).split())[:_MOST_SAYS]
+        raise IntakeError(f"{path.name} is no notebook of version 4: {why}") from error
+    return content
 
 
 def _needed() -> list[Path]:
@@ -191,22 +204,21 @@ def _cells(content: Any, ran: dict[int, tuple[bool, str, list[Any]]]) -> list[di
     found: list[dict[str, Any]] = []
     problem = item = ""
     numbers = itertools.count()  # nbval's: of all code cells, empty ones too
-    listed = content.get("cells") if isinstance(content, dict) else None
-    for cell in listed if isinstance(listed, list) else []:
-        source = cell.get("source", "")
+    for cell in content["cells"]:
+        source = cell["source"]
         text = "".join(source) if isinstance(source, list) else source
-        if cell.get("cell_type") == "markdown":
+        if cell["cell_type"] == "markdown":
             for number, letter in _HEADING.findall(text):
                 problem, item = number, number + letter if letter else ""
-        if cell.get("cell_type") != "code":
+        if cell["cell_type"] != "code":
             continue
         whether, why, again = ran.get(next(numbers), (False, "it was not reached", []))
         if not text.strip():
             continue
-        saved = cell.get("outputs", [])
+        saved = cell["outputs"]
         found.append({
             "number": len(found) + 1, "problem": problem, "item": item,
-            "count": cell.get("execution_count"), "ran": whether,
+            "count": cell["execution_count"], "ran": whether,
             "compared": len(outputs.compared(saved)),
             "differs": outputs.difference(saved, again) if whether else why,
         })  # fmt: skip
