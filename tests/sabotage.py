@@ -14,11 +14,13 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import torch
+import typst
 
 from latentwalk import checkpoints, recipes
 from latentwalk.experiments.judged import in_chunks
 from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import slerp
+from latentwalk.render.checks import pdf_text
 
 Spoil = Callable[[Path], None]
 _LABEL = re.compile(r"^#\| label: ([\w-]+)", re.MULTILINE)
@@ -113,6 +115,24 @@ def claims_swapped(content):
     for each in along:
         kind, _, what = each["name"].partition("_")
         each["name"] = f"{'vae' if kind == 'gan' else 'gan'}_{what}"
+
+
+def retyped(change):
+    """The PDF is another, with the text of the report after a change and nothing else."""
+
+    def spoil(folder):
+        path = folder / "report.pdf"
+        text = json.dumps(change(pdf_text(path)), ensure_ascii=False)
+        path.write_bytes(typst.compile(f"#text({text})".encode()))
+
+    return spoil
+
+
+def other_numbers(text):
+    """Another last digit in each number that has decimals."""
+    return re.sub(
+        r"(?<=\d)(\.\d*)(\d)", lambda found: found[1] + str((int(found[2]) + 5) % 10), text
+    )
 
 
 def notebook(change):
@@ -432,6 +452,10 @@ ARRAYS = [
          "originals_are_test_digits", "codes_are_encoded", "codes_are_straight", "codes_decode"),
     case("no PDF", remove("report.pdf"), *USES_PDF),
     case("an empty PDF", write("report.pdf", b""), *USES_PDF),
+    case("a blank PDF", retyped(lambda text: ""), *USES_PDF),
+    case("a PDF of another run", retyped(other_numbers), *USES_PDF[1:]),
+    case("the pledge misspelt",
+         retyped(lambda text: text.replace("Duke Community", "Duke Comunity")), USES_PDF[0]),
     case("a PDF cut in half", cut_in_half("report.pdf"), *USES_PDF),
 ]  # fmt: skip
 

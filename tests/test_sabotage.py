@@ -94,6 +94,13 @@ def test_broken_weights_are_caught_by_the_right_checks(case, copy, staff):
     assert failing(copy, staff, WITHOUT_NOTEBOOK - EVALUATES_FORMULAS) == case.caught_by
 
 
+def test_the_same_text_in_another_pdf_loses_nothing(copy, staff):
+    before = (copy / "report.pdf").read_bytes()
+    sabotage.retyped(lambda text: text)(copy)
+    assert (copy / "report.pdf").read_bytes() != before
+    assert failing(copy, staff, sabotage.USES_PDF) == set()
+
+
 def test_what_is_wrong_is_said_in_one_plain_sentence(copy, staff):
     for case in sabotage.ARRAYS[:12]:
         case.spoil(copy)
