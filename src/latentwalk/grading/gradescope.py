@@ -100,7 +100,8 @@ def _with_the_rest(found: Score, why: str) -> Score:
             by_reader = check.check.startswith(contract.NOTEBOOK_CHECKS)  # which is not run here
             unreached = CheckOutcome(
                 check.check, item.id, check.shows.rstrip("."), check.points,
-                "to be read" if by_reader else "broken", f"not reached: {why}",
+                "to be read" if by_reader else "broken",
+                "the notebook is not run here" if by_reader else f"not reached: {why}",
             )  # fmt: skip
             outcomes.append(known.get((item.id, check.check), unreached))
         if item.reader:
