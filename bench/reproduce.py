@@ -4,22 +4,14 @@ Run by `make reproduce`, in a build folder of its own (build/reproduce), so the 
 stay. A run that was interrupted goes on where it stopped; after a complete one, the next starts
 from nothing. The same processor and libraries repeat the numbers; others round differently, which
 is like another seed, so a number has a margin. Exit code 1: one lies outside its margin.
-
-The judge, which measures the others, comes first. Then on processors two models are trained side by
-side, each with half of the cores: two trainings share cores better than one training's threads do.
 """
 
-import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-import torch
-
-from latentwalk import checkpoints, paths, recipes, training
+from latentwalk import checkpoints, paths, recipes, side_by_side
 from latentwalk.sealed import WeightsError
 
 MARGINS = {  # chosen, not measured: how far apart two seeds may well be
@@ -27,8 +19,6 @@ MARGINS = {  # chosen, not measured: how far apart two seeds may well be
     "label_agreement_percent": 0.6,
     "log_likelihood_nats": 0.8,
 }
-SIDE_BY_SIDE = 2
-"""Models trained at the same time on processors."""
 RELATIVE_MARGINS = {"frechet_ratio": 0.5}  # of the released value
 
 
@@ -69,29 +59,26 @@ def compare(model: str, released: Mapping[str, float], retrained: Mapping[str, f
     return rows
 
 
-def retrain(names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Train models, the first one before the others, and give the metrics of each."""
-    first, *others = names
-    metrics = {first: retrained(first)}
-    others.sort(key=lambda name: -recipes.get(name).config.steps)  # the longest first
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = (cores or 1) // SIDE_BY_SIDE
-    if SIDE_BY_SIDE == 1 or threads == 0 or training.best_device().type != "cpu":
-        return metrics | {name: retrained(name) for name in others}
-    os.environ["TQDM_DISABLE"] = "1"  # two bars would overwrite one another
-    print(f"{' and '.join(others[:2])} are trained side by side, then the others", flush=True)
-    fresh = multiprocessing.get_context("spawn")  # a forked one would lack PyTorch's threads
-    with ProcessPoolExecutor(SIDE_BY_SIDE, fresh, torch.set_num_threads, (threads,)) as pool:
-        return metrics | dict(zip(others, pool.map(retrained, others), strict=True))
+def retrain(names: Sequence[str]) -> tuple[dict[str, dict[str, float]], float]:
+    """Train models, except those that this run has trained before it was interrupted.
 
-
-def retrained(name: str) -> dict[str, float]:
-    """Train a model, unless this run has trained it before it was interrupted: its metrics."""
-    built, found = recipes.status(name)[-2]
-    if found.state == "valid":
-        print(f"{name}: trained before this run was interrupted")
-        return recipes.read(built, recipes.get(name)).metadata.metrics
-    return recipes.train(recipes.get(name), say=print).metadata.metrics
+    Returns:
+        The metrics of each, and how many minutes training took, without measuring.
+    """
+    done = {name: recipes.status(name)[-2] for name in names}
+    missing = [name for name, (_, found) in done.items() if found.state != "valid"]
+    started = time.monotonic()
+    side_by_side.fit(missing, print)
+    minutes = (time.monotonic() - started) / 60
+    metrics = {}
+    for name, (built, _) in done.items():
+        if name in missing:
+            now = recipes.train(recipes.get(name), say=print)
+        else:
+            print(f"{name}: trained before this run was interrupted")
+            now = recipes.read(built, recipes.get(name))
+        metrics[name] = now.metadata.metrics
+    return metrics, minutes
 
 
 def released(name: str) -> dict[str, float]:
@@ -121,13 +108,13 @@ def main() -> int:
         if table.exists():
             start_over()
         started = time.monotonic()
-        metrics = retrain(list(recipes.recipes()))
+        metrics, training_minutes = retrain(list(recipes.recipes()))
         minutes = (time.monotonic() - started) / 60
         rows = [row for name in metrics for row in compare(name, released(name), metrics[name])]
         verdicts = [row.verdict for row in rows if row.verdict]
         title = f"{'model':<11} {'measurement':<35} {'released':>10} {'retrained':>10}  margin"
         last = f"{verdicts.count('outside')} of {len(verdicts)} outside their margin"
-        took = f"training and measuring took {minutes:.1f} minutes"
+        took = f"took {minutes:.1f} minutes, {training_minutes:.1f} of them training side by side"
         text = "\n".join([title, *map(str, rows), took, last])
         with paths.atomic_path(table) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")

@@ -13,9 +13,8 @@ import class_targets
 import numpy as np
 import pytest
 import tiny
-import torch
 
-from latentwalk import checkpoints, data, paths, recipes, training
+from latentwalk import checkpoints, data, paths, recipes, side_by_side
 from latentwalk.grading import roster
 from latentwalk.grading.task import Done
 
@@ -41,7 +40,8 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(recipes, "recipes", lambda: chosen)
     monkeypatch.setattr(recipes, "measure", lambda *_, **__: dict(found))
     monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits())
-    monkeypatch.setattr(reproduce, "SIDE_BY_SIDE", 1)  # other processes would have other recipes
+    # other processes would have other recipes
+    monkeypatch.setattr(side_by_side, "fit", lambda names, say: say(f"ahead: {names}"))
     return tmp_path, found
 
 
@@ -110,39 +110,12 @@ def test_reproduce_refuses_the_report_s_own_build(small, monkeypatch, capsys):
     assert not (paths.project_root() / "build").exists()
 
 
-def test_reproduce_trains_side_by_side_in_processes_of_their_own(monkeypatch):
-    order = []
-    monkeypatch.setattr(reproduce, "retrained", order.append)
-    steps = {"classifier": 9, "gan": 1, "vae": 3}
-    named = {k: SimpleNamespace(config=SimpleNamespace(steps=v)) for k, v in steps.items()}
-    monkeypatch.setattr(recipes, "get", named.get)
-    monkeypatch.setattr(reproduce, "SIDE_BY_SIDE", 1)
-    reproduce.retrain(list(steps))
-    assert order == ["classifier", "vae", "gan"], "the judge, then the longest"
-    pools = []
-
-    class Pool(contextlib.nullcontext):
-        def __init__(self, workers, context, initializer, arguments):
-            super().__init__(self)
-            pools.append((workers, context.get_start_method(), initializer, arguments))
-
-        def map(self, function, names):
-            return [{"of": len(name)} for name in names]
-
-    monkeypatch.setattr(reproduce, "SIDE_BY_SIDE", 2)
-    monkeypatch.setattr(reproduce, "ProcessPoolExecutor", Pool)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3, 4})
-    monkeypatch.setattr(training, "best_device", lambda: torch.device("cpu"))
-    monkeypatch.setenv("TQDM_DISABLE", "")
-    found = reproduce.retrain(list(steps))
-    assert found == {"classifier": None, "vae": {"of": 3}, "gan": {"of": 3}}
-    assert pools == [(2, "spawn", torch.set_num_threads, (2,))]
-
-
 def test_reproduce_compares_and_starts_anew_only_when_it_was_complete(small, monkeypatch, capsys):
     folder, found = small
     assert reproduce.main() == 0, "there is nothing to compare with"
-    assert "nothing to compare with" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing to compare with" in said
+    assert "ahead: ['gan', 'vae']" in said
     recipes.release(["gan", "vae"])
     found["frechet_ratio"] = 3.5
     assert reproduce.main() == 1

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny
 
-from latentwalk import cli, data, paths, recipes
+from latentwalk import cli, data, paths, recipes, side_by_side
 from latentwalk.commands import data as data_command
 from latentwalk.commands import doctor, render
 from latentwalk.mnist_files import DataError
@@ -399,15 +399,19 @@ def rendered(monkeypatch):
         return Rendered(*made, engine="embedded")
 
     monkeypatch.setattr(render, "render_report", make)
-    monkeypatch.setattr(recipes, "load", lambda name, say: done.append(name))
+    monkeypatch.setattr(recipes, "find", lambda name, say: None if "gan" in name else "valid")
+    monkeypatch.setattr(recipes, "train", lambda recipe, say: done.append(recipe.name))
+    monkeypatch.setattr(side_by_side, "fit", lambda names, say: done.append(("ahead", *names)))
     monkeypatch.setattr(data, "obtain", lambda say: done.append("data"))
     return done
 
 
-def test_render_loads_every_model_first(latentwalk, project, rendered):
+def test_render_trains_what_is_missing_first(latentwalk, project, rendered):
     code, out, _ = latentwalk("render", "--engine", "embedded")
     assert code == 0
-    assert rendered == ["data", *recipes.recipes(), ("report.qmd", "build", "embedded")]
+    missing = [name for name in recipes.recipes() if "gan" in name]
+    made = ("report.qmd", "build", "embedded")
+    assert rendered == ["data", ("ahead", *missing), *missing, made]
     assert out.splitlines() == [
         *(f"build/report.{end}" for end in ("pdf", "html", "ipynb")),
         "made by the embedded renderer",

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentwalk import checkpoints, data, measures, paths, provenance, training
+from latentwalk import checkpoints, data, history, measures, paths, provenance, training
 from latentwalk.models import classifier, gan, muon, nets, vae
 from latentwalk.training import History
 
@@ -115,13 +115,20 @@ def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:
         ValueError: there is no such model.
         TrainingDiverged: it had to be trained, and a loss stopped being finite.
     """
+    if found := find(name, say):
+        return found
+    say(f"{name}: training it, because there are no valid weights")
+    return train(get(name), say=say)
+
+
+def find(name: str, say: Callable[[str], None] = lambda line: None) -> Released | None:
+    """Give a trained model if there are valid weights, as `load` does; it never trains."""
     for path, found in status(name):
         if found.state == "valid":
             return read(path, get(name))
         if found.state != "missing":
             say(f"{name}: not using {path}: {found.reason}")
-    say(f"{name}: training it, because there are no valid weights")
-    return train(get(name), say=say)
+    return None
 
 
 def train(
@@ -141,34 +148,55 @@ def train(
         device: where to train; a GPU, if there is one, if left out.
         say: gets one-line messages.
     """
-    device = device or training.best_device()
     out = out or _places(recipe.name)[0]
-    key = recipe.key().digest
-    checkpoint = paths.checkpoints_dir() / f"{recipe.name}-{key[:8]}.safetensors"
+    unmeasured = fit(recipe, precision=precision, device=device, say=say)
+    tensors, metadata = checkpoints.load_weights(unmeasured)
+    network = read(unmeasured, recipe).network
+    metadata = dataclasses.replace(metadata, metrics=measure(recipe, network, say=say))
+    checkpoints.save_weights(out, tensors, metadata)
+    unmeasured.unlink()
+    say(f"{recipe.name}: trained in {metadata.seconds:.0f} s, wrote {out}")
+    return read(out, recipe)
+
+
+def fit(
+    recipe: Recipe,
+    *,
+    precision: training.Precision = "auto",
+    device: torch.device | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Do the training part of `train`: what it leaves among the checkpoints is not measured yet.
+
+    `train` goes on from there, so a training is not lost when measuring is interrupted.
+    """
+    device = device or training.best_device()
+    key = recipe.key()
+    checkpoint = paths.checkpoints_dir() / f"{recipe.name}-{key.digest[:8]}.safetensors"
+    unmeasured = checkpoint.with_stem(f"{checkpoint.stem}-trained")
+    if checkpoints.status(unmeasured, key).state == "valid":
+        return unmeasured
     trained = training.fit(
         recipe.model,
         recipe.config,
         data.load("train", say),
         seed=recipe.seed,
-        key=key,
+        key=key.digest,
         checkpoint=checkpoint,
         device=device,
         precision=precision,
         snapshot=_snapshot(recipe, device),
         say=say,
     )
-    network = trained.network.cpu()
-    tensors = {f"network/{k}": v for k, v in network.state_dict().items()}
-    tensors |= _pack_history(trained.history)
-    metadata = _metadata(recipe, trained, device, measure(recipe, network, say=say))
-    checkpoints.save_weights(out, tensors, metadata)
+    tensors = {f"network/{k}": v for k, v in trained.network.cpu().state_dict().items()}
+    tensors |= history.pack(trained.history)
+    checkpoints.save_weights(unmeasured, tensors, _metadata(recipe, trained, device))
     checkpoint.unlink(missing_ok=True)
-    say(f"{recipe.name}: trained in {trained.elapsed_seconds:.0f} s, wrote {out}")
-    return read(out, recipe)
+    return unmeasured
 
 
 def _metadata(
-    recipe: Recipe, trained: training.Trained, device: torch.device, metrics: dict[str, float]
+    recipe: Recipe, trained: training.Trained, device: torch.device
 ) -> provenance.WeightsMetadata:
     return provenance.WeightsMetadata(
         name=recipe.name,
@@ -179,7 +207,7 @@ def _metadata(
         device=provenance.device_name(device),
         threads=torch.get_num_threads(),
         seconds=round(trained.elapsed_seconds, 1),
-        metrics=metrics,
+        metrics={},
     )
 
 
@@ -224,7 +252,7 @@ def read(path: Path, recipe: Recipe) -> Released:
     network = recipe.network(recipe.config)
     checkpoints.load_into(network, checkpoints.under("network/", tensors))
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    return Released(recipe, network, metadata, _unpack_history(tensors))
+    return Released(recipe, network, metadata, history.unpack(tensors))
 
 
 def release(names: Sequence[str]) -> list[Path]:
@@ -275,28 +303,3 @@ def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Ten
         return recipe.model.sample(network, 10, rng).images
 
     return draw
-
-
-def _pack_history(history: History) -> dict[str, Tensor]:
-    """Lay the history out as tensors, so that it travels in the weights file."""
-    names = sorted({name for row in history.rows for name in row})
-    packed = {
-        f"history/{name}": torch.tensor([row.get(name, float("nan")) for row in history.rows])
-        for name in names
-    }
-    if history.snapshots:
-        steps, pictures = zip(*history.snapshots, strict=True)
-        packed["snapshots/steps"] = torch.tensor(steps)
-        packed["snapshots/images"] = torch.stack(pictures)  # (T, B, 1, 28, 28) uint8
-    return packed
-
-
-def _unpack_history(tensors: dict[str, Tensor]) -> History:
-    columns = {k: values.tolist() for k, values in checkpoints.under("history/", tensors).items()}
-    rows = [
-        {name: value for name, value in zip(columns, row, strict=True) if value == value}
-        for row in zip(*columns.values(), strict=True)
-    ]
-    steps = tensors.get("snapshots/steps", torch.empty(0)).tolist()
-    images = tensors.get("snapshots/images", torch.empty(0))
-    return History(rows, list(zip(steps, images, strict=True)))

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import data, paths, recipes, student
+from latentwalk import data, paths, recipes, side_by_side, student
 from latentwalk.commands.parsing import Outcome, parse
 from latentwalk.render.engine import Engine, render_report
 
 HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
 
 Weights that are valid for the code, the configuration and the data are used as they are
-(build/weights before assets/weights); a model without any is trained first, with progress.
+(build/weights before assets/weights); models without any are trained first, with progress.
 Name and hours come from student.yml.
 
 Example:
@@ -40,8 +40,10 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     student.load(say=say)  # its mistakes are said before anything takes minutes
     with paths.build_lock(say):
         data.obtain(say)
-        for name in recipes.recipes():
-            recipes.load(name, say)
+        untrained = [name for name in recipes.recipes() if recipes.find(name, say) is None]
+        side_by_side.fit(untrained, say)
+        for name in untrained:
+            recipes.train(recipes.get(name), say=say)
         say("rendering the report")
         made = render_report(paths.report_file(), paths.build_dir(), options.engine, say)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]

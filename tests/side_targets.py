@@ -1,0 +1,39 @@
+"""What the tests of `side_by_side` start instead of trainings."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from latentwalk import side_by_side
+
+LONG = 600  # seconds; longer than any test waits
+
+
+def work(folder, name):
+    """Take a moment; `dies` is killed, `waits` goes on until it is ended."""
+    note(folder, name, "began")
+    if name == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(LONG if name.startswith("waits") else 0.5)
+    note(folder, name, "ended")
+
+
+def note(folder, name, moment):
+    (folder / f"{name}.{moment}").write_text(f"{time.monotonic()} {os.getpid()}")
+
+
+def say_whether_interrupts_are_ignored(path, threads, line, lock):
+    Path(path).write_text(str(signal.getsignal(signal.SIGINT) == signal.SIG_IGN))
+
+
+def start_one(path):
+    """Start a process that ends with this one, as the trainings do."""
+    side_by_side._SPAWN.Process(target=last_with_parent, args=(path,)).start()
+
+
+def last_with_parent(path):
+    threading.Thread(target=side_by_side._end_with_parent, daemon=True).start()
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(LONG)

@@ -1,0 +1,165 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import side_targets
+import tiny
+import torch
+
+from latentwalk import data, paths, recipes, side_by_side, training
+
+STEPS = {"short": 1, "dies": 2, "middle": 3, "long": 4}
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """`side_by_side.fit` starts `side_targets.work`; gives what it was started with."""
+    calls = []
+
+    def start(name, threads, line, lock):
+        calls.append((name, threads, line))
+        process = side_by_side._SPAWN.Process(target=side_targets.work, args=(tmp_path, name))
+        process.start()
+        return process
+
+    steps = STEPS | {"waits": 9, "waits too": 8}
+    named = {k: SimpleNamespace(config=SimpleNamespace(steps=v)) for k, v in steps.items()}
+    monkeypatch.setattr(side_by_side, "_start", start)
+    monkeypatch.setattr(recipes, "get", named.get)
+    monkeypatch.setattr(data, "obtain", lambda say: None)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    monkeypatch.setattr(training, "best_device", lambda: torch.device("cpu"))
+    return calls
+
+
+def moment(folder, name, what):
+    return float((folder / f"{name}.{what}").read_text().split()[0])
+
+
+def test_two_at_a_time_the_longest_first_and_a_dead_one_takes_nobody_along(started, tmp_path):
+    said = []
+    side_by_side.fit(list(STEPS), said.append)
+    assert said == ["training short, dies, middle, long: 2 at a time"]
+    assert [name for name, _, _ in started] == ["long", "middle", "dies", "short"]
+    assert {threads for _, threads, _ in started} == {2}
+    assert {line for _, _, line in started[:2]} == {0, 1}
+    assert moment(tmp_path, "middle", "began") < moment(tmp_path, "long", "ended")
+    assert moment(tmp_path, "long", "began") < moment(tmp_path, "middle", "ended")
+    first_end = min(moment(tmp_path, name, "ended") for name in ("long", "middle"))
+    assert first_end < moment(tmp_path, "dies", "began")
+    assert (tmp_path / "short.ended").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "threads", "device"),
+    [(["long"], 4, "cpu"), (list(STEPS), 1, "cpu"), (list(STEPS), 4, "cuda")],
+    ids=["one model", "one core", "a GPU"],
+)
+def test_nothing_is_started_where_it_would_not_help(names, threads, device, started, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(training, "best_device", lambda: torch.device(device))
+    side_by_side.fit(names, lambda line: pytest.fail(line))
+    assert started == []
+
+
+def test_interrupting_ends_both(started, tmp_path):
+    def interrupt():
+        while len(list(tmp_path.glob("waits*.began"))) < 2:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)  # raised in this thread, it would wake nobody
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side.fit(["waits", "waits too"], lambda line: None)
+    numbers = [int(path.read_text().split()[1]) for path in tmp_path.glob("waits*.began")]
+    assert len(numbers) == 2
+    assert not any(psutil.pid_exists(number) for number in numbers)
+
+
+def test_what_trains_ignores_the_terminal_s_interrupt(monkeypatch, tmp_path):
+    monkeypatch.setattr(side_by_side, "_fit_here", side_targets.say_whether_interrupts_are_ignored)
+    before, lock = signal.getsignal(signal.SIGINT), side_by_side._SPAWN.RLock()
+    process = side_by_side._start(str(tmp_path / "answer"), 1, 0, lock)
+    process.join()
+    assert (tmp_path / "answer").read_text() == "True"
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_what_trains_ends_with_what_started_it_however_that_ends(tmp_path):
+    number = tmp_path / "number"
+    program = "import sys, side_targets; side_targets.start_one(sys.argv[1])"
+    starter = subprocess.Popen(
+        [sys.executable, "-c", program, str(number)], cwd=Path(__file__).parent
+    )
+    while not (number.exists() and number.read_text()):
+        assert starter.poll() is None
+        time.sleep(0.1)
+    trainer = psutil.Process(int(number.read_text()))
+    assert trainer.is_running()
+    starter.kill()
+    starter.wait()
+    trainer.wait(timeout=60)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Two tiny models on toy digits in an empty project."""
+    monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path))
+    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "build"))
+    known = recipes.recipes()
+    configs = {"gan": tiny.GAN, "vae": tiny.VAE}
+    chosen = {k: dataclasses.replace(known[k], config=config) for k, config in configs.items()}
+    monkeypatch.setattr(recipes, "recipes", lambda: chosen)
+    monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits())
+    monkeypatch.setattr(recipes, "measure", lambda *_, **__: {"frechet_ratio": 2.0})
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """`_fit_here` leaves this process as it was."""
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(training, "tqdm", training.tqdm)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_what_was_trained_ahead_is_only_measured_afterwards(small, in_this_process, monkeypatch):
+    side_by_side._fit_here("gan", 1, 0, side_by_side._SPAWN.RLock())
+    assert not paths.built_weights_dir().exists()
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("trained again"))
+    released = recipes.train(recipes.get("gan"))
+    assert released.metadata.metrics == {"frechet_ratio": 2.0}
+    assert released.metadata.threads == 1
+    assert recipes.status("gan")[0][1].state == "valid"
+    assert not list(paths.checkpoints_dir().iterdir())
+
+
+def test_bars_have_a_name_and_a_line_of_their_own(small, in_this_process, monkeypatch):
+    made = []
+    bar = training.tqdm
+    monkeypatch.setattr(
+        side_by_side, "tqdm", lambda **options: made.append(options) or bar(**options)
+    )
+    monkeypatch.setattr(side_by_side.tqdm, "set_lock", lambda lock: None, raising=False)
+    side_by_side._fit_here("vae", 1, 1, side_by_side._SPAWN.RLock())
+    assert [(options["desc"], options["position"]) for options in made] == [("vae", 1)]
+
+
+def test_a_training_that_fails_ahead_fails_again_where_it_is_seen(
+    small, in_this_process, monkeypatch
+):
+    def diverge(*_, **__):
+        raise training.TrainingDiverged("generator_loss was nan at step 3")
+
+    monkeypatch.setattr(training, "fit", diverge)
+    side_by_side._fit_here("gan", 1, 0, side_by_side._SPAWN.RLock())
+    with pytest.raises(training.TrainingDiverged, match="step 3"):
+        recipes.train(recipes.get("gan"))
