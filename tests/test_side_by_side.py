@@ -125,10 +125,11 @@ def small(tmp_path, monkeypatch):
 @pytest.fixture
 def in_this_process(monkeypatch):
     """`_fit_here` leaves this process as it was."""
-    threads = torch.get_num_threads()
+    threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(training, "tqdm", training.tqdm)
     yield
     torch.set_num_threads(threads)
+    signal.signal(signal.SIGTERM, handler)
 
 
 def test_what_was_trained_ahead_is_only_measured_afterwards(small, in_this_process, monkeypatch):
@@ -151,6 +152,21 @@ def test_bars_have_a_name_and_a_line_of_their_own(small, in_this_process, monkey
     monkeypatch.setattr(side_by_side.tqdm, "set_lock", lambda lock: None, raising=False)
     side_by_side._fit_here("vae", 1, 1, side_by_side._SPAWN.RLock())
     assert [(options["desc"], options["position"]) for options in made] == [("vae", 1)]
+
+
+def test_a_training_that_is_ended_leaves_its_loop_in_order(small, in_this_process, monkeypatch):
+    left = []
+
+    def fit(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(side_targets.LONG)
+        finally:  # where the bar of `training.fit` wipes its line
+            left.append(True)
+
+    monkeypatch.setattr(training, "fit", fit)
+    side_by_side._fit_here("gan", 1, 0, side_by_side._SPAWN.RLock())
+    assert left == [True]
 
 
 def test_a_training_that_fails_ahead_fails_again_where_it_is_seen(

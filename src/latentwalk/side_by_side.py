@@ -4,6 +4,7 @@ Two trainings share a processor better than the threads of one do: a step is a f
 operations, at the end of each of which the threads wait for one another.
 """
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -70,15 +71,15 @@ def _start(name: str, threads: int, line: int, lock: RLock) -> SpawnProcess:
 
 def _fit_here(name: str, threads: int, line: int, lock: RLock) -> None:
     """Train one model in a process of its own."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its bar is wiped on the way out
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     tqdm.set_lock(lock)
     # not an option of `training.fit`: its code is part of what makes released weights valid
     training.tqdm = functools.partial(tqdm, position=line, desc=name)  # type: ignore[misc,assignment]
-    try:
+    # an error is met again by `recipes.train`, where it is seen
+    with contextlib.suppress(KeyboardInterrupt, ValueError, OSError, RuntimeError):
         recipes.fit(recipes.get(name))
-    except (ValueError, OSError, RuntimeError):
-        return  # `recipes.train` meets it again
 
 
 def _end_with_parent() -> None:
