@@ -109,10 +109,17 @@ def as_environment() -> dict[str, str]:
     return {name: str(folder.resolve()) for name, folder in folders.items()}
 
 
+def folders_within(folder: Path) -> dict[str, Path]:
+    """Give a folder for each of them in one, by the last word of the variable's name."""
+    names = ("root", "build", "data", "cache", "weights")
+    return {name: folder.resolve() / name for name in names}
+
+
 def environment_within(folder: Path) -> dict[str, str]:
-    """Give all of them as variables, each a folder of its own in one, for a process kept there."""
-    names = ("ROOT", "BUILD", "DATA", "CACHE", "WEIGHTS")
-    return {f"LATENTWALK_{name}": str(folder.resolve() / name.lower()) for name in names}
+    """Give `folders_within` as variables, for a process that is kept in there."""
+    return {
+        f"LATENTWALK_{name.upper()}": str(place) for name, place in folders_within(folder).items()
+    }
 
 
 def results_dir() -> Path:

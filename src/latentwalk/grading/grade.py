@@ -10,7 +10,7 @@ from latentwalk import paths
 from latentwalk.grading import contract, formats, isolation
 from latentwalk.grading.intake import Intake, take_in
 from latentwalk.grading.isolation import Ended, Limits
-from latentwalk.grading.outcome import CheckOutcome, Score, State
+from latentwalk.grading.outcome import JSON, CheckOutcome, Score, State
 from latentwalk.rubric import Item, ItemCheck
 
 LIMITS = Limits(wall_seconds=120, cpu_seconds=240, memory_bytes=768 << 20)
@@ -19,6 +19,7 @@ NOTEBOOK_LIMITS = Limits(
     wall_seconds=900, cpu_seconds=1800, memory_bytes=6 << 30, file_bytes=256 << 20, processes=200
 )
 """Of running the notebook, its kernel included; the report's takes two minutes and 2 GiB."""
+_NOT_RUN = "the notebook was not run again; run it, or read it beside the PDF"
 Run = Callable[..., Ended]
 
 
@@ -61,14 +62,14 @@ def grade(
         intake = intake or take_in(folder, Path(scratch))
         run = run or stack.enter_context(open_server()).run
         pages = _pages(run, intake, limits)
-        unable = _run_notebook(run, intake) if notebook and _of_notebook(items) else ""
+        asked = any(_of_notebook(check) for item in items for check in item.checks)
+        unable = _run_notebook(run, intake) if notebook and asked else ""
         for item in items:
             for check in item.checks:
-                own = check.check.startswith(contract.NOTEBOOK_CHECKS)
-                if own and not notebook:
-                    score = note(_not_run(item, check))
-                elif own and unable:
-                    score = note(_broken(item, check, unable))
+                if _of_notebook(check) and not notebook:
+                    score = note(_noted(item, check, "to be read", _NOT_RUN))
+                elif _of_notebook(check) and unable:
+                    score = note(_noted(item, check, "broken", unable))
                 else:
                     arguments = {"check": check.check, "folder": str(intake.folder)}
                     ended = run("latentwalk.grading.one:run", arguments, limits)
@@ -86,9 +87,8 @@ def _pages(run: Run, intake: Intake, limits: Limits) -> dict[str, int]:
     return ended.value if isinstance(ended.value, dict) else {}
 
 
-def _of_notebook(items: Sequence[Item]) -> bool:
-    names = [check.check for item in items for check in item.checks]
-    return any(name.startswith(contract.NOTEBOOK_CHECKS) for name in names)
+def _of_notebook(check: ItemCheck) -> bool:
+    return check.check.startswith(contract.NOTEBOOK_CHECKS)
 
 
 def _run_notebook(run: Run, intake: Intake) -> str:
@@ -110,29 +110,23 @@ def _run_notebook(run: Run, intake: Intake) -> str:
     return ""
 
 
-def _not_run(item: Item, check: ItemCheck) -> CheckOutcome:
-    says = "the notebook was not run again; run it, or read it beside the PDF"
-    title = check.shows.rstrip(".")
-    return CheckOutcome(check.check, item.id, title, check.points, "to be read", says, {})
-
-
-def _broken(item: Item, check: ItemCheck, says: str) -> CheckOutcome:
-    title = check.shows.rstrip(".")
-    return CheckOutcome(check.check, item.id, title, check.points, "broken", says, {})
-
-
 def _outcome(item: Item, check: ItemCheck, ended: Ended, intake: Intake) -> CheckOutcome:
-    title = check.shows.rstrip(".")
     value = ended.value if ended.state == "returned" else None
     if not isinstance(value, dict):
-        return _broken(item, check, f"could not be carried out ({ended.state}): {ended.says}")
+        says = f"could not be carried out ({ended.state}): {ended.says}"
+        return _noted(item, check, "broken", says)
     says = str(value["says"])
     refused = [why for name, why in intake.refused.items() if name in says]
     if refused:
         says = f"{says} (refused: {refused[0]})"
-    state: State = "passed" if value["passed"] else "failed"
-    evidence = value["evidence"]
-    return CheckOutcome(check.check, item.id, title, check.points, state, says, evidence)
+    return _noted(item, check, "passed" if value["passed"] else "failed", says, value["evidence"])
+
+
+def _noted(
+    item: Item, check: ItemCheck, state: State, says: str, evidence: dict[str, JSON] | None = None
+) -> CheckOutcome:
+    title = check.shows.rstrip(".")
+    return CheckOutcome(check.check, item.id, title, check.points, state, says, evidence or {})
 
 
 def _for_the_reader(item: Item, pages: Mapping[str, int]) -> CheckOutcome:

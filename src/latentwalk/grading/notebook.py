@@ -86,8 +86,8 @@ def _needed() -> list[Path]:
 
 def _lay_out(source: Path, work: Path) -> None:
     """Copy the notebook, the weights, the data and what the report reads of the project."""
-    places = {name.rpartition("_")[2]: Path(folder) for name, folder in _folders(work).items()}
-    project, weights = places["ROOT"], places["WEIGHTS"]
+    places = paths.folders_within(work)
+    project, weights = places["root"], places["weights"]
     released = project / "assets" / "weights"
     for made in (work, weights, released):
         made.mkdir(parents=True)
@@ -104,11 +104,7 @@ def _lay_out(source: Path, work: Path) -> None:
         shutil.copyfile(source / "student.yml", project / "student.yml")
     for split in ("train", "test"):  # the kernel cannot download them
         data.load(split)
-    shutil.copytree(paths.user_data_dir() or paths.data_cache(), places["DATA"])
-
-
-def _folders(work: Path) -> dict[str, str]:
-    return paths.environment_within(work)
+    shutil.copytree(paths.user_data_dir() or paths.data_cache(), places["data"])
 
 
 def _give(work: Path, uid: int) -> None:
@@ -129,7 +125,7 @@ def _write_kernel(work: Path, uid: int) -> None:
     variables = {
         "HOME": str(work), "TMPDIR": str(work), "USER": "notebook", "PYTHONPATH": str(package),
         "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
-        "PYTHONHASHSEED": "0", **_folders(work),
+        "PYTHONHASHSEED": "0", **paths.environment_within(work),
     }  # fmt: skip
     spec = {"argv": command, "display_name": _KERNEL, "language": "python", "env": variables}
     (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")

@@ -20,6 +20,7 @@ printed digit, in drawings half a point."""
 BLOCK, DARKER = 8, 24.0
 """A picture looks the same when no block of so many pixels each way differs by more than so many
 of 255 levels on average."""
+_FORMS = ("image/svg+xml", "image/png", "text/html", "text/markdown", "text/latex", "text/plain")
 _NUMBER = re.compile(r"(?<![\w.])[-+\N{MINUS SIGN}]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 _ID = re.compile(r'(?<=[#"])[a-zA-Z_]*[0-9a-f]{8,}(?=[")])')
@@ -45,9 +46,6 @@ def compared(outputs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
                 found.append((kind, _text(data[kind])))
                 break
     return [(kind, content) for kind, content in found if content.strip()]
-
-
-_FORMS = ("image/svg+xml", "image/png", "text/html", "text/markdown", "text/latex", "text/plain")
 
 
 def difference(saved: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]) -> str:

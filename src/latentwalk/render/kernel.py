@@ -52,6 +52,7 @@ class _ThisInterpreter(KernelSpecManager):
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """The specification, whatever the name."""
         launcher = ["-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        launcher += ["--log-level=CRITICAL"]  # else it complains when an interrupt ends it
         return KernelSpec(
             argv=[sys.executable, *launcher], display_name="Python 3", language="python"
         )

@@ -2,6 +2,7 @@
 
 local LONG_WORD = 32  -- characters without a place to break; longer ones would leave the page
 local ROWS_ON_A_PAGE = 24  -- a table of more rows may break across pages
+local WIDE_TABLE = 95  -- characters of a row; beyond that the names of columns break at their spaces
 
 local function raw(text) return pandoc.RawInline('typst', text) end
 
@@ -130,8 +131,30 @@ end
 -- citeproc has resolved these; pandoc would write Typst's own #cite for them.
 function Cite(cite) return cite.content end
 
+-- Characters of the longest row, were all columns as wide as their widest cell.
+local function width_of(tbl)
+  local widths, rows = {}, tbl.head.rows:clone()
+  for _, body in ipairs(tbl.bodies) do rows:extend(body.body) end
+  for _, row in ipairs(rows) do
+    for column, cell in ipairs(row.cells) do
+      local length = pandoc.text.len(pandoc.utils.stringify(cell.contents))
+      widths[column] = math.max(widths[column] or 0, length)
+    end
+  end
+  local total = 0
+  for _, width in pairs(widths) do total = total + width end
+  return total
+end
+
 function Table(tbl)
   tbl.classes:insert('typst:no-figure')
+  if width_of(tbl) > WIDE_TABLE then  -- Typst would take the room from the widest column alone
+    for _, row in ipairs(tbl.head.rows) do
+      for _, cell in ipairs(row.cells) do
+        cell.contents = cell.contents:walk {Space = function() return pandoc.LineBreak() end}
+      end
+    end
+  end
   return tbl
 end
 
