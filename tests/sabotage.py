@@ -13,14 +13,17 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pypdfium2
 import torch
 import typst
+from PIL import ImageOps
 
 from latentwalk import checkpoints, recipes
 from latentwalk.experiments.judged import in_chunks
+from latentwalk.grading.outputs import PIXELS_MOST
 from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import slerp
-from latentwalk.render.checks import pdf_text
+from latentwalk.render.checks import pdf_pictures, pdf_text
 
 Spoil = Callable[[Path], None]
 _LABEL = re.compile(r"^#\| label: ([\w-]+)", re.MULTILINE)
@@ -128,6 +131,19 @@ def retyped(change):
     return spoil
 
 
+def set_otherwise(folder):
+    """The PDF has the same text in other lines, and the same pictures at another size."""
+    path = folder / "report.pdf"
+    source = f"#text({json.dumps(pdf_text(path), ensure_ascii=False)})\n"
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, picture in enumerate(pdf_pictures(path, PIXELS_MOST)):
+            size = (2 * picture.width // 3, 2 * picture.height // 3)
+            picture.convert("RGB").resize(size).save(Path(scratch) / f"{number}.png")
+            source += f'#image("{number}.png", width: 60%)\n'
+        (Path(scratch) / "report.typ").write_text(source, "utf-8")
+        path.write_bytes(typst.compile(Path(scratch) / "report.typ"))
+
+
 def other_numbers(text):
     """Another last digit in each number that has decimals."""
     return re.sub(
@@ -189,6 +205,26 @@ def a_number_altered(cells):
     rows = data["text/markdown"].splitlines()
     rows[-1] = re.sub(r"\d", lambda digit: str((int(digit[0]) + 5) % 10), rows[-1])
     data["text/markdown"] = "\n".join(rows)
+
+
+def repainted(number):
+    """One of the PDF's pictures, counted from 0, is a negative of itself."""
+
+    def spoil(folder):
+        path = folder / "report.pdf"
+        with pypdfium2.PdfDocument(path.read_bytes()) as document:
+            objects = [
+                (page, found)
+                for page in document
+                for found in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])
+            ]
+            page, found = objects[number]
+            picture = ImageOps.invert(found.get_bitmap(render=False).to_pil().convert("RGB"))
+            found.set_bitmap(pypdfium2.PdfBitmap.from_pil(picture))
+            page.gen_content()
+            document.save(path)
+
+    return spoil
 
 
 def remove(name):
@@ -361,7 +397,8 @@ USES_VAE = (
     "vae_opens", "vae_reconstructs", "codes_are_encoded", "codes_decode",
     "quality_is_as_claimed", "smoothness_is_as_claimed",
 )  # fmt: skip
-USES_PDF = ("pledge_is_word_for_word", "quality_is_quoted", "smoothness_is_quoted")
+FIGURES = tuple(f"figure_shows_{item}" for item in ("2b", "2e", "3c", "4d"))
+USES_PDF = ("pledge_is_word_for_word", "quality_is_quoted", "smoothness_is_quoted", *FIGURES)
 USES_FORMULAS = (
     "steps_of_1a_hold", "divergence_is_right", "steps_of_1b_hold", "bound_is_right",
     "counterexample_refutes",
@@ -379,9 +416,9 @@ ARRAYS = [
                    images=lambda a: np.repeat(a["images"][:1], 10, 0))),
          "ten_inputs_differ", "pair_is_from_the_ten"),
     case("nine images", edit("2b", images=lambda a: a["images"][:9]),
-         "ten_images_regenerate", "pair_is_from_the_ten"),
+         "ten_images_regenerate", "pair_is_from_the_ten", "figure_shows_2b"),
     case("images outside 0 to 1", edit("2b", images=lambda a: 2 * a["images"] - 1),
-         "ten_images_regenerate", "pair_is_from_the_ten"),
+         "ten_images_regenerate", "pair_is_from_the_ten", "figure_shows_2b"),
     case("pair not among the ten",
          edit("2c", inputs=lambda a: a["inputs"] + 0.01),
          "pair_is_from_the_ten", "path_ends_are_exact", "path_is_straight"),
@@ -396,18 +433,18 @@ ARRAYS = [
               strip__images=lambda a: np.delete(a["strip.images"], 4, 0)),
          "path_has_ten_inputs", "path_is_straight"),
     case("end points swapped", walk(lambda s, e: np.linspace(e, s, 10)),
-         "path_ends_are_exact", "path_is_straight"),
+         "path_ends_are_exact", "path_is_straight", "figure_shows_2e"),
     case("off by one step", walk(off_by_one_step), "path_ends_are_exact", "path_is_straight"),
     case("slerp passed off as linear", walk(on_the_sphere), "path_is_straight"),
-    case("unequal steps on the line", walk(uneven), "path_is_straight"),
+    case("unequal steps on the line", walk(uneven), "path_is_straight", "figure_shows_2e"),
     case("pixel blend passed off as the path's images", edit("2e", strip__images=blended),
          "path_images_regenerate"),
     case("path's images in reverse",
          edit("2e", strip__images=lambda a: a["strip.images"][::-1].copy()),
-         "path_images_regenerate"),
+         "path_images_regenerate", "figure_shows_2e"),
     case("one image of the path repeated",
          edit("2e", strip__images=lambda a: a["strip.images"][[0, 1, 2, 3, 3, 5, 6, 7, 8, 9]]),
-         "path_images_regenerate"),
+         "path_images_regenerate", "figure_shows_2e"),
     case("originals that are no test digits",
          edit("3c", originals__images=lambda a: 1 - a["originals.images"]),
          "originals_are_test_digits", "codes_are_encoded"),
@@ -421,14 +458,14 @@ ARRAYS = [
     case("codes swapped",
          edit("3c", codes=lambda a: a["codes"][::-1].copy(),
               strip__images=lambda a: a["strip.images"][::-1].copy()),
-         "codes_are_encoded"),
+         "codes_are_encoded", "figure_shows_3c"),
     case("a bent path of codes",
          edit("3c", codes=bent),
          "codes_are_straight", "codes_decode"),
     case("codes of another length", edit("3c", codes=lambda a: a["codes"][:, :-1]),
          "codes_are_encoded", "codes_decode"),
     case("decoded images of another path",
-         edit("3c", strip__images=blended), "codes_decode"),
+         edit("3c", strip__images=blended), "codes_decode", "figure_shows_3c"),
     case("grid's images in the wrong rows",
          edit("4d", images=lambda a: np.roll(a["images"], 1, axis=0)),
          "grid_regenerates", "grid_shows_its_digits"),
@@ -442,20 +479,26 @@ ARRAYS = [
     case("labels of nine tenths, not one-hot", weak_labels, "labels_are_one_hot"),
     case("not a number among the pixels",
          edit("4d", images=lambda a: np.where(a["images"] > 0.99, np.nan, a["images"])),
-         "labels_are_one_hot", "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits"),
+         "labels_are_one_hot", "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits",
+         "figure_shows_4d"),
     case("grid's images missing", drop("4d", "images"),
-         "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits"),
+         "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits", "figure_shows_4d"),
     case("whole item missing", remove("results/2e.npz"),
          "path_has_ten_inputs", "path_ends_are_exact", "path_is_straight",
-         "path_images_regenerate"),
+         "path_images_regenerate", "figure_shows_2e"),
     case("an archive that is none", write("results/3c.npz", b"not a zip"),
-         "originals_are_test_digits", "codes_are_encoded", "codes_are_straight", "codes_decode"),
+         "originals_are_test_digits", "codes_are_encoded", "codes_are_straight", "codes_decode",
+         "figure_shows_3c"),
     case("no PDF", remove("report.pdf"), *USES_PDF),
     case("an empty PDF", write("report.pdf", b""), *USES_PDF),
     case("a blank PDF", retyped(lambda text: ""), *USES_PDF),
     case("a PDF of another run", retyped(other_numbers), *USES_PDF[1:]),
+    case("the PDF's text without its figures", retyped(lambda text: text), *FIGURES),
+    case("another figure of 2e in the PDF", repainted(3), "figure_shows_2e"),
+    case("another figure of 4d in the PDF", repainted(6), "figure_shows_4d"),
     case("the pledge misspelt",
-         retyped(lambda text: text.replace("Duke Community", "Duke Comunity")), USES_PDF[0]),
+         retyped(lambda text: text.replace("Duke Community", "Duke Comunity")),
+         USES_PDF[0], *FIGURES),
     case("a PDF cut in half", cut_in_half("report.pdf"), *USES_PDF),
 ]  # fmt: skip
 
@@ -558,13 +601,17 @@ P2, P3, P4 = (f"notebook_repeats_problem_{n}" for n in (2, 3, 4))
 NOTEBOOK = [
     Case(f"notebook: {name}", spoil, frozenset(caught_by))
     for name, spoil, caught_by in (
-        ("missing", remove("report.ipynb"), {P2, P3, P4}),
-        ("no JSON", write("report.ipynb", b"{"), {P2, P3, P4}),
-        ("without outputs", notebook(stripped), {P2, P3, P4}),
+        ("missing", remove("report.ipynb"), {P2, P3, P4, *FIGURES}),
+        ("no JSON", write("report.ipynb", b"{"), {P2, P3, P4, *FIGURES}),
+        ("without outputs", notebook(stripped), {P2, P3, P4, *FIGURES}),
         ("never run", notebook(never_run), {P2, P3, P4}),
         ("another seed than its outputs", runs("setup", "seed=2017", "seed=2018"), {P2, P3, P4}),
-        ("the GAN's strip for the VAE's", saves("fig-vae-path", "fig-gan-path"), {P3}),
-        ("losses for the ten images", saves("fig-ten", "fig-gan-losses"), {P2}),
+        (
+            "the GAN's strip for the VAE's",
+            saves("fig-vae-path", "fig-gan-path"),
+            {P3, "figure_shows_3c"},
+        ),
+        ("losses for the ten images", saves("fig-ten", "fig-gan-losses"), {P2, "figure_shows_2b"}),
         ("a number altered in 3d", notebook(a_number_altered), {P3}),
         ("run out of order in Problem 4", notebook(out_of_order), {P4}),
         ("the grid is not drawn", runs("fig-grid", "fig_digit_grid(grid)", "fig_ten"), {P4}),

@@ -6,17 +6,19 @@ Exit code 1: a case lost other points than it must.
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import sabotage
 
 from latentwalk import rubric
 from latentwalk.grading import packing
-from latentwalk.grading.grade import grade, open_server
+from latentwalk.grading.grade import Run, grade, open_server
 from latentwalk.grading.outcome import BROKEN, FAILED
 from latentwalk.rubric import Item
 
@@ -24,6 +26,7 @@ CASES = [*sabotage.ARRAYS, *sabotage.WEIGHTS, *sabotage.FORMULAS, *sabotage.CLAI
 CASES += sabotage.NOTEBOOK  # the only ones whose notebook is run: it takes minutes
 HONEST = (
     sabotage.Case("honest: the good submission itself", lambda folder: None, frozenset()),
+    sabotage.Case("honest: the PDF set otherwise", sabotage.set_otherwise, frozenset()),
     sabotage.Case("honest: a tenth of the steps, another seed", sabotage.train_again, frozenset()),
 )
 
@@ -42,8 +45,18 @@ def words(points: dict[str, float]) -> str:
     return ", ".join(f"{item} -{cost:g}" for item, cost in points.items()) or "nothing"
 
 
+def failed(case: sabotage.Case, good: Path, items: Sequence[Item], run: Run) -> set[str]:
+    """Grade a copy of the good submission after it was broken: the checks that fail."""
+    with tempfile.TemporaryDirectory(prefix="latentwalk-case-") as scratch:
+        copy = shutil.copytree(good, Path(scratch) / "submission")
+        case.spoil(copy)
+        notebook = case in HONEST or case in sabotage.NOTEBOOK
+        score = grade(copy, Path(scratch) / "out", items, notebook=notebook, run=run)
+    return {outcome.check for outcome in score.outcomes if outcome.state in (FAILED, BROKEN)}
+
+
 def main() -> int:
-    """Grade every case and print its row as soon as it is there."""
+    """Grade every case, as many at a time as there are cores, and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     options = parser.parse_args()
@@ -52,6 +65,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="latentwalk-sabotage-") as scratch,
         open_server() as server,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
         good = Path(scratch) / "good"
         missing = packing.pack(good).missing
@@ -60,18 +74,12 @@ def main() -> int:
             return 1
         cases = [case for case in (*HONEST, *CASES) if options.only in case.name]
         print(f"{'case':<50} {'must lose':<44} lost")
-        for number, case in enumerate(cases):
-            copy = shutil.copytree(good, Path(scratch) / f"case-{number}")
-            case.spoil(copy)
-            notebook = case in HONEST or case in sabotage.NOTEBOOK
-            out = Path(scratch) / f"out-{number}"
-            score = grade(copy, out, items, notebook=notebook, run=server.run)
-            shutil.rmtree(copy)
-            failed = {o.check for o in score.outcomes if o.state in (FAILED, BROKEN)}
-            found, must = lost(items, failed), lost(items, case.caught_by)
-            wrong += failed != case.caught_by
-            verdict = "" if failed == case.caught_by else "  WRONG"
-            print(f"{case.name:<50} {words(must):<44} {words(found)}{verdict}", flush=True)
+        found = pool.map(lambda case: failed(case, good, items, server.run), cases)
+        for case, names in zip(cases, found, strict=True):
+            must, really = (words(lost(items, each)) for each in (case.caught_by, names))
+            wrong += names != case.caught_by
+            verdict = "" if names == case.caught_by else "  WRONG"
+            print(f"{case.name:<50} {must:<44} {really}{verdict}", flush=True)
     print(f"{len(cases) - wrong} of {len(cases)} submissions lost exactly what they must")
     return 1 if wrong or not cases else 0
 

@@ -19,7 +19,7 @@ READING = sorted(path for path in CHECKS.glob("*.py") if path.stem not in ("know
 # what is no array and no network, and who reads it
 BESIDES = {
     "problem1": {"document"}, "answers": {"document", "pdf_text"}, "problem5": {"pdf_text"},
-    "notebook": {"notebook_run"},
+    "notebook": {"notebook_run"}, "figures": {"notebook_cells", "pdf_pictures"},
 }  # fmt: skip
 SIZES = {"shared.STEPS": shared.STEPS, "NUM_CLASSES": NUM_CLASSES}
 # what the checks call to read a submission, and where its arguments are: the file, the array, the

@@ -16,7 +16,8 @@ import torch
 
 from latentwalk import data, paths, recipes, side_by_side, training
 
-STEPS = {"short": 1, "dies": 2, "middle": 3, "long": 4}
+STEPS = {"short": 3, "dies": 5, "middle": 6, "long": 4}
+BATCH_SIZES = {"long": 2}
 
 
 @pytest.fixture
@@ -31,7 +32,12 @@ def started(tmp_path, monkeypatch):
         return process
 
     steps = STEPS | {"waits": 9, "waits too": 8}
-    named = {k: SimpleNamespace(config=SimpleNamespace(steps=v)) for k, v in steps.items()}
+    named = {
+        name: SimpleNamespace(
+            config=SimpleNamespace(steps=count, batch_size=BATCH_SIZES.get(name, 1))
+        )
+        for name, count in steps.items()
+    }
     monkeypatch.setattr(side_by_side, "_start", start)
     monkeypatch.setattr(recipes, "get", named.get)
     monkeypatch.setattr(data, "obtain", lambda say: None)

@@ -41,7 +41,7 @@ def fit(names: Sequence[str], say: paths.Say) -> None:
         return
     say(f"training {', '.join(names)}: {SIDE_BY_SIDE} at a time")
     data.obtain(say)  # once, not in each process
-    waiting = sorted(names, key=lambda name: recipes.get(name).config.steps)  # the longest last
+    waiting = sorted(names, key=_images)  # the longest last
     lock = _SPAWN.RLock()  # of the terminal
     running: dict[int, SpawnProcess] = {}  # by line of the terminal
     try:
@@ -55,6 +55,12 @@ def fit(names: Sequence[str], say: paths.Say) -> None:
         for process in running.values():
             process.terminate()
             process.join()
+
+
+def _images(name: str) -> int:
+    """Images that a training sees: what it takes grows with them."""
+    config = recipes.get(name).config
+    return int(config.steps * config.batch_size)
 
 
 def _start(name: str, threads: int, line: int, lock: RLock) -> SpawnProcess:

@@ -19,6 +19,8 @@ NOTEBOOK_RUN = "notebook-run.json"
 NOTEBOOK_CHECKS = "notebook_"
 """How the names of the checks begin that need the notebook to be run."""
 BY_A_PERSON = ("1a", "1b", "3d", "3e", "5a")
+FIGURES = ("2b", "2e", "3c", "4d")
+"""Items whose figure shows images of arrays."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,12 @@ NETWORKS = {
 """The networks by name, each with the size that it decides."""
 
 FILES = (
-    FileRule(PAPER, "the report, with the pledge of 5b word for word", (*BY_A_PERSON, "5b")),
-    FileRule(NOTEBOOK, "the executed notebook", tuple(sorted((*BY_A_PERSON, "2e", "3c", "4d")))),
+    FileRule(
+        PAPER,
+        "the report, with the notebook's figures and the pledge of 5b word for word",
+        tuple(sorted((*BY_A_PERSON, *FIGURES, "5b"))),
+    ),
+    FileRule(NOTEBOOK, "the executed notebook", tuple(sorted((*BY_A_PERSON, *FIGURES)))),
     _weights(NETWORKS["gan"], "the GAN, without labels", "2a", "2b", "2e", "3d", "3e", "4a"),
     _weights(NETWORKS["vae"], "the variational autoencoder", "3a", "3b", "3c", "3d", "3e"),
     _weights(NETWORKS["cgan"], "the conditional GAN", "4a", "4b", "4c", "4d"),

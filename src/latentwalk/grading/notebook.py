@@ -5,12 +5,10 @@ kernel of its own (`confine.py`) on a copy of what it needs; pytest and nbval ta
 side through sockets, and what it sends is data. Whether outputs agree is decided on this side.
 """
 
-import itertools
 import json
 import math
 import os
 import queue
-import re
 import shutil
 import sys
 import time
@@ -21,11 +19,10 @@ from typing import Any
 import torch
 
 from latentwalk import data, paths, recipes
-from latentwalk.grading import confine, contract, outputs
-from latentwalk.grading.intake import IntakeError, read_json
+from latentwalk.grading import cells, confine, contract, outputs
+from latentwalk.grading.cells import CodeCell
 
 CELL_SECONDS = 400.0
-_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-5])([a-e])?\b[.):]?", re.MULTILINE)
 _KERNEL, _WORK = "confined", "notebook"
 _OWN_JUDGE = "classifier"
 _MOST_SAYS = 300
@@ -54,7 +51,7 @@ def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
     """
     work = Path.cwd() / _WORK
     source = Path(folder)
-    content = _read(source / contract.NOTEBOOK)
+    found = cells.read(source / contract.NOTEBOOK)
     _lay_out(source, work)
     Path.cwd().chmod(0o711)  # another user must pass through
     words, uid = confine.possible(work, [work, *_needed()])
@@ -63,20 +60,7 @@ def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
     _give(work, uid)
     _write_kernel(work, uid)
     ran = _run(work, cell_seconds)
-    return {"confined": words, "cells": _cells(content, ran)}
-
-
-def _read(path: Path) -> Any:
-    """Content of a notebook of version 4, in the form that its schema asks for."""
-    import nbformat
-
-    content = read_json(path, max_bytes=64 << 20, max_depth=64)
-    try:
-        nbformat.validate(nbformat.from_dict(content), version=4)
-    except (nbformat.ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
-        why = " ".join(str(error).split())[:_MOST_SAYS]
-        raise IntakeError(f"{path.name} is no notebook of version 4: {why}") from error
-    return content
+    return {"confined": words, "cells": _cells(found, ran)}
 
 
 def _needed() -> list[Path]:
@@ -195,27 +179,18 @@ def _run(work: Path, cell_seconds: float) -> dict[int, tuple[bool, str, list[Any
     return seen.cells
 
 
-def _cells(content: Any, ran: dict[int, tuple[bool, str, list[Any]]]) -> list[dict[str, Any]]:
+def _cells(
+    found: list[CodeCell], ran: dict[int, tuple[bool, str, list[Any]]]
+) -> list[dict[str, Any]]:
     """Put what was saved and what came again side by side."""
-    found: list[dict[str, Any]] = []
-    problem = item = ""
-    numbers = itertools.count()  # nbval's: of all code cells, empty ones too
-    for cell in content["cells"]:
-        source = cell["source"]
-        text = "".join(source) if isinstance(source, list) else source
-        if cell["cell_type"] == "markdown":
-            for number, letter in _HEADING.findall(text):
-                problem, item = number, number + letter if letter else ""
-        if cell["cell_type"] != "code":
+    noted: list[dict[str, Any]] = []
+    for number, cell in enumerate(found):  # nbval's: of all code cells, empty ones too
+        whether, why, again = ran.get(number, (False, "it was not reached", []))
+        if not cell.source.strip():
             continue
-        whether, why, again = ran.get(next(numbers), (False, "it was not reached", []))
-        if not text.strip():
-            continue
-        saved = cell["outputs"]
-        found.append({
-            "number": len(found) + 1, "problem": problem, "item": item,
-            "count": cell["execution_count"], "ran": whether,
-            "compared": len(outputs.compared(saved)),
-            "differs": outputs.difference(saved, again) if whether else why,
+        noted.append({
+            "number": len(noted) + 1, "problem": cell.problem, "item": cell.item,
+            "count": cell.count, "ran": whether, "compared": len(outputs.compared(cell.outputs)),
+            "differs": outputs.difference(cell.outputs, again) if whether else why,
         })  # fmt: skip
-    return found
+    return noted

@@ -6,6 +6,7 @@ differ; pictures must look the same. What is compared is what nbval compares, an
 
 import base64
 import binascii
+import contextlib
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,8 @@ _NUMBER = re.compile(r"(?<![\w.])[-+\N{MINUS SIGN}]?\d+(?:\.\d+)?(?:[eE][-+]?\d+
 _EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 _ID = re.compile(r'(?<=[#"])[a-zA-Z_]*[0-9a-f]{8,}(?=[")])')
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
-_PIXELS_MOST = 1 << 24
+PIXELS_MOST = 1 << 24
+_DAMAGED = (OSError, ValueError, binascii.Error, Image.DecompressionBombError)
 
 
 def compared(outputs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -61,12 +63,12 @@ def difference(saved: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, 
 
 def _difference(kind: str, old: str, new: str) -> str:
     if kind == "image/png":
-        return "" if _look_the_same(old, new) else "a picture differs"
+        return "" if _same(old, new) else "a picture differs"
     if kind == "image/svg+xml":
         pictures = [_EMBEDDED.findall(text) for text in (old, new)]
         if len(pictures[0]) != len(pictures[1]):
             return "a drawing holds another number of pictures"
-        if not all(map(_look_the_same, *pictures)):
+        if not all(map(_same, *pictures)):
             return "a picture in a drawing differs"
         old, new = (_ID.sub("id", _EMBEDDED.sub("picture", text)) for text in (old, new))
     old, new = (_ADDRESS.sub("0x", text) for text in (old, new))
@@ -87,28 +89,46 @@ def _close(old: str, new: str, beyond: float) -> bool:
     return abs(a - b) <= SHARE * max(abs(a), abs(b)) + unit
 
 
-def _look_the_same(old: str, new: str) -> bool:
-    if old == new:
-        return True
-    try:
-        first, second = _pixels(old), _pixels(new)
-    except (OSError, ValueError, binascii.Error, Image.DecompressionBombError):
+def pictures(outputs: Sequence[Mapping[str, Any]]) -> list[Image.Image]:
+    """Give the pictures among outputs, PNG or in a drawing, as RGBA; not the damaged ones."""
+    found = []
+    for kind, content in compared(outputs):
+        encoded = [content] if kind == "image/png" else []
+        if kind == "image/svg+xml":
+            encoded = _EMBEDDED.findall(content)
+        for each in encoded:
+            with contextlib.suppress(*_DAMAGED):
+                found.append(_opened(each))
+    return found
+
+
+def look_the_same(first: Image.Image, second: Image.Image) -> bool:
+    """Whether two pictures differ at most in shades; both are of mode RGBA."""
+    if first.size != second.size:
         return False
-    if first.shape != second.shape:
-        return False
-    off = np.abs(first - second).max(axis=2).astype(float)
+    pixels = [np.asarray(picture, dtype=np.int16) for picture in (first, second)]
+    off = np.abs(pixels[0] - pixels[1]).max(axis=2).astype(float)
     rows, columns = (-(-size // BLOCK) for size in off.shape)
     padded = np.pad(off, [(0, rows * BLOCK - len(off)), (0, columns * BLOCK - off.shape[1])])
     blocks = padded.reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3))
     return bool(blocks.max() <= DARKER)
 
 
-def _pixels(content: str) -> np.ndarray:
-    """Levels (H, W, 4) of a PNG in base64."""
+def _same(old: str, new: str) -> bool:
+    if old == new:
+        return True
+    try:
+        return look_the_same(_opened(old), _opened(new))
+    except _DAMAGED:
+        return False
+
+
+def _opened(content: str) -> Image.Image:
+    """A PNG in base64."""
     with Image.open(io.BytesIO(base64.b64decode(content)), formats=["PNG"]) as picture:
-        if picture.width * picture.height > _PIXELS_MOST:
+        if picture.width * picture.height > PIXELS_MOST:
             raise ValueError(f"a picture of {picture.width} x {picture.height}")
-        return np.asarray(picture.convert("RGBA"), dtype=np.int16)
+        return picture.convert("RGBA")
 
 
 def _text(content: Any) -> str:

@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from latentwalk import checkpoints
-from latentwalk.grading import contract
+from latentwalk.grading import cells, contract
 from latentwalk.grading.arrays import ArraysError, read_arrays
+from latentwalk.grading.cells import CodeCell
 from latentwalk.grading.intake import IntakeError, read_json
+from latentwalk.grading.outputs import PIXELS_MOST
 from latentwalk.models.gan import GanConfig, Generator
 from latentwalk.models.vae import Vae, VaeConfig
-from latentwalk.render.checks import pdf_pages, pdf_text
+from latentwalk.render.checks import pdf_pages, pdf_pictures, pdf_text
 from latentwalk.sealed import WeightsError
 
 T = TypeVar("T")
@@ -116,6 +119,20 @@ class Submission:
             raise Fault(f"report.ipynb was not run to its end: {run['fault']}")
         return run
 
+    def notebook_cells(self) -> list[CodeCell]:
+        """Give the code cells of `report.ipynb` as they were handed in.
+
+        Raises:
+            Fault: the file is missing or no notebook.
+        """
+        file = self.folder / contract.NOTEBOOK
+        if not file.is_file():
+            raise Fault(f"{contract.NOTEBOOK} is missing")
+        try:
+            return cells.read(file)
+        except IntakeError as error:
+            raise Fault(str(error)) from error
+
     def pdf_text(self) -> str:
         """Give the text of `report.pdf`.
 
@@ -127,6 +144,10 @@ class Submission:
     def pdf_pages(self) -> list[str]:
         """Give the text of each page of `report.pdf`; errors as `pdf_text`."""
         return self._of_pdf(pdf_pages)
+
+    def pdf_pictures(self) -> list[Image.Image]:
+        """Give the pictures in `report.pdf`, without huge ones; errors as `pdf_text`."""
+        return self._of_pdf(lambda file: list(pdf_pictures(file, PIXELS_MOST)))
 
     def _of_pdf(self, read: Callable[[Path], T]) -> T:
         file = self.folder / contract.PAPER

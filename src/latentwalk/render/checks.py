@@ -7,9 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pypdfium2
+from PIL import Image
 from pypdfium2 import PdfTextPage
 from pypdfium2 import raw as pdfium
 
+_DEEPEST = 15  # drawings inside one another
 _RAW_TEX = re.compile(r"\\[A-Za-z]+|\$|\{\\|\^\{|_\{")
 _CROSS_REFERENCE = re.compile(r"\?@|(?<!\S)@(fig|tbl|eq|sec|thm|lem|def)-[\w-]+")
 
@@ -22,6 +24,16 @@ def pdf_text(path: Path) -> str:
 def pdf_pages(path: Path) -> list[str]:
     """The text of each page."""
     return [_readable(_text(page)) for page in _text_pages(path)]
+
+
+def pdf_pictures(path: Path, most_pixels: int) -> Iterator[Image.Image]:
+    """The pictures that a PDF holds, without what masks cut away; larger ones are left out."""
+    with pypdfium2.PdfDocument(path) as document:
+        for page in document:
+            for found in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=_DEEPEST):
+                width, height = found.get_px_size()
+                if 0 < width * height <= most_pixels:
+                    yield found.get_bitmap(render=False).to_pil()
 
 
 def raw_tex_in_pdf(path: Path, allowed: Iterable[str] = ()) -> list[str]:

@@ -6,6 +6,7 @@ and returns a verdict. A missing or damaged file raises `Fault`, which fails the
 
 from latentwalk.grading.checks import (
     answers,
+    figures,
     notebook,
     problem1,
     problem2,
@@ -51,6 +52,10 @@ CHECKS: dict[str, Check] = {
         problem4.grid_is_fresh,
         problem4.grid_shows_its_digits,
         problem5.pledge_is_word_for_word,
+        figures.figure_shows_2b,
+        figures.figure_shows_2e,
+        figures.figure_shows_3c,
+        figures.figure_shows_4d,
         notebook.notebook_repeats_problem_2,
         notebook.notebook_repeats_problem_3,
         notebook.notebook_repeats_problem_4,

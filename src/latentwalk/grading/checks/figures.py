@@ -1,0 +1,83 @@
+"""2b, 2e, 3c, 4d: the figures show the images that were handed in as arrays.
+
+The notebook's figure is searched for the images, and the PDF for that figure.
+"""
+
+import numpy as np
+from PIL import Image
+
+from latentwalk.grading import outputs, spotting
+from latentwalk.grading.checks import shared
+from latentwalk.grading.checks.shared import Staff
+from latentwalk.grading.submission import Fault, Submission
+from latentwalk.grading.verdicts import Verdict
+from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES
+
+LOOKED_AT = 6
+"""Pictures under one heading that are searched, the largest: a search takes seconds."""
+SAME_SHAPE = 0.02
+"""How far the ratio of width and height of a figure may change on its way to the PDF."""
+
+
+def figure_shows_2b(submission: Submission, staff: Staff) -> Verdict:
+    """2b: the ten images."""
+    return shows(submission, "2b", submission.images("2b", "images", (shared.STEPS,)))
+
+
+def figure_shows_2e(submission: Submission, staff: Staff) -> Verdict:
+    """2e: the images of the path, in order."""
+    images = submission.images("2e", "strip.images", (None,))
+    return shows(submission, "2e", images, in_order=True)
+
+
+def figure_shows_3c(submission: Submission, staff: Staff) -> Verdict:
+    """3c: the decoded images, in order."""
+    images = submission.images("3c", "strip.images", (None,))
+    return shows(submission, "3c", images, in_order=True)
+
+
+def figure_shows_4d(submission: Submission, staff: Staff) -> Verdict:
+    """4d: the hundred images."""
+    grid = submission.images("4d", "images", (NUM_CLASSES, shared.STEPS))
+    return shows(submission, "4d", grid.reshape(-1, *IMAGE_SHAPE))
+
+
+def shows(submission: Submission, item: str, images: np.ndarray, in_order: bool = False) -> Verdict:
+    """Look for images (N, 1, 28, 28) in the pictures of an item, and for that picture in the PDF.
+
+    Raises:
+        Fault: a file is missing or damaged, or there is no picture.
+    """
+    cells = [cell for cell in submission.notebook_cells() if cell.item == item]
+    pictures = [picture for cell in cells for picture in outputs.pictures(cell.outputs)]
+    if not pictures:
+        raise Fault(f"report.ipynb has no picture under a heading of {item}")
+    pictures.sort(key=lambda picture: -picture.width * picture.height)
+    absent, shown = list(range(len(images))), pictures[0]
+    for picture in pictures[:LOOKED_AT]:
+        found = spotting.missing(picture, images[:, 0], in_order)
+        if len(found) < len(absent):
+            absent, shown = found, picture
+        if not absent:
+            break
+    evidence = {"images": len(images), "not found": absent, "pixels": list(shown.size)}
+    if absent:
+        says = f"{len(absent)} of {len(images)} images of results/{item}.npz are not "
+        says += f"in the figure of {item}" + (", or not in order" if in_order else "")
+        return Verdict(False, says, evidence)
+    if not any(_is(shown, other) for other in submission.pdf_pictures()):
+        return Verdict(False, f"report.pdf does not have the notebook's figure of {item}", evidence)
+    says = f"the figure of {item} shows all {len(images)} images, in the notebook and in the PDF"
+    return Verdict(True, says, evidence)
+
+
+def _is(shown: Image.Image, other: Image.Image) -> bool:
+    """Whether a picture of the PDF, of whatever size, is one of the notebook."""
+    ratio = (other.width / other.height) / (shown.width / shown.height)
+    if abs(ratio - 1) > SAME_SHAPE:
+        return False
+    papers = []
+    for picture in (shown, other.convert("RGB").resize(shown.size)):
+        papers.append(Image.new("RGBA", shown.size, "white"))
+        papers[-1].paste(picture, mask=shown.getchannel("A"))  # the PDF keeps the mask apart
+    return outputs.look_the_same(*papers)

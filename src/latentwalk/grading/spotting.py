@@ -1,0 +1,127 @@
+"""Whether a picture shows given images, at whatever size and place.
+
+Each image is laid over every place of the picture, at the one size at which it fits best. How well
+it fits is the correlation of their grey levels, so brightness, contrast and ink on paper or paper
+on ink do not matter.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
+
+from latentwalk.shapes import IMAGE_SIDE
+
+FITS = 0.8
+"""Least correlation of a picture's part with the image that it shows. In the report's figures it
+was 0.87 or more; another image of the same path seldom reaches 0.95."""
+AS_WELL = 0.02
+"""Two correlations closer than this are one; of resampling."""
+SMALLEST = 16
+"""So many images side by side may fill the picture's width."""
+LONGEST = 20
+"""So many times longer than wide, or wider than long, no picture is looked at."""
+_COARSE, _FINE = 1.03, 1.005  # ratios of the sizes that are tried
+_PROBES = 2  # images by which the size is found
+_BESIDE = 3  # of an image's pixels; so near to one another are no two images
+_FLAT = 1e-3  # variance of a part, or an image, in which nothing is drawn
+_AREA = IMAGE_SIDE**2
+
+
+def missing(picture: Image.Image, images: np.ndarray, in_order: bool = False) -> list[int]:
+    """Say which images a picture does not show.
+
+    Args:
+        picture: of any mode; also upside down, as matplotlib keeps it in a drawing.
+        images: (N, 28, 28) float.
+        in_order: whether they must follow one another from left to right, and row by row.
+
+    Returns:
+        Numbers from 0 of the images for which there is no place where one of the same size fits,
+        and fits as well as any other of the images. One in which nothing is drawn is not missing.
+    """
+    drawn = [n for n, image in enumerate(images) if image.var() > _FLAT]
+    if not drawn or max(picture.size) > LONGEST * min(picture.size):
+        return drawn
+    paper = Image.new("RGBA", picture.size, "white")
+    paper.alpha_composite(picture.convert("RGBA"))
+    upright = paper.convert("L")
+    turned = upright.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    probes = images[drawn[:: max(1, len(drawn) // _PROBES)][:_PROBES]]
+    least, most = max(1.0, upright.width / IMAGE_SIDE / SMALLEST), min(upright.size) / IMAGE_SIDE
+    tried = [
+        _best(side, probes, np.geomspace(least, most, _steps(least, most, _COARSE)))
+        for side in (upright, turned)
+    ]
+    (_, size), side = max(zip(tried, (upright, turned), strict=True), key=lambda pair: pair[0])
+    _, size = _best(side, probes, size * _FINE ** np.arange(-6.0, 7.0))
+    fits = _fits(_shrunk(side, size), images)  # (N, Y, X)
+    return drawn if fits is None else _unseen(fits, drawn, in_order)
+
+
+def _steps(least: float, most: float, ratio: float) -> int:
+    return 1 + max(0, int(np.ceil(np.log(max(most, 1.0) / least) / np.log(ratio))))
+
+
+def _best(side: Image.Image, probes: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
+    """The best fit of the probes and the size, in the picture's pixels to one of theirs."""
+    found = []
+    for size in sizes:
+        fits = _fits(_shrunk(side, size), probes)
+        found.append((-1.0 if fits is None else float(fits.max(axis=(1, 2)).mean()), float(size)))
+    return max(found)
+
+
+def _shrunk(side: Image.Image, size: float) -> np.ndarray:
+    width, height = (max(1, round(length / size)) for length in side.size)
+    small = side.resize((width, height), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float64) / 255
+
+
+def _fits(picture: np.ndarray, images: np.ndarray) -> np.ndarray | None:
+    """Correlation of each image with each part of a picture, (N, Y, X) from 0 to 1.
+
+    None where the picture is smaller than an image. The correlation theorem makes it quick.
+    """
+    height, width = picture.shape
+    if min(height, width) < IMAGE_SIDE:
+        return None
+    shape = (height + IMAGE_SIDE - 1, width + IMAGE_SIDE - 1)
+
+    def sums(spectrum: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Sum of the picture under a mask, at each place."""
+        turned = np.fft.rfft2(mask[::-1, ::-1], shape)
+        whole = np.fft.irfft2(spectrum * turned, shape)
+        return whole[IMAGE_SIDE - 1 : height, IMAGE_SIDE - 1 : width]
+
+    levels, squares = np.fft.rfft2(picture, shape), np.fft.rfft2(picture**2, shape)
+    everything = np.ones((IMAGE_SIDE, IMAGE_SIDE))
+    variance = sums(squares, everything) / _AREA - (sums(levels, everything) / _AREA) ** 2
+    spread = np.sqrt(np.maximum(variance, _FLAT))
+    fits = np.empty((len(images), *spread.shape), dtype=np.float32)
+    for fit, image in zip(fits, images, strict=True):
+        centred = (image - image.mean()) / max(float(image.std()), _FLAT) / _AREA
+        fit[:] = np.abs(sums(levels, centred)) / spread
+    return fits
+
+
+def _unseen(fits: np.ndarray, drawn: Sequence[int], in_order: bool) -> list[int]:
+    """The images without a place; see `missing`."""
+    best = fits.max(axis=0)  # (Y, X), of all images
+    around = sliding_window_view(np.pad(best, _BESIDE), 2 * (2 * _BESIDE + 1,)).max(axis=(2, 3))
+    here = best >= around - AS_WELL  # not one beside it, where another image may fit better
+    unseen, row, column = [], -IMAGE_SIDE, -IMAGE_SIDE
+    for number in drawn:
+        rows, columns = np.nonzero(here & (fits[number] >= np.maximum(FITS, best - AS_WELL)))
+        if in_order:
+            half = IMAGE_SIDE // 2
+            beside = (np.abs(rows - row) <= half) & (columns > column + half)
+            after = beside | (rows > row + half)
+            rows, columns = rows[after], columns[after]
+        if not len(rows):
+            unseen.append(number)
+            continue
+        row = rows.min()
+        column = columns[rows <= row + IMAGE_SIDE // 2].min()
+    return unseen
