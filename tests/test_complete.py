@@ -10,7 +10,20 @@ import pytest
 import sabotage
 import torch
 from matplotlib.figure import Figure
-from sabotage import both, configured, cut_in_half, drop, edit, one_bit, remove, swap_files, write
+from sabotage import (
+    both,
+    configured,
+    cut_in_half,
+    drop,
+    edit,
+    notebook,
+    one_bit,
+    remove,
+    saves,
+    stripped,
+    swap_files,
+    write,
+)  # fmt: skip
 
 from latentwalk import cli
 from latentwalk.grading import complete, contract, packing
@@ -106,8 +119,10 @@ FAULTS = {
     "half a notebook": (cut_in_half(NOTEBOOK), "damaged", NOTEBOOK, "-> `make report`"),
     "no notebook but JSON": (write(NOTEBOOK, b"[]"), "damaged", NOTEBOOK, "is no notebook"),
     "cells that are none": (write(NOTEBOOK, b'{"cells": [1]}'), "damaged", NOTEBOOK, "is no note"),
-    "a notebook not executed": (write(NOTEBOOK, b'{"cells": [{"outputs": []}]}'), "misfit",
-                                NOTEBOOK, "was not executed: no cell has an output"),
+    "a notebook not executed": (notebook(stripped), "misfit", NOTEBOOK,
+                                "was not executed: no cell has an output"),
+    "no picture where one is asked for": (saves("fig-grid", "tbl-readings"), "misfit", NOTEBOOK,
+                                          "has no picture under a heading of 4d -> draw there"),
     "nine steps": (edit("2e", inputs=lambda a: a["inputs"][:9]), "misfit", "results/2e.npz",
                    "inputs is (9, 16), expected (10, 16) -> save `inputs` (10, d) in it"),
     "images without a channel": (edit("2b", images=lambda a: a["images"][:, 0]), "misfit",

@@ -32,12 +32,8 @@ def started(tmp_path, monkeypatch):
         return process
 
     steps = STEPS | {"waits": 9, "waits too": 8}
-    named = {
-        name: SimpleNamespace(
-            config=SimpleNamespace(steps=count, batch_size=BATCH_SIZES.get(name, 1))
-        )
-        for name, count in steps.items()
-    }
+    configs = {k: {"steps": v, "batch_size": BATCH_SIZES.get(k, 1)} for k, v in steps.items()}
+    named = {k: SimpleNamespace(config=SimpleNamespace(**v)) for k, v in configs.items()}
     monkeypatch.setattr(side_by_side, "_start", start)
     monkeypatch.setattr(recipes, "get", named.get)
     monkeypatch.setattr(data, "obtain", lambda say: None)

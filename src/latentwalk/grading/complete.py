@@ -11,14 +11,11 @@ from typing import Literal
 import numpy as np
 
 from latentwalk.grading import contract, files
-from latentwalk.grading.checks import answers, problem1, problem5, shared
+from latentwalk.grading.checks import answers, figures, problem1, problem5, shared
 from latentwalk.grading.contract import ArrayRule, FileRule
 from latentwalk.grading.intake import (
     Intake,
-    IntakeError,
-    IntakeLimits,
     inner_submission,
-    read_json,
     take_in,
 )
 from latentwalk.grading.submission import Fault, Submission
@@ -230,15 +227,18 @@ def _notebook(submission: Submission) -> Finding:
     name = contract.NOTEBOOK
     mend = "`make report` makes it again"
     try:
-        content = read_json(submission.folder / name, IntakeLimits().file_bytes)
-    except IntakeError as error:
-        return Finding("damaged", name, _reason(error, submission, name), mend)
-    cells = content.get("cells") if isinstance(content, dict) else None
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        return Finding("damaged", name, "is no notebook: it has no list of cells", mend)
-    if not any(cell.get("outputs") for cell in cells):
+        cells = submission.notebook_cells()
+    except Fault as fault:
+        return Finding("damaged", name, _reason(fault, submission, name), mend)
+    if not any(cell.outputs for cell in cells):
         return Finding("misfit", name, "was not executed: no cell has an output", mend)
-    return Finding("ok", name, f"executed, {len(cells)} cells")
+    for item in contract.FIGURES:
+        try:
+            figures.pictures_of(submission, item)
+        except Fault as fault:
+            says = _reason(fault, submission, name)
+            return Finding("misfit", name, says, "draw there what the item asks for")
+    return Finding("ok", name, f"executed, {len(cells)} cells with code")
 
 
 def _unread(intake: Intake) -> list[str]:

@@ -103,7 +103,7 @@ def pictures(outputs: Sequence[Mapping[str, Any]]) -> list[Image.Image]:
 
 
 def look_the_same(first: Image.Image, second: Image.Image) -> bool:
-    """Whether two pictures differ at most in shades; both are of mode RGBA."""
+    """Whether two pictures, of the same mode and with colours, differ at most in shades."""
     if first.size != second.size:
         return False
     pixels = [np.asarray(picture, dtype=np.int16) for picture in (first, second)]

@@ -46,13 +46,9 @@ def shows(submission: Submission, item: str, images: np.ndarray, in_order: bool 
     """Look for images (N, 1, 28, 28) in the pictures of an item, and for that picture in the PDF.
 
     Raises:
-        Fault: a file is missing or damaged, or there is no picture.
+        Fault: as `pictures_of`, or there is no PDF.
     """
-    cells = [cell for cell in submission.notebook_cells() if cell.item == item]
-    pictures = [picture for cell in cells for picture in outputs.pictures(cell.outputs)]
-    if not pictures:
-        raise Fault(f"report.ipynb has no picture under a heading of {item}")
-    pictures.sort(key=lambda picture: -picture.width * picture.height)
+    pictures = pictures_of(submission, item)
     absent, shown = list(range(len(images))), pictures[0]
     for picture in pictures[:LOOKED_AT]:
         found = spotting.missing(picture, images[:, 0], in_order)
@@ -71,13 +67,27 @@ def shows(submission: Submission, item: str, images: np.ndarray, in_order: bool 
     return Verdict(True, says, evidence)
 
 
+def pictures_of(submission: Submission, item: str) -> list[Image.Image]:
+    """Give the pictures under an item's heading in the notebook, the largest first.
+
+    Raises:
+        Fault: there is none, or no notebook.
+    """
+    cells = [cell for cell in submission.notebook_cells() if cell.item == item]
+    found = [picture for cell in cells for picture in outputs.pictures(cell.outputs)]
+    if not found:
+        raise Fault(f"report.ipynb has no picture under a heading of {item}")
+    return sorted(found, key=lambda picture: -picture.width * picture.height)
+
+
 def _is(shown: Image.Image, other: Image.Image) -> bool:
     """Whether a picture of the PDF, of whatever size, is one of the notebook."""
     ratio = (other.width / other.height) / (shown.width / shown.height)
     if abs(ratio - 1) > SAME_SHAPE:
         return False
     papers = []
-    for picture in (shown, other.convert("RGB").resize(shown.size)):
-        papers.append(Image.new("RGBA", shown.size, "white"))
-        papers[-1].paste(picture, mask=shown.getchannel("A"))  # the PDF keeps the mask apart
+    for picture in (shown, other.resize(shown.size)):
+        papers.append(Image.new("RGB", shown.size, "white"))
+        mask = shown.getchannel("A")  # which the PDF keeps apart
+        papers[-1].paste(picture.convert("RGB"), mask=mask)
     return outputs.look_the_same(*papers)
