@@ -16,7 +16,7 @@ from latentwalk.evaluation.judging import judge_paths, real_yardstick
 from latentwalk.evaluation.neighbours import mean_pair_distance
 from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.evaluation.smoothness import measure_paths
-from latentwalk.experiments.judged import in_chunks, read
+from latentwalk.experiments.judged import IMAGES_AT_ONCE, in_chunks, read
 from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
@@ -48,18 +48,22 @@ def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
     rng = torch.Generator().manual_seed(shared.SEED)
     network, autoencoder = _unlabelled(submission.network("gan")), submission.network("vae")
     real = to_unit(staff.test.images)
-    reference, edges = read(staff.judge, real).features, float(sharpness(real).mean())
+    reference, edges = read(staff.judge, real).features, in_chunks(sharpness, real).mean().item()
+    inputs = gan.draw_inputs(network.config, IMAGES, rng)
+    codes = torch.randn(IMAGES, autoencoder.config.latent_size, generator=rng)
     made = {
-        "gan": lambda: gan.sample(network, IMAGES, rng).images,
-        "vae": lambda: vae.sample(autoencoder, IMAGES, rng).images,
-        "reconstruction": lambda: vae.reconstruct(autoencoder, real),
+        "gan": (network, inputs),
+        "vae": (autoencoder.decode, codes),
+        "reconstruction": (partial(vae.reconstruct, autoencoder), real),
     }
     measured = {}
-    for kind, make in made.items():
-        images = make()  # one kind at a time: memory
+    for kind, (make, of) in made.items():
+        images = in_chunks(make, of)  # one kind at a time, a few images at a time: memory
         distance = frechet_distance(read(staff.judge, images).features, reference)
         measured[f"{kind}_frechet_ratio"] = float(distance) / FLOOR
-        measured[f"{kind}_sharpness_percent"] = 100 * float(sharpness(images).mean()) / edges
+        measured[f"{kind}_sharpness_percent"] = (
+            100 * in_chunks(sharpness, images).mean().item() / edges
+        )
     return _compare(claims, measured)
 
 
@@ -80,8 +84,9 @@ def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
         start, end = points.chunk(2)
         line = lerp(start, end, shared.STEPS)  # (P, S, Z)
         images = in_chunks(decode, line.flatten(0, 1)).unflatten(0, line.shape[:2])
-        features_of = partial(extract_features, staff.judge)
-        judged = judge_paths(images, features_of, partial(predict, staff.judge), searched)
+        features_of = partial(extract_features, staff.judge, batch_size=IMAGES_AT_ONCE)
+        labels_of = partial(predict, staff.judge, batch_size=IMAGES_AT_ONCE)
+        judged = judge_paths(images, features_of, labels_of, searched)
         found = measure_paths(judged, yardstick)
         measured |= {
             name: float(getattr(found, name.removeprefix(f"{kind}_")).mean())
