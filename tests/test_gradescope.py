@@ -218,7 +218,7 @@ def third_party(*modules):
 def test_setup_installs_what_grading_imports_in_tested_versions():
     script = (SCRIPTS / "setup.sh").read_text("utf-8")
     installed = re.search(r"^libraries=\((.*)\)$", script, re.MULTILINE)[1].split()
-    modules = {"PyYAML": "yaml"}
+    modules = {"PyYAML": "yaml", "pillow": "PIL"}
     needed = third_party("grading.gradescope", "grading.one")
     assert {modules.get(name, name) for name in installed} == needed
     pinned = (ROOT / "constraints.txt").read_text("utf-8").lower()
