@@ -16,14 +16,14 @@ import numpy as np
 import pypdfium2
 import torch
 import typst
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from latentwalk import checkpoints, recipes
 from latentwalk.experiments.judged import in_chunks
-from latentwalk.grading.outputs import PIXELS_MOST
+from latentwalk.grading.outputs import pictures
 from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import slerp
-from latentwalk.render.checks import pdf_pictures, pdf_text
+from latentwalk.render.checks import pdf_text
 
 Spoil = Callable[[Path], None]
 _LABEL = re.compile(r"^#\| label: ([\w-]+)", re.MULTILINE)
@@ -132,13 +132,17 @@ def retyped(change):
 
 
 def set_otherwise(folder):
-    """The PDF has the same text in other lines, and the same pictures at another size."""
+    """The PDF has the same text in other lines, and the notebook's pictures at another size."""
     path = folder / "report.pdf"
     source = f"#text({json.dumps(pdf_text(path), ensure_ascii=False)})\n"
+    cells = Submission(folder).notebook_cells()
+    drawn = [picture for cell in cells for picture in pictures(cell.outputs)]
     with tempfile.TemporaryDirectory() as scratch:
-        for number, picture in enumerate(pdf_pictures(path, PIXELS_MOST)):
+        for number, picture in enumerate(drawn):
+            paper = Image.new("RGBA", picture.size, "white")
+            paper.alpha_composite(picture)
             size = (2 * picture.width // 3, 2 * picture.height // 3)
-            picture.convert("RGB").resize(size).save(Path(scratch) / f"{number}.png")
+            paper.convert("RGB").resize(size).save(Path(scratch) / f"{number}.png")
             source += f'#image("{number}.png", width: 60%)\n'
         (Path(scratch) / "report.typ").write_text(source, "utf-8")
         path.write_bytes(typst.compile(Path(scratch) / "report.typ"))

@@ -72,7 +72,15 @@ def test_nothing_is_started_where_it_would_not_help(names, threads, device, star
     assert started == []
 
 
-def test_interrupting_ends_both(started, tmp_path):
+@pytest.fixture
+def interruptible():
+    """As in a terminal; what a shell starts in the background ignores the interrupt."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupting_ends_both(started, interruptible, tmp_path):
     def interrupt():
         while len(list(tmp_path.glob("waits*.began"))) < 2:
             time.sleep(0.05)
