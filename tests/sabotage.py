@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 
 from latentwalk import checkpoints, recipes
 from latentwalk.experiments.judged import in_chunks
+from latentwalk.grading import contract
 from latentwalk.grading.outputs import pictures
 from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import slerp
@@ -401,7 +402,7 @@ USES_VAE = (
     "vae_opens", "vae_reconstructs", "codes_are_encoded", "codes_decode",
     "quality_is_as_claimed", "smoothness_is_as_claimed",
 )  # fmt: skip
-FIGURES = tuple(f"figure_shows_{item}" for item in ("2b", "2e", "3c", "4d"))
+FIGURES = tuple(f"figure_shows_{item}" for item in contract.FIGURES)
 USES_PDF = ("pledge_is_word_for_word", "quality_is_quoted", "smoothness_is_quoted", *FIGURES)
 USES_FORMULAS = (
     "steps_of_1a_hold", "divergence_is_right", "steps_of_1b_hold", "bound_is_right",

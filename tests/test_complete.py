@@ -23,7 +23,7 @@ from sabotage import (
     stripped,
     swap_files,
     write,
-)  # fmt: skip
+)
 
 from latentwalk import cli
 from latentwalk.grading import complete, contract, packing

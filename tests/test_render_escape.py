@@ -104,3 +104,16 @@ def test_white_space_is_one_line_and_control_characters_are_marked() -> None:
 def test_a_literal_tells_jupyter_that_it_is_markdown() -> None:
     assert Literal("a*b")._repr_markdown_() == r"a\*b"
     assert f"{Literal('a*b')}" == "a*b"
+
+
+@pytest.mark.parametrize(("room", "breaks"), [("wide " * 14, True), ("narrow", False)])
+def test_names_of_columns_break_only_where_a_table_is_wide(
+    room: str, breaks: bool, empty: Path, tmp_path: Path
+) -> None:
+    table = f"| row | label switches | third-digit steps |\n|:--|--:|--:|\n| {room} | 1 | 2 |"
+    document = read_document(empty)
+    source = pandoc.to_typst(document, table, read_settings(document, "typst"), tmp_path)
+    header = re.search(r"table\.header\((.*?),\),", source, re.DOTALL)
+    assert header is not None
+    assert (re.search(r"label \\\s+switches", header[1]) is not None) == breaks
+    assert ("[label switches]" in header[1]) == (not breaks)

@@ -125,13 +125,7 @@ class Submission:
         Raises:
             Fault: the file is missing or no notebook.
         """
-        file = self.folder / contract.NOTEBOOK
-        if not file.is_file():
-            raise Fault(f"{contract.NOTEBOOK} is missing")
-        try:
-            return cells.read(file)
-        except IntakeError as error:
-            raise Fault(str(error)) from error
+        return _notebook_cells(self.folder / contract.NOTEBOOK)
 
     def pdf_text(self) -> str:
         """Give the text of `report.pdf`.
@@ -171,6 +165,7 @@ class Submission:
 def forget() -> None:
     """Drop what is kept of the files read so far, for a process that sees many submissions."""
     _arrays.cache_clear()
+    _notebook_cells.cache_clear()
     _network.cache_clear()
 
 
@@ -186,6 +181,16 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return read_arrays(path)
     except ArraysError as error:
         raise Fault(f"results/{path.name} cannot be used: {error}") from error
+
+
+@functools.cache
+def _notebook_cells(path: Path) -> list[CodeCell]:
+    if not path.is_file():
+        raise Fault(f"{path.name} is missing")
+    try:
+        return cells.read(path)
+    except IntakeError as error:
+        raise Fault(str(error)) from error
 
 
 @functools.cache

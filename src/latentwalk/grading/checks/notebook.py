@@ -3,12 +3,10 @@
 The run itself is `latentwalk.grading.notebook`; these checks read what was noted of it.
 """
 
+from latentwalk.grading import contract
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.grading.verdicts import Verdict
-
-SHOWN = {"2": ("2b", "2e"), "3": ("3c",), "4": ("4d",)}
-"""The items of a problem under whose heading at least one output must be there to compare."""
 
 
 def notebook_repeats_problem_2(submission: Submission, staff: Staff) -> Verdict:
@@ -39,7 +37,7 @@ def repeats(submission: Submission, problem: str) -> Verdict:
     if wrong:
         says = f"{len(wrong)} of {len(cells)} cells of Problem {problem} fail: {wrong[0]}"
         return Verdict(False, says, evidence | {"wrong": wrong})
-    for item in SHOWN[problem]:
+    for item in (item for item in contract.FIGURES if item.startswith(problem)):
         if not any(cell["compared"] for cell in cells if cell["item"] == item):
             raise Fault(f"report.ipynb has no output to compare under a heading of {item}")
     says = f"all {len(cells)} cells of Problem {problem} give again what was saved"
