@@ -49,11 +49,14 @@ def reads():
     """What each check reads: (check, file, array, shape); array and shape None for weights."""
     for path in READING:
         tree = ast.parse(path.read_text("utf-8"))
-        for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
-            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
+        calls = {node.name: [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+                 for node in tree.body if isinstance(node, ast.FunctionDef)}  # fmt: skip
+        for name in calls.keys() & known.CHECKS.keys():
+            parts = [ast.unparse(call.func) for call in calls[name]]  # what it leaves to others
+            for call in (call for part in (name, *parts) for call in calls.get(part, ())):
                 words = ast.unparse(call.func)
                 if words in READERS:
-                    yield function.name, *asked(words, call)
+                    yield name, *asked(words, call)
 
 
 def asked(words, call):

@@ -6,23 +6,20 @@ import numpy as np
 import pytest
 import sabotage
 import torch
+from remembered import remembered
 
 from latentwalk import claims, data, derivations, formulas, recipes, rubric, study
 from latentwalk.grading import contract, packing
+from latentwalk.grading.checks import answers
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 
-READS_FRESH_SAMPLES = {  # a second or more
-    "gan_makes_digits", "vae_reconstructs", "cgan_obeys", "quality_is_as_claimed",
-    "smoothness_is_as_claimed",
-}  # fmt: skip
-EVALUATES_FORMULAS = set(sabotage.USES_FORMULAS)  # so do these
+EVALUATES_FORMULAS = set(sabotage.USES_FORMULAS)
 OF_THE_NOTEBOOK = {name for name in CHECKS if name.startswith(contract.NOTEBOOK_CHECKS)}
 WITHOUT_NOTEBOOK = CHECKS.keys() - OF_THE_NOTEBOOK  # test_notebook.py has its cases
 SEARCHES_FIGURES = set(sabotage.FIGURES)
 MOST = WITHOUT_NOTEBOOK - EVALUATES_FORMULAS - SEARCHES_FIGURES
-QUICK = MOST - READS_FRESH_SAMPLES
 SPOILED_FIGURES = {  # a search takes seconds; `make sabotage` has every case
     "one image of the path repeated", "another figure of 4d in the PDF", "no PDF",
     "notebook: no JSON", "notebook: the GAN's strip for the VAE's",
@@ -54,17 +51,26 @@ def copy(good, tmp_path):
     return shutil.copytree(good, tmp_path / "copy")
 
 
-def verdict(check, folder, staff):
-    try:
-        return CHECKS[check](Submission(folder), staff)
-    except Fault as fault:
-        return fault
+@pytest.fixture(scope="module")
+def checks():
+    """Every check by name, carried out again only where a file that it reads has changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for costly in ("measure_quality", "measure_smoothness"):
+            patch.setattr(answers, costly, remembered(getattr(answers, costly)))
+        yield {name: remembered(check) for name, check in CHECKS.items()}
 
 
-def failing(folder, staff, names):
-    """The checks that do not pass."""
-    found = {name: verdict(name, folder, staff) for name in names}
-    return {name for name, what in found.items() if not getattr(what, "passed", False)}
+@pytest.fixture(scope="module")
+def failing(checks, staff):
+    """A function of a folder and names of checks: those that do not pass."""
+
+    def passes(name, folder):
+        try:
+            return checks[name](Submission(folder), staff).passed
+        except Fault:
+            return False
+
+    return lambda folder, names: {name for name in names if not passes(name, folder)}
 
 
 def test_rubric_uses_every_check_once():
@@ -72,14 +78,14 @@ def test_rubric_uses_every_check_once():
     assert {each.check for item in rubric.load() for each in item.checks} == set(CHECKS)
 
 
-def test_the_report_s_own_submission_passes_every_check(good, staff):
-    assert failing(good, staff, WITHOUT_NOTEBOOK) == set()
+def test_the_report_s_own_submission_passes_every_check(good, failing):
+    assert failing(good, WITHOUT_NOTEBOOK) == set()
 
 
 @pytest.mark.parametrize("case", sabotage.ARRAYS, ids=lambda case: case.name)
-def test_broken_arrays_are_caught_by_the_right_checks(case, copy, staff):
+def test_broken_arrays_are_caught_by_the_right_checks(case, copy, failing):
     case.spoil(copy)
-    assert failing(copy, staff, QUICK) == case.caught_by & QUICK
+    assert failing(copy, MOST) == case.caught_by & MOST
 
 
 @pytest.mark.parametrize(
@@ -87,48 +93,50 @@ def test_broken_arrays_are_caught_by_the_right_checks(case, copy, staff):
     [case for case in (*sabotage.ARRAYS, *sabotage.NOTEBOOK) if case.name in SPOILED_FIGURES],
     ids=lambda case: case.name,
 )
-def test_spoiled_figures_are_caught_by_the_right_checks(case, copy, staff):
+def test_spoiled_figures_are_caught_by_the_right_checks(case, copy, failing):
     case.spoil(copy)
-    assert failing(copy, staff, sabotage.FIGURES) == case.caught_by & SEARCHES_FIGURES
+    assert failing(copy, sabotage.FIGURES) == case.caught_by & SEARCHES_FIGURES
 
 
 @pytest.mark.parametrize("case", sabotage.FORMULAS, ids=lambda case: case.name)
-def test_broken_formulas_are_caught_by_the_right_checks(case, copy, staff):
+def test_broken_formulas_are_caught_by_the_right_checks(case, copy, failing):
     case.spoil(copy)
-    assert failing(copy, staff, QUICK | EVALUATES_FORMULAS) == case.caught_by
+    assert failing(copy, MOST | EVALUATES_FORMULAS) == case.caught_by
 
 
 @pytest.mark.parametrize("case", sabotage.CLAIMS, ids=lambda case: case.name)
-def test_broken_claims_are_caught_by_the_right_checks(case, copy, staff):
+def test_broken_claims_are_caught_by_the_right_checks(case, copy, failing):
     case.spoil(copy)
-    assert failing(copy, staff, MOST) == case.caught_by
+    assert failing(copy, MOST) == case.caught_by
 
 
 @pytest.mark.parametrize("case", sabotage.WEIGHTS, ids=lambda case: case.name)
-def test_broken_weights_are_caught_by_the_right_checks(case, copy, staff):
+def test_broken_weights_are_caught_by_the_right_checks(case, copy, failing):
     case.spoil(copy)
-    assert failing(copy, staff, MOST) == case.caught_by
+    assert failing(copy, MOST) == case.caught_by
 
 
-def test_a_pdf_set_otherwise_loses_nothing(copy, staff):
+def test_a_pdf_set_otherwise_loses_nothing(copy, failing):
     before = (copy / "report.pdf").read_bytes()
     sabotage.set_otherwise(copy)
     assert (copy / "report.pdf").read_bytes() != before
-    assert failing(copy, staff, sabotage.USES_PDF) == set()
+    assert failing(copy, sabotage.USES_PDF) == set()
 
 
-def test_what_is_wrong_is_said_in_one_plain_sentence(copy, staff):
+def test_what_is_wrong_is_said_in_one_plain_sentence(copy, staff, checks):
     for case in sabotage.ARRAYS[:12]:
         case.spoil(copy)
-    for name in QUICK:
-        found = verdict(name, copy, staff)
-        says = str(found) if isinstance(found, Fault) else found.says
+    for name in MOST:
+        try:
+            says = checks[name](Submission(copy), staff).says
+        except Fault as fault:
+            says = str(fault)
         assert 10 < len(says) < 300
         assert "\n" not in says
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, staff):
+def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, staff, failing):
     work = study.Study(
         {name: recipes.load(name) for name in ("classifier", "gan", "vae", "cgan")},
         data.load("train"), staff.test, seed,
@@ -154,4 +162,4 @@ def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, staff):
     }  # fmt: skip
     for item, arrays in made.items():
         np.savez(copy / f"results/{item}.npz", **arrays)
-    assert failing(copy, staff, QUICK) == set()
+    assert failing(copy, MOST) == set()

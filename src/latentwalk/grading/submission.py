@@ -45,13 +45,21 @@ class Submission:
 
     folder: Path
 
+    def file(self, name: str) -> Path:
+        """Say where a file of the submission lies, if it has it; every read asks here.
+
+        Args:
+            name: relative to the folder, such as `results/2e.npz`.
+        """
+        return self.folder / name
+
     def arrays(self, item: str) -> dict[str, np.ndarray]:
         """Give all arrays of `results/<item>.npz` by name, of whatever shape.
 
         Raises:
             Fault: the file is missing or damaged.
         """
-        return _arrays(self.folder / "results" / f"{item}.npz")
+        return _arrays(self.file(f"results/{item}.npz"))
 
     def array(self, item: str, name: str, shape: Sequence[int | None]) -> np.ndarray:
         """Give an array of `results/<item>.npz`.
@@ -98,7 +106,7 @@ class Submission:
         Raises:
             Fault: the file is missing, or no JSON that is fit for use.
         """
-        path = self.folder / "results" / f"{item}.json"
+        path = self.file(f"results/{item}.json")
         if not path.is_file():
             raise Fault(f"results/{path.name} is missing")
         try:
@@ -112,9 +120,9 @@ class Submission:
         Raises:
             Fault: there is no notebook, or it was not run to its end; says why.
         """
-        if not (self.folder / contract.NOTEBOOK).is_file():
+        if not self.file(contract.NOTEBOOK).is_file():
             raise Fault("report.ipynb is missing")
-        run: dict[str, Any] = read_json(self.folder / contract.NOTEBOOK_RUN)
+        run: dict[str, Any] = read_json(self.file(contract.NOTEBOOK_RUN))
         if "fault" in run:
             raise Fault(f"report.ipynb was not run to its end: {run['fault']}")
         return run
@@ -125,7 +133,7 @@ class Submission:
         Raises:
             Fault: the file is missing or no notebook.
         """
-        return _notebook_cells(self.folder / contract.NOTEBOOK)
+        return _notebook_cells(self.file(contract.NOTEBOOK))
 
     def pdf_text(self) -> str:
         """Give the text of `report.pdf`.
@@ -144,7 +152,7 @@ class Submission:
         return self._of_pdf(lambda file: list(pdf_pictures(file, PIXELS_MOST)))
 
     def _of_pdf(self, read: Callable[[Path], T]) -> T:
-        file = self.folder / contract.PAPER
+        file = self.file(contract.PAPER)
         if not file.is_file():
             raise Fault(f"{contract.PAPER} is missing")
         try:
@@ -159,7 +167,7 @@ class Submission:
             Fault: the file is missing or damaged, its configuration is out of range, or its
                 tensors are not the network's, or not finite.
         """
-        return _network(self.folder / "weights" / f"{name}.safetensors", name)
+        return _network(self.file(f"weights/{name}.safetensors"), name)
 
 
 def forget() -> None:

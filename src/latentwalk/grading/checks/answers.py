@@ -45,6 +45,11 @@ SMOOTHNESS = tuple(f"{kind}_{what}" for kind in ("gan", "vae") for what in MARGI
 def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
     """3d: distances and sharpness of fresh samples and reconstructions are as claimed."""
     claims = claims_of(submission, QUALITY)
+    return _compare(claims, measure_quality(submission, staff))
+
+
+def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
+    """Give the numbers of QUALITY for fresh samples of the submission's networks."""
     rng = torch.Generator().manual_seed(shared.SEED)
     network, autoencoder = _unlabelled(submission.network("gan")), submission.network("vae")
     real = to_unit(staff.test.images)
@@ -64,12 +69,17 @@ def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
         measured[f"{kind}_sharpness_percent"] = (
             100 * in_chunks(sharpness, images).mean().item() / edges
         )
-    return _compare(claims, measured)
+    return measured
 
 
 def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
     """3e: fresh paths of both models measure what is claimed."""
     claims = claims_of(submission, SMOOTHNESS)
+    return _compare(claims, measure_smoothness(submission, staff))
+
+
+def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]:
+    """Give the numbers of SMOOTHNESS for fresh paths of the submission's networks."""
     rng = torch.Generator().manual_seed(shared.SEED)
     network, autoencoder = _unlabelled(submission.network("gan")), submission.network("vae")
     order = torch.randperm(len(staff.test.images), generator=rng)
@@ -93,7 +103,7 @@ def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
             for name in SMOOTHNESS
             if name.startswith(f"{kind}_")
         }
-    return _compare(claims, measured)
+    return measured
 
 
 def quality_is_quoted(submission: Submission, staff: Staff) -> Verdict:
