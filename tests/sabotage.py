@@ -104,6 +104,26 @@ def counterexample(**new):
     return edit_json("1", lambda content: content["counterexample"].update(new))
 
 
+def proven_otherwise(content):
+    """Other steps in another order, other forms of the formulas, another counter-example."""
+    content["steps"] = [
+        {"item": step["item"], "says": f"line {number}", "full_support": step["full_support"],
+         "left": f"1 - 2*({step['right']})", "right": f"1 - 2*({step['left']})"}
+        for number, step in enumerate(reversed(content["steps"]))
+    ]  # fmt: skip
+    content["formulas"] = {
+        "gaussian_divergence": "(log(v_2) - log(v_1) - 1 + (v_1 + m_1**2 - 2*m_1*m_2 + m_2**2)/v_2)"
+                               "/2",
+        "divergence_from_prior": "(mu**2 + exp(logvar) - logvar - 1)/2",
+        "bound": "(1 + log(v) - v - m**2 - log(2*pi) - log(s2) - ((x - b - w*m)**2 + w**2*v)/s2)/2",
+        "log_evidence": "-(log(2*pi*(s2 + w**2)) + (x - b)**2/(s2 + w**2))/2",
+    }  # fmt: skip
+    content["counterexample"] = {
+        "q": ["1/4", "3/4"], "joint": ["1/8", "1/8"],
+        "printed_gap": "log(1/2)/4 + 3*log(3/2)/4 + 1/4 + log(4)",
+    }  # fmt: skip
+
+
 def claim(name, **new):
     """Claim another number, or print it otherwise."""
 
@@ -644,3 +664,11 @@ def train_again(folder):
         latentwalk("pack", made)
         shutil.rmtree(folder)
         shutil.copytree(made, folder)
+
+
+HONEST = [
+    case("honest: the good submission itself", lambda folder: None),
+    case("honest: another proof", edit_json("1", proven_otherwise)),
+    case("honest: the PDF set otherwise", set_otherwise),
+    case("honest: a tenth of the steps, another seed", train_again),
+]

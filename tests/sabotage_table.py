@@ -22,13 +22,8 @@ from latentwalk.grading.grade import Run, grade, open_server
 from latentwalk.grading.outcome import BROKEN, FAILED
 from latentwalk.rubric import Item
 
+WITH_NOTEBOOK = [*sabotage.HONEST, *sabotage.NOTEBOOK]  # it is run again, which takes minutes
 CASES = [*sabotage.ARRAYS, *sabotage.WEIGHTS, *sabotage.FORMULAS, *sabotage.CLAIMS]
-CASES += sabotage.NOTEBOOK  # the only ones whose notebook is run: it takes minutes
-HONEST = (
-    sabotage.Case("honest: the good submission itself", lambda folder: None, frozenset()),
-    sabotage.Case("honest: the PDF set otherwise", sabotage.set_otherwise, frozenset()),
-    sabotage.Case("honest: a tenth of the steps, another seed", sabotage.train_again, frozenset()),
-)
 
 
 def lost(items: Collection[Item], failed: Collection[str]) -> dict[str, float]:
@@ -50,8 +45,7 @@ def failed(case: sabotage.Case, good: Path, items: Sequence[Item], run: Run) -> 
     with tempfile.TemporaryDirectory(prefix="latentwalk-case-") as scratch:
         copy = shutil.copytree(good, Path(scratch) / "submission")
         case.spoil(copy)
-        notebook = case in HONEST or case in sabotage.NOTEBOOK
-        score = grade(copy, Path(scratch) / "out", items, notebook=notebook, run=run)
+        score = grade(copy, Path(scratch) / "out", items, notebook=case in WITH_NOTEBOOK, run=run)
     return {outcome.check for outcome in score.outcomes if outcome.state in (FAILED, BROKEN)}
 
 
@@ -72,7 +66,7 @@ def main() -> int:
         if missing:
             print(f"no whole submission: {missing[0]} is missing; make it first with `make report`")
             return 1
-        cases = [case for case in (*HONEST, *CASES) if options.only in case.name]
+        cases = [case for case in (*WITH_NOTEBOOK, *CASES) if options.only in case.name]
         print(f"{'case':<50} {'must lose':<44} lost")
         found = pool.map(lambda case: failed(case, good, items, server.run), cases)
         for case, names in zip(cases, found, strict=True):

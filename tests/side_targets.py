@@ -11,12 +11,25 @@ from latentwalk import side_by_side
 LONG = 600  # seconds; longer than any test waits
 
 
+BESIDE = {"long": "middle", "middle": "long"}
+
+
 def work(folder, name):
-    """Take a moment; `dies` is killed, `waits` goes on until it is ended."""
+    """Stand for a training.
+
+    `dies` is killed, `waits` goes on until it is ended, `long` and `middle` end only when both
+    have begun.
+    """
     note(folder, name, "began")
     if name == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(LONG if name.startswith("waits") else 0.5)
+    if name.startswith("waits"):
+        time.sleep(LONG)
+    give_up = time.monotonic() + 60
+    while name in BESIDE and not (folder / f"{BESIDE[name]}.began").exists():
+        if time.monotonic() > give_up:
+            return
+        time.sleep(0.02)
     note(folder, name, "ended")
 
 

@@ -116,6 +116,13 @@ def test_broken_weights_are_caught_by_the_right_checks(case, copy, failing):
     assert failing(copy, MOST) == case.caught_by
 
 
+def test_another_proof_loses_nothing(copy, failing):
+    before = (copy / "results/1.json").read_bytes()
+    sabotage.edit_json("1", sabotage.proven_otherwise)(copy)
+    assert (copy / "results/1.json").read_bytes() != before
+    assert failing(copy, sabotage.USES_FORMULAS) == set()
+
+
 def test_a_pdf_set_otherwise_loses_nothing(copy, failing):
     before = (copy / "report.pdf").read_bytes()
     sabotage.set_otherwise(copy)

@@ -267,6 +267,8 @@ def _judge(
     answer: bytes, report: dict[str, JSON], nonce: str, limits: Limits
 ) -> tuple[State, JSON, str]:
     """State, value and what it says; only a complete answer with the nonce is believed."""
+    if report["state"] == "out of memory":  # which may be seen only after it has answered
+        return "out of memory", None, report["says"]
     first, _, rest = answer.partition(b"\n")
     head = _object(first) or {}
     state, whole = head.get("state"), head.get("bytes") == len(rest)
