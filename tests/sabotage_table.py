@@ -54,6 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # of each case; as many cases run as there are cores
     items = rubric.load()
     wrong = 0
     with (

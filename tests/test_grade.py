@@ -3,14 +3,17 @@
 import shutil
 
 import pytest
+import torch
 from isolated import FOLDERS, LINUX, servers
 
 from latentwalk import paths, rubric
+from latentwalk.grading import one
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.formats import from_json
 from latentwalk.grading.grade import LIMITS, grade, open_server
 from latentwalk.grading.intake import IntakeError, take_in
 from latentwalk.grading.isolation import Ended, Limits, Server
+from latentwalk.grading.verdicts import Verdict
 from latentwalk.render.checks import pdf_pages
 from latentwalk.rubric import Item, ItemCheck
 
@@ -73,6 +76,19 @@ def test_a_check_that_could_not_be_carried_out_is_broken_and_costs_only_itself(
     assert [o.state for o in score.outcomes] == ["broken", "passed", "to be read"]
     assert score.outcomes[0].says == f"could not be carried out ({state}): no luck"
     assert score.reached == 3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_check_has_the_threads_that_are_told(threads, submission, monkeypatch):
+    counts = {"counts": lambda _, __: Verdict(True, "", {"threads": torch.get_num_threads()})}
+    monkeypatch.setattr(one, "CHECKS", counts)
+    monkeypatch.setattr(one, "staff", lambda: None)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    before = torch.get_num_threads()
+    try:
+        assert one.run("counts", str(submission))["evidence"] == {"threads": threads}
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_reader_is_told_the_page(submission, tmp_path):

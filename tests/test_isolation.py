@@ -297,6 +297,19 @@ def test_a_check_that_attacks_its_watcher(tmp_path, monkeypatch, number, before,
     assert (tmp_path / "pids").read_text("ascii")
 
 
+@pytest.mark.parametrize(
+    ("told", "cores", "expected"),
+    [("3", 8, 3), (None, 2, 2), ("", 2, 2), ("0", 2, 2), ("many", 2, 2), ("4,2", 2, 2)],
+)
+def test_threads_are_those_told_or_one_a_core(told, cores, expected, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(cores), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    if told is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert host.threads() == expected
+
+
 def test_the_surroundings_are_the_same_everywhere(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("print('customized')", "ascii")
     (tmp_path / "json.py").write_text("print('not json')", "ascii")

@@ -39,6 +39,11 @@ def disc_prediction(images):
     return Prediction((row > 13.5).long() + 2 * (column > 13.5).long(), 1 - 0.5 * (-margin).exp())
 
 
+def judged_discs(images, search_features):
+    flat = images.flatten(0, 1)
+    return judge_paths(images, disc_features(flat), disc_prediction(flat), search_features)
+
+
 @pytest.fixture(scope="module")
 def world():
     """Discs as real images: a search set, a yardstick, and ends of paths with their parameters."""
@@ -61,7 +66,7 @@ def ends(seed=3):
 
 def measured(world, images):
     _, search_features, yardstick = world
-    judged = judge_paths(images, disc_features, disc_prediction, search_features)
+    judged = judged_discs(images, search_features)
     return measure_paths(judged, yardstick)
 
 
@@ -136,12 +141,8 @@ def made(features, **changes):
     count, steps = features.shape[:2]
     flat = torch.ones(count, steps)
     images = torch.rand(count, steps, 1, 28, 28, generator=rng())
-    judged = judge_paths(
-        images,
-        lambda _: features.flatten(0, 1),
-        lambda x: Prediction(torch.zeros(len(x)).long(), torch.ones(len(x))),
-        features.flatten(0, 1) + 1,
-    )
+    prediction = Prediction(torch.zeros(count * steps).long(), torch.ones(count * steps))
+    judged = judge_paths(images, features.flatten(0, 1), prediction, features.flatten(0, 1) + 1)
     return replace(judged, **({"sharpness": flat, "nearest_real": flat} | changes))
 
 
@@ -199,7 +200,7 @@ def test_realism_is_that_of_the_least_real_step():
 def test_judged_paths_keep_their_order(world):
     images = the_walk()
     _, search_features, _ = world
-    judged = judge_paths(images, disc_features, disc_prediction, search_features)
+    judged = judged_discs(images, search_features)
     assert judged.features.shape == (PAIRS, STEPS, 4)
     torch.testing.assert_close(judged.features[7], disc_features(images[7]))
     assert torch.equal(judged.labels[7], disc_prediction(images[7]).labels)
@@ -224,6 +225,6 @@ def test_wrong_input_is_named(world):
     with pytest.raises(ValueError, match="paths have 2 steps, expected at least 3"):
         measure_paths(made(torch.randn(3, 2, 2, generator=rng())), YARDSTICK)
     with pytest.raises(ValueError, match="images has shape"):
-        judge_paths(search, disc_features, disc_prediction, search_features)
+        judge_paths(search, search_features, disc_prediction(search), search_features)
     with pytest.raises(ValueError, match=r"nearest_real is 0\.0, expected above 0"):
         real_yardstick(search[:10], search_features[:10], search_features, 1.0)

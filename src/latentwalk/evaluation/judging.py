@@ -1,6 +1,5 @@
 """What the judge makes of images along paths, and what real digits measure by the same means."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -43,31 +42,25 @@ class RealYardstick:
 
 
 def judge_paths(
-    images: Tensor,
-    features_of: Callable[[Tensor], Tensor],
-    predict: Callable[[Tensor], Prediction],
-    real_features: Tensor,
+    images: Tensor, features: Tensor, prediction: Prediction, real_features: Tensor
 ) -> JudgedPaths:
-    """Let the judge look at every image of every path.
+    """Put together what the judge makes of every image of every path.
 
     Args:
         images: (P, S, 1, 28, 28) in [0, 1].
-        features_of: images (B, 1, 28, 28) to features (B, F).
-        predict: images (B, 1, 28, 28) to the judge's labels and certainty.
+        features: (P * S, F), the judge's.
+        prediction: labels and certainty of the judge, (P * S,) each.
         real_features: (N, F) of the real images searched for neighbours.
     """
     check_shape("images", images, (None, None, *IMAGE_SHAPE))
     shape = images.shape[:2]
-    flat = images.flatten(0, 1)  # (P * S, 1, 28, 28)
-    features = features_of(flat)
-    prediction = predict(flat)
     return JudgedPaths(
         images=images,
         features=features.unflatten(0, shape),
         labels=prediction.labels.unflatten(0, shape),
         certainty=prediction.certainty.unflatten(0, shape),
         nearest_real=nearest(features, real_features).distances.unflatten(0, shape),
-        sharpness=sharpness(flat).unflatten(0, shape),
+        sharpness=sharpness(images.flatten(0, 1)).unflatten(0, shape),
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from latentwalk.models.classifier import Classifier, Prediction
 
-IMAGES_AT_ONCE = 200  # more is slower on a CPU: it no longer fits its cache
+IMAGES_AT_ONCE = 100  # more is slower on a CPU: it no longer fits its cache
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,8 @@ def _walk(images_of: Callable[[Tensor], Tensor], ends: Tensor, steps: int) -> Te
 
 
 def _judge(classifier: Classifier, images: Tensor, searched: Tensor) -> JudgedPaths:
-    reading = read(classifier, images.flatten(0, 1))  # one pass of the network serves both
-    return judge_paths(images, lambda _: reading.features, lambda _: reading.prediction, searched)
+    reading = read(classifier, images.flatten(0, 1))
+    return judge_paths(images, reading.features, reading.prediction, searched)
 
 
 def _yardstick(

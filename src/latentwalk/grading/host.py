@@ -49,6 +49,14 @@ def temporary_folder() -> Iterator[str]:
             folder.cleanup()
 
 
+def threads() -> int:
+    """Give how many threads a run may use: OMP_NUM_THREADS where it is set, else one a core."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def surroundings(folder: str, more: Mapping[str, str]) -> dict[str, str]:
     """Give the environment of a process whose home is a folder, with more variables."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}

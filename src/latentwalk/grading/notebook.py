@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from latentwalk import data, paths, recipes
-from latentwalk.grading import cells, confine, contract, outputs
+from latentwalk.grading import cells, confine, contract, host, outputs
 from latentwalk.grading.cells import CodeCell
 
 CELL_SECONDS = 400.0
@@ -103,7 +103,7 @@ def _write_kernel(work: Path, uid: int) -> None:
     folder = Path("kernels") / _KERNEL
     folder.mkdir(parents=True)
     package = Path(__file__).resolve().parents[2]
-    threads = str(len(os.sched_getaffinity(0)))
+    threads = str(host.threads())
     command = [sys.executable, "-I", confine.__file__, str(work), str(uid), "--"]
     command += [sys.executable, "-s", "-B", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     variables = {

@@ -16,14 +16,13 @@ from latentwalk.evaluation.judging import judge_paths, real_yardstick
 from latentwalk.evaluation.neighbours import mean_pair_distance
 from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.evaluation.smoothness import measure_paths
-from latentwalk.experiments.judged import IMAGES_AT_ONCE, in_chunks, read
+from latentwalk.experiments.judged import in_chunks, read
 from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.grading.verdicts import Verdict
 from latentwalk.interpolation import lerp
 from latentwalk.models import gan, vae
-from latentwalk.models.classifier import extract_features, predict
 
 FLOOR = 0.0957
 """Frechet distance of 10,000 training digits from the test digits in the judge's features."""
@@ -93,10 +92,9 @@ def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]
     for kind, decode, points in (("gan", network, inputs), ("vae", autoencoder.decode, codes)):
         start, end = points.chunk(2)
         line = lerp(start, end, shared.STEPS)  # (P, S, Z)
-        images = in_chunks(decode, line.flatten(0, 1)).unflatten(0, line.shape[:2])
-        features_of = partial(extract_features, staff.judge, batch_size=IMAGES_AT_ONCE)
-        labels_of = partial(predict, staff.judge, batch_size=IMAGES_AT_ONCE)
-        judged = judge_paths(images, features_of, labels_of, searched)
+        images = in_chunks(decode, line.flatten(0, 1))  # (P * S, 1, 28, 28)
+        seen, paths = read(staff.judge, images), images.unflatten(0, line.shape[:2])
+        judged = judge_paths(paths, seen.features, seen.prediction, searched)
         found = measure_paths(judged, yardstick)
         measured |= {
             name: float(getattr(found, name.removeprefix(f"{kind}_")).mean())
