@@ -75,6 +75,60 @@ function Span(span)
   return span
 end
 
+-- Browsers set MathML's functions without the thin spaces that TeX and Typst put around them.
+local FUNCTIONS = {'log', 'ln', 'exp', 'sin', 'cos', 'tan', 'min', 'max', 'sup', 'inf', 'lim', 'det'}
+
+local function needs_space_behind(rest)
+  local command = rest:match('^\\(%a+)')
+  if command then return not (command:match('^[bB]ig') or command:match('quad$')) end
+  return rest:match('^%w') ~= nil
+end
+
+local function needs_space_before(done)
+  if done:match('\\%a+$') or done:match('\\begin{%a+%*?}$') then return false end
+  return done:match('[%w%)%]}\']$') ~= nil
+end
+
+local function spaced(tex, name)
+  local done = ''
+  while true do
+    local first, last = tex:find('\\' .. name .. '%f[%A]%s*')
+    if not first then return done .. tex end
+    done = done .. tex:sub(1, first - 1)
+    tex = tex:sub(last + 1)
+    local before = needs_space_before(done:gsub('%s+$', '')) and '\\,' or ''
+    local behind = needs_space_behind(tex) and '\\,' or ' '
+    done = done .. before .. '\\' .. name .. behind
+  end
+end
+
+-- The sign of a prime stands high already: as an exponent it would be raised twice.
+local PRIMES = {"'''", "''", "'"}
+local SIGNS = {'\u{2034}', '\u{2033}', '\u{2032}'}
+
+function Math(math)
+  for _, name in ipairs(FUNCTIONS) do math.text = spaced(math.text, name) end
+  for n, prime in ipairs(PRIMES) do
+    math.text = math.text:gsub('%f[%a](%a)' .. prime, '%1' .. SIGNS[n])
+  end
+  return math
+end
+
+-- A browser may break a line between MathML and the comma behind it.
+function Inlines(inlines)
+  local out, n = pandoc.Inlines {}, 1
+  while n <= #inlines do
+    local one, behind = inlines[n], inlines[n + 1]
+    if one.t == 'Math' and one.mathtype == 'InlineMath' and behind and behind.t == 'Str' then
+      one = pandoc.Span({one, behind}, pandoc.Attr('', {'nobr'}))
+      n = n + 1
+    end
+    out:insert(one)
+    n = n + 1
+  end
+  return out
+end
+
 function Image(image)
   local alt = image.attributes['fig-alt'] or image.attributes.alt
   if not alt or alt == '' then
