@@ -5,6 +5,7 @@ it fits is the correlation of their grey levels, so brightness, contrast and ink
 on ink do not matter.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -87,23 +88,36 @@ def _fits(picture: np.ndarray, images: np.ndarray) -> np.ndarray | None:
     height, width = picture.shape
     if min(height, width) < IMAGE_SIDE:
         return None
-    shape = (height + IMAGE_SIDE - 1, width + IMAGE_SIDE - 1)
-
-    def sums(spectrum: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Sum of the picture under a mask, at each place."""
-        turned = np.fft.rfft2(mask[::-1, ::-1], shape)
-        whole = np.fft.irfft2(spectrum * turned, shape)
-        return whole[IMAGE_SIDE - 1 : height, IMAGE_SIDE - 1 : width]
-
-    levels, squares = np.fft.rfft2(picture, shape), np.fft.rfft2(picture**2, shape)
-    everything = np.ones((IMAGE_SIDE, IMAGE_SIDE))
-    variance = sums(squares, everything) / _AREA - (sums(levels, everything) / _AREA) ** 2
+    shape = _convenient(height), _convenient(width)
+    spectrum = np.fft.rfft2(picture.astype(np.float32), shape)
+    variance = _sums(picture**2) / _AREA - (_sums(picture) / _AREA) ** 2
     spread = np.sqrt(np.maximum(variance, _FLAT))
     fits = np.empty((len(images), *spread.shape), dtype=np.float32)
     for fit, image in zip(fits, images, strict=True):
-        centred = (image - image.mean()) / max(float(image.std()), _FLAT) / _AREA
-        fit[:] = np.abs(sums(levels, centred)) / spread
+        mask = (image - image.mean()) / max(float(image.std()), _FLAT) / _AREA
+        turned = np.fft.rfft2(mask[::-1, ::-1].astype(np.float32), shape)
+        whole = np.fft.irfft2(spectrum * turned, shape)
+        # what goes round the edges comes to lie before this
+        fit[:] = np.abs(whole[IMAGE_SIDE - 1 : height, IMAGE_SIDE - 1 : width]) / spread
     return fits
+
+
+@functools.cache
+def _convenient(length: int) -> int:
+    """The next length of which the Fourier transform is quick: with no factor above 5."""
+    rest = length
+    for factor in (2, 3, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return length if rest == 1 else _convenient(length + 1)
+
+
+def _sums(picture: np.ndarray) -> np.ndarray:
+    """The sum of each part of a picture that is as large as an image, (Y, X)."""
+    corner = np.pad(picture.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    rows = corner[IMAGE_SIDE:] - corner[:-IMAGE_SIDE]
+    found: np.ndarray = rows[:, IMAGE_SIDE:] - rows[:, :-IMAGE_SIDE]
+    return found
 
 
 def _unseen(fits: np.ndarray, drawn: Sequence[int], in_order: bool) -> list[int]:
