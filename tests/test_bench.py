@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import class_targets
 import numpy as np
 import pytest
 import tiny
+import torch
 
 from latentwalk import checkpoints, data, paths, recipes, side_by_side
 from latentwalk.grading import roster
@@ -22,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import commands
 import reproduce
 import steps
+import textbook
 
 class_ = importlib.import_module("class")  # the program bench/class.py, a reserved word
 
@@ -39,24 +42,68 @@ def small(tmp_path, monkeypatch):
     found = {"frechet_ratio": 2.0, "label_distance": 0.1}
     monkeypatch.setattr(recipes, "recipes", lambda: chosen)
     monkeypatch.setattr(recipes, "measure", lambda *_, **__: dict(found))
-    monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits())
+    monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits(80))
     # other processes would have other recipes
     monkeypatch.setattr(side_by_side, "fit", lambda names, say: say(f"ahead: {names}"))
     return tmp_path, found
 
 
-def test_steps_prints_a_rate_for_each_model_and_precision(small, monkeypatch, capsys):
+def test_steps_prints_a_rate_for_each_model_and_way(small, monkeypatch, capsys):
     options = ["--steps", "1", "--repetitions", "3", "--models", "gan", "vae"]
     monkeypatch.setattr(sys, "argv", ["steps.py", *options])
     steps.main()
-    title, header, *rows = capsys.readouterr().out.splitlines()
+    title, peaks, header, *rows, written = capsys.readouterr().out.splitlines()
     assert title.endswith("3 x 1 steps")
+    assert peaks.startswith("convolutions with gradients: float32 ")
     cases = [tuple(row.split()[:2]) for row in rows]
-    assert cases == [(m, p) for m in ("gan", "vae") for p in ("float32", "bfloat16")]
+    ways = ("float32", "bfloat16", "textbook")
+    assert cases == [(m, way) for m in ("gan", "vae") for way in ways]
     for row in rows:
         median, lowest, highest = map(float, row.split()[2:5])
         assert 0 < lowest <= median <= highest
     assert header.split()[2:5] == ["images/s", "lowest", "highest"]
+    content = json.loads(Path(written).read_text("utf-8"))
+    assert [(row["model"], row["way"]) for row in content["rows"]] == cases
+    assert {row["batch_size"] for row in content["rows"] if row["way"] == "textbook"} == {64}
+    for row in content["rows"]:
+        assert row["share_of_peak"] > 0
+        assert row["way"] != "textbook" or row["times_textbook"] == 1
+        usual = next(each for each in content["rows"] if each["model"] == row["model"]
+                     and each["way"] == "textbook")  # fmt: skip
+        times = row["images_per_second"] / usual["images_per_second"]
+        assert row["times_textbook"] == pytest.approx(times, rel=0.05, abs=0.01)
+    assert set(content["machine"]["peak_gflop_per_second"]) == {"float32", "bfloat16"}
+
+
+def test_operations_are_those_of_the_layers():
+    layer = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False)
+    images = torch.randn(2, 3, 7, 7)
+
+    def take(steps):
+        for _ in range(steps):
+            layer(images)
+
+    assert steps.operations(take) == 2 * (2 * 5 * 7 * 7) * (3 * 3 * 3)
+
+
+@pytest.mark.parametrize("name", ["gan", "cgan", "vae"])
+def test_the_textbook_trains_the_same_networks(name):
+    config = {"gan": tiny.GAN, "cgan": tiny.CGAN, "vae": tiny.VAE}[name]
+    take = textbook.stepper(config, tiny.toy_digits(80))
+    with steps.Operations() as counter:
+        take(1)
+    assert counter.total > 0
+
+
+def test_the_textbook_needs_a_batch_of_digits():
+    with pytest.raises(ValueError, match="63 digits, expected at least 64"):
+        textbook.stepper(tiny.GAN, tiny.toy_digits(63))
+
+
+def test_a_textbook_s_picture_is_the_digit(digits):
+    picture, label = textbook.Pictures(digits)[7]
+    assert torch.equal(picture, data.to_unit(digits.images[7:8])[0])
+    assert label == digits.labels[7]
 
 
 HOLD = "b = bytearray(100 * 2**20); import time; time.sleep(1)"
