@@ -53,7 +53,14 @@ def main() -> int:
     """Grade every case, as many at a time as there are cores, and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--after", help="go on after this case, the last row of an earlier run")
     options = parser.parse_args()
+    cases = [case for case in (*WITH_NOTEBOOK, *CASES) if options.only in case.name]
+    if options.after is not None:
+        order = [case.name for case in cases]
+        if options.after not in order:
+            parser.error(f"--after is {options.after!r}, expected the whole name of a case")
+        cases = cases[order.index(options.after) + 1 :]
     os.environ["OMP_NUM_THREADS"] = "1"  # of each case; as many cases run as there are cores
     items = rubric.load()
     wrong = 0
@@ -67,7 +74,6 @@ def main() -> int:
         if missing:
             print(f"no whole submission: {missing[0]} is missing; make it first with `make report`")
             return 1
-        cases = [case for case in (*WITH_NOTEBOOK, *CASES) if options.only in case.name]
         print(f"{'case':<50} {'must lose':<44} lost")
         found = pool.map(lambda case: failed(case, good, items, server.run), cases)
         for case, names in zip(cases, found, strict=True):
