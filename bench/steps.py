@@ -14,10 +14,10 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import textbook
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,33 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TEXTBOOK = "textbook"
 WITH_TEXTBOOK = ("gan", "vae", "cgan")
 Take = Callable[[int], None]
+Case = tuple[str, str]  # a model, and the way in which it is trained
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    model: str
+    way: str
+    images_per_second: float
+    """The median over the repetitions, as is the time of a step."""
+    lowest: float
+    highest: float
+    milliseconds_per_step: float
+    times_textbook: float | None
+    """How often as many images a second as the textbook's loop trains; None without one."""
+    share_of_peak: float
+    """Of the machine's convolutions in this precision."""
+
+    def line(self) -> str:
+        """Give it as text."""
+        times = "" if self.times_textbook is None else f"{self.times_textbook:.2f}"
+        return (
+            f"{self.model:<11} {self.way:<9} {self.images_per_second:>9.0f} {self.lowest:>8.0f} "
+            f"{self.highest:>8.0f} {self.milliseconds_per_step:>8.1f} {times:>10} "
+            f"{self.share_of_peak:>8.0%}"
+        )
 
 
 def stepper(recipe: recipes.Recipe, digits: data.Digits, precision: str) -> Take:
@@ -118,7 +145,7 @@ def main() -> None:
     takes = {(name, way): stepper(recipes.get(name), digits, way) for name, way in cases}
     peaks = {("peak", precision): convolutions(device, precision) for precision in PRECISIONS}
     everything = takes | peaks
-    found: dict[tuple[str, str], list[float]] = {case: [] for case in everything}
+    found: dict[Case, list[float]] = {case: [] for case in everything}
     for take in everything.values():
         take(WARM_UP_STEPS)
     for _ in range(options.repetitions):
@@ -126,68 +153,49 @@ def main() -> None:
             found[case].append(seconds(take, options.steps))
     work = {case: operations(take) for case, take in everything.items()}
     peak = {way: work["peak", way] / statistics.median(found["peak", way]) for way in PRECISIONS}
-    rows = [_row(case, found, work[case], peak) for case in cases]
-    machine = {
-        "device": provenance.device_name(device), "threads": torch.get_num_threads(),
-        "torch": torch.__version__, "numpy": np.__version__,
+    rows = [row(case, found, work[case], peak) for case in cases]
+    print(f"{provenance.device_name(device)}, {torch.get_num_threads()} threads, ", end="")
+    print(f"torch {torch.__version__}, {options.repetitions} x {options.steps} steps")
+    speeds = (f"{way} {speed / 1e9:.0f} GFLOP/s" for way, speed in peak.items())
+    print(f"convolutions with gradients: {', '.join(speeds)}")
+    print(f"{'model':<11} {'way':<9} {'images/s':>9} {'lowest':>8} {'highest':>8} {'ms/step':>8} "
+          f"{'x textbook':>10} {'of peak':>8}")  # fmt: skip
+    for each in rows:
+        print(each.line())
+    content = {
+        "device": provenance.device_name(device), "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(), "torch": torch.__version__,
         "steps": options.steps, "repetitions": options.repetitions,
-        "peak_gflop_per_second": {way: round(value / 1e9, 1) for way, value in peak.items()},
+        "peak_operations_per_second": peak, "rows": [asdict(each) for each in rows],
     }  # fmt: skip
-    _print(machine, rows)
-    out = paths.make_folder(paths.build_dir()) / "bench.json"
+    out = paths.build_dir() / "bench.json"
     with paths.atomic_path(out) as unfinished:
-        unfinished.write_text(_as_json(machine, rows), "utf-8")
+        unfinished.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     print(out)
 
 
-def _row(
-    case: tuple[str, str], found: dict[tuple[str, str], list[float]], work: float,
-    peak: dict[str, float],
-) -> dict[str, object]:  # fmt: skip
-    rates, step = _rates(case, found), statistics.median(found[case])
+def row(case: Case, found: dict[Case, list[float]], work: float, peak: dict[str, float]) -> Row:
+    """Say what was found for a model trained in one way.
+
+    Args:
+        case: the model and the way.
+        found: seconds a step of every case, in each repetition.
+        work: operations of a step.
+        peak: operations a second that the machine does in each precision.
+    """
     usual = (case[0], TEXTBOOK)
-    times = None
-    if usual in found:
-        times = statistics.median(rates) / statistics.median(_rates(usual, found))
-    return {
-        "model": case[0], "way": case[1], "batch_size": _batch_size(case),
-        "images_per_second": round(statistics.median(rates), 1),
-        "lowest": round(min(rates), 1), "highest": round(max(rates), 1),
-        "milliseconds_per_step": round(1000 * step, 2),
-        "times_textbook": times and round(times, 2),
-        "share_of_peak": round(work / step / peak.get(case[1], peak["float32"]), 3),
-    }  # fmt: skip
+    rates, step = _rates(case, found[case]), statistics.median(found[case])
+    median = statistics.median(rates)
+    times = median / statistics.median(_rates(usual, found[usual])) if usual in found else None
+    share = work / step / peak.get(case[1], peak["float32"])  # a textbook's is float32
+    return Row(*case, median, min(rates), max(rates), 1000 * step, times, share)
 
 
-def _batch_size(case: tuple[str, str]) -> int:
-    name, way = case
-    return textbook.BATCH_SIZE if way == TEXTBOOK else int(recipes.get(name).config.batch_size)
-
-
-def _rates(case: tuple[str, str], found: dict[tuple[str, str], list[float]]) -> list[float]:
+def _rates(case: Case, seconds: list[float]) -> list[float]:
     """Images a second in each repetition."""
-    return [_batch_size(case) / each for each in found[case]]
-
-
-def _print(machine: dict[str, object], rows: list[dict[str, object]]) -> None:
-    print(f"{machine['device']}, {machine['threads']} threads, torch {machine['torch']}, ", end="")
-    print(f"{machine['repetitions']} x {machine['steps']} steps")
-    peaks = machine["peak_gflop_per_second"]
-    assert isinstance(peaks, dict)
-    print("convolutions with gradients: ", end="")
-    print(", ".join(f"{way} {value:.0f} GFLOP/s" for way, value in peaks.items()))
-    print(f"{'model':<11} {'way':<9} {'images/s':>9} {'lowest':>8} {'highest':>8} {'ms/step':>8} "
-          f"{'x textbook':>10} {'of peak':>8}")  # fmt: skip
-    for row in rows:
-        times = "" if row["times_textbook"] is None else f"{row['times_textbook']:.2f}"
-        print(f"{row['model']:<11} {row['way']:<9} {row['images_per_second']:>9.0f} "
-              f"{row['lowest']:>8.0f} {row['highest']:>8.0f} {row['milliseconds_per_step']:>8.1f} "
-              f"{times:>10} {row['share_of_peak']:>8.0%}")  # fmt: skip
-
-
-def _as_json(machine: dict[str, object], rows: list[dict[str, object]]) -> str:
-    content = {"machine": machine | {"cores": os.cpu_count()}, "rows": rows}
-    return json.dumps(content, indent=1) + "\n"
+    name, way = case
+    size = textbook.BATCH_SIZE if way == TEXTBOOK else recipes.get(name).config.batch_size
+    return [size / each for each in seconds]
 
 
 if __name__ == "__main__":

@@ -48,10 +48,10 @@ def test_functions_have_thin_spaces_and_primes_are_no_exponents(tex, expected, p
     assert found[1].strip().replace("&#39;", "'") == expected
 
 
-def test_what_stands_behind_a_formula_stays_with_it(page):
-    text = page("Let $x$, or $y$ (not $z$), be *$u$*; $v$-th.")
-    kept = re.findall(r'<span class="nobr">.*?</math>(.*?)</span>', text, re.DOTALL)
-    assert kept == [",", "),", "-th."]
+def test_what_stands_beside_a_formula_stays_with_it(page):
+    text = page("Let $x$, or $y$ (not $z$), be *$u$*; the $v$-th ($w$ and $t$).")
+    kept = re.findall(r'<span class="nobr">(.*?)<math.*?</math>(.*?)</span>', text, re.DOTALL)
+    assert kept == [("", ","), ("", "),"), ("", "-th"), ("(", ""), ("", ").")]
 
 
 def test_a_displayed_formula_is_left_alone(page):

@@ -9,11 +9,9 @@ import torch
 from remembered import remembered
 
 from latentwalk import claims, data, derivations, formulas, recipes, rubric, study
-from latentwalk.grading import contract, packing
+from latentwalk.grading import contract, one, packing
 from latentwalk.grading.checks import answers
 from latentwalk.grading.checks.known import CHECKS
-from latentwalk.grading.checks.shared import Staff
-from latentwalk.grading.submission import Fault, Submission
 
 EVALUATES_FORMULAS = set(sabotage.USES_FORMULAS)
 OF_THE_NOTEBOOK = {name for name in CHECKS if name.startswith(contract.NOTEBOOK_CHECKS)}
@@ -25,11 +23,6 @@ SPOILED_FIGURES = {  # a search takes seconds; `make sabotage` has every case
     "notebook: no JSON", "notebook: the GAN's strip for the VAE's",
 }  # fmt: skip
 SEED = 2017  # as in report.qmd
-
-
-@pytest.fixture(scope="module")
-def staff():
-    return Staff(recipes.load("classifier").network, data.load("test"))
 
 
 @pytest.fixture(scope="module")
@@ -52,25 +45,19 @@ def copy(good, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def checks():
-    """Every check by name, carried out again only where a file that it reads has changed."""
+def verdict():
+    """As `one.run`; a check is carried out again only where a file that it reads has changed."""
     with pytest.MonkeyPatch.context() as patch:
         for costly in ("measure_quality", "measure_smoothness"):
             patch.setattr(answers, costly, remembered(getattr(answers, costly)))
-        yield {name: remembered(check) for name, check in CHECKS.items()}
+        patch.setattr(one, "CHECKS", {name: remembered(check) for name, check in CHECKS.items()})
+        yield one.run
 
 
 @pytest.fixture(scope="module")
-def failing(checks, staff):
+def failing(verdict):
     """A function of a folder and names of checks: those that do not pass."""
-
-    def passes(name, folder):
-        try:
-            return checks[name](Submission(folder), staff).passed
-        except Fault:
-            return False
-
-    return lambda folder, names: {name for name in names if not passes(name, folder)}
+    return lambda folder, names: {n for n in names if not verdict(n, str(folder))["passed"]}
 
 
 def test_rubric_uses_every_check_once():
@@ -130,23 +117,20 @@ def test_a_pdf_set_otherwise_loses_nothing(copy, failing):
     assert failing(copy, sabotage.USES_PDF) == set()
 
 
-def test_what_is_wrong_is_said_in_one_plain_sentence(copy, staff, checks):
+def test_what_is_wrong_is_said_in_one_plain_sentence(copy, verdict):
     for case in sabotage.ARRAYS[:12]:
         case.spoil(copy)
     for name in MOST:
-        try:
-            says = checks[name](Submission(copy), staff).says
-        except Fault as fault:
-            says = str(fault)
+        says = verdict(name, str(copy))["says"]
         assert 10 < len(says) < 300
         assert "\n" not in says
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, staff, failing):
+def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, digits, failing):
     work = study.Study(
         {name: recipes.load(name) for name in ("classifier", "gan", "vae", "cgan")},
-        data.load("train"), staff.test, seed,
+        data.load("train"), digits, seed,
     )  # fmt: skip
     from latentwalk.experiments import problem2, problem3, problem4
 
@@ -157,7 +141,7 @@ def test_honest_work_with_another_seed_or_pair_loses_nothing(seed, copy, staff, 
     other = next(n for n in range(9, -1, -1) if labels[n] != labels[0])
     pair = problem2.pick_pair(ten, (other, 0))
     path = problem2.generator_path(networks["gan"], networks["classifier"], pair)
-    codes = problem3.vae_path(networks["vae"], networks["classifier"], staff.test, pair.labels)
+    codes = problem3.vae_path(networks["vae"], networks["classifier"], digits, pair.labels)
     grid = problem4.digit_grid(networks["cgan"], networks["classifier"], rng)
     made = {
         "2b": {"images": ten.images, "inputs": ten.inputs},

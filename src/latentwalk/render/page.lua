@@ -114,18 +114,28 @@ function Math(math)
   return math
 end
 
--- A browser may break a line between MathML and the comma behind it.
+-- A browser may break a line between MathML and the bracket or comma beside it.
 function Inlines(inlines)
-  local out, n = pandoc.Inlines {}, 1
-  while n <= #inlines do
-    local one, behind = inlines[n], inlines[n + 1]
-    if one.t == 'Math' and one.mathtype == 'InlineMath' and behind and behind.t == 'Str' then
-      one = pandoc.Span({one, behind}, pandoc.Attr('', {'nobr'}))
-      n = n + 1
+  local out, together, formula = pandoc.Inlines {}, pandoc.Inlines {}, false
+  local function close()
+    if formula and #together > 1 then
+      out:insert(pandoc.Span(together, pandoc.Attr('', {'nobr'})))
+    else
+      out:extend(together)
     end
-    out:insert(one)
-    n = n + 1
+    together, formula = pandoc.Inlines {}, false
   end
+  for _, one in ipairs(inlines) do
+    local math = one.t == 'Math' and one.mathtype == 'InlineMath'
+    if math or one.t == 'Str' then
+      together:insert(one)
+      formula = formula or math
+    else
+      close()
+      out:insert(one)
+    end
+  end
+  close()
   return out
 end
 
