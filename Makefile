@@ -33,9 +33,12 @@ gradescope: .venv/.stamp ## make build/gradescope.zip, an autograder for Gradesc
 reproduce: .venv/.stamp ## train everything again from nothing, compare with the released models
 	@LATENTWALK_BUILD="$(BUILD)/reproduce" $(BIN)/python bench/reproduce.py
 
-bench: .venv/.stamp ## measure training speed, and time and memory of each command
+bench: .venv/.stamp ## measure speed, memory, time to quality, and each command; takes 45 minutes
 	@$(BIN)/python bench/steps.py
+	@$(BIN)/python bench/parts.py
+	@$(BIN)/python bench/growth.py
 	@$(RUN) $(BIN)/python bench/commands.py
+	@$(BIN)/python bench/quality.py
 
 doctor: .venv/.stamp ## say what this machine has, and how to mend what is missing
 	@$(RUN) $(BIN)/latentwalk doctor

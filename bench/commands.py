@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import torch
+from kept import Column, Table
 
-from latentwalk import paths, provenance
+from latentwalk import paths
 
 SAMPLING_SECONDS = 0.1
 COMMANDS = {
@@ -31,6 +31,13 @@ COMMANDS = {
     "report": "latentwalk render",
     "test": "python -m pytest -q tests",
     "train": "latentwalk train gan --steps 100 --out {out}/gan.safetensors",
+}
+COLUMNS = {
+    "command": Column("command"),
+    "seconds": Column("seconds", ".1f"),
+    "lowest": Column("lowest", ".1f"),
+    "highest": Column("highest", ".1f"),
+    "mebibytes": Column("peak MiB", ".0f"),
 }
 QUICK = [name for name in COMMANDS if name != "test"]
 
@@ -96,14 +103,18 @@ def main() -> None:
         for name, found in runs.items():
             with tempfile.TemporaryDirectory() as folder:
                 found.append(run(name, Path(folder)))
-    processor = provenance.device_name(torch.device("cpu"))
-    print(f"{processor}, {options.repetitions} repetitions")
-    print(f"{'command':<9} {'seconds':>8} {'lowest':>8} {'highest':>8} {'peak MiB':>9}")
-    for name, found in runs.items():
-        seconds = [r.seconds for r in found]
-        numbers = (statistics.median(seconds), min(seconds), max(seconds))
-        peak = max(r.peak_bytes for r in found) / 2**20
-        print(f"{name:<9} " + " ".join(f"{n:>8.1f}" for n in numbers) + f" {peak:>9.0f}")
+    rows = [
+        {
+            "command": COMMANDS[name].replace("{out}/", ""),
+            "seconds": statistics.median(run.seconds for run in found),
+            "lowest": min(run.seconds for run in found),
+            "highest": max(run.seconds for run in found),
+            "mebibytes": max(run.peak_bytes for run in found) / 2**20,
+        }
+        for name, found in runs.items()
+    ]
+    about = f"Median of {options.repetitions} runs, what a command starts counted in"
+    Table("commands", "Commands", COLUMNS, rows, about).keep()
 
 
 if __name__ == "__main__":

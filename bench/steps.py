@@ -4,27 +4,24 @@ Run by `make bench`. Times whole training steps of the report's configurations o
 in float32, in bfloat16 and as a textbook does it (`textbook.py`), one after the other within a
 repetition, so that a slow minute of the machine hits all of them alike. The first steps of each are
 not counted. Beside them: how much faster than the textbook, and which share of the convolutions
-that this machine can do, measured in the same repetitions, a step takes. `build/bench.json` keeps
-it all.
+that this machine can do, measured in the same repetitions, a step takes.
 """
 
 import argparse
-import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any
 
 import textbook
 import torch
 import torch.nn.functional as F
+from kept import Column, Table
+from torch.autograd.profiler import record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from latentwalk import data, paths, provenance, recipes, training
+from latentwalk import data, recipes, training
 
 WARM_UP_STEPS = 3
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -34,30 +31,16 @@ Take = Callable[[int], None]
 Case = tuple[str, str]  # a model, and the way in which it is trained
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    model: str
-    way: str
-    images_per_second: float
-    """The median over the repetitions, as is the time of a step."""
-    lowest: float
-    highest: float
-    milliseconds_per_step: float
-    times_textbook: float | None
-    """How often as many images a second as the textbook's loop trains; None without one."""
-    share_of_peak: float
-    """Of the machine's convolutions in this precision."""
-
-    def line(self) -> str:
-        """Give it as text."""
-        times = "" if self.times_textbook is None else f"{self.times_textbook:.2f}"
-        return (
-            f"{self.model:<11} {self.way:<9} {self.images_per_second:>9.0f} {self.lowest:>8.0f} "
-            f"{self.highest:>8.0f} {self.milliseconds_per_step:>8.1f} {times:>10} "
-            f"{self.share_of_peak:>8.0%}"
-        )
+COLUMNS = {
+    "model": Column("model"),
+    "way": Column("way"),
+    "images_per_second": Column("images/s", ".0f"),  # the median over the repetitions
+    "lowest": Column("lowest", ".0f"),
+    "highest": Column("highest", ".0f"),
+    "milliseconds": Column("ms/step", ".1f"),
+    "times_textbook": Column("x textbook", ".2f"),  # in images a second
+    "share_of_peak": Column("of peak", ".0%"),  # of the machine's convolutions in this precision
+}
 
 
 def stepper(recipe: recipes.Recipe, digits: data.Digits, precision: str) -> Take:
@@ -72,7 +55,9 @@ def stepper(recipe: recipes.Recipe, digits: data.Digits, precision: str) -> Take
     stream: Iterator[data.Batch] = data.batches(digits, recipe.config.batch_size, order)
 
     def take(steps: int) -> None:
-        for batch in islice(stream, steps):
+        for _ in range(steps):
+            with record_function("data"):  # for `parts.py`
+                batch = next(stream)
             with training.autocast(device, precision):
                 recipe.model.train_step(state, batch, rng)
         if device.type == "cuda":
@@ -132,7 +117,7 @@ def seconds(take: Take, steps: int) -> float:
 
 
 def main() -> None:
-    """Time every model, print a table and write it down."""
+    """Time every model and keep a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=16, help="timed steps a repetition")
     parser.add_argument("--repetitions", type=int, default=5)
@@ -154,27 +139,17 @@ def main() -> None:
     work = {case: operations(take) for case, take in everything.items()}
     peak = {way: work["peak", way] / statistics.median(found["peak", way]) for way in PRECISIONS}
     rows = [row(case, found, work[case], peak) for case in cases]
-    print(f"{provenance.device_name(device)}, {torch.get_num_threads()} threads, ", end="")
-    print(f"torch {torch.__version__}, {options.repetitions} x {options.steps} steps")
-    speeds = (f"{way} {speed / 1e9:.0f} GFLOP/s" for way, speed in peak.items())
-    print(f"convolutions with gradients: {', '.join(speeds)}")
-    print(f"{'model':<11} {'way':<9} {'images/s':>9} {'lowest':>8} {'highest':>8} {'ms/step':>8} "
-          f"{'x textbook':>10} {'of peak':>8}")  # fmt: skip
-    for each in rows:
-        print(each.line())
-    content = {
-        "device": provenance.device_name(device), "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(), "torch": torch.__version__,
-        "steps": options.steps, "repetitions": options.repetitions,
-        "peak_operations_per_second": peak, "rows": [asdict(each) for each in rows],
-    }  # fmt: skip
-    out = paths.build_dir() / "bench.json"
-    with paths.atomic_path(out) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    print(out)
+    speeds = " and ".join(f"{speed / 1e9:.0f} in {way}" for way, speed in peak.items())
+    about = (
+        f"{options.repetitions} x {options.steps} steps of each way, in turns; convolutions with "
+        f"their gradients reach {speeds} GFLOP/s"
+    )
+    Table("steps", "Training steps", COLUMNS, rows, about).keep()
 
 
-def row(case: Case, found: dict[Case, list[float]], work: float, peak: dict[str, float]) -> Row:
+def row(
+    case: Case, found: dict[Case, list[float]], work: float, peak: dict[str, float]
+) -> dict[str, Any]:
     """Say what was found for a model trained in one way.
 
     Args:
@@ -188,7 +163,8 @@ def row(case: Case, found: dict[Case, list[float]], work: float, peak: dict[str,
     median = statistics.median(rates)
     times = median / statistics.median(_rates(usual, found[usual])) if usual in found else None
     share = work / step / peak.get(case[1], peak["float32"])  # a textbook's is float32
-    return Row(*case, median, min(rates), max(rates), 1000 * step, times, share)
+    numbers = (median, min(rates), max(rates), 1000 * step, times, share)
+    return dict(zip(COLUMNS, (*case, *numbers), strict=True))
 
 
 def _rates(case: Case, seconds: list[float]) -> list[float]:

@@ -23,7 +23,7 @@ from latentwalk.experiments.judged import in_chunks
 from latentwalk.grading import contract
 from latentwalk.grading.outputs import pictures
 from latentwalk.grading.submission import NETWORKS, Submission
-from latentwalk.interpolation import slerp
+from latentwalk.interpolation import lerp, slerp
 from latentwalk.render.checks import pdf_text
 
 Spoil = Callable[[Path], None]
@@ -309,6 +309,16 @@ def bent(arrays):
     return arrays["codes"] + 0.1 * bulge[:, None]
 
 
+def drawn(folder):
+    """A path between draws from the two posteriors; the images stay."""
+    originals = torch.from_numpy(arrays_of(folder, "3c")["originals.images"])
+    with torch.inference_mode():
+        posterior = Submission(folder).network("vae").encode(originals)
+        noise = torch.randn(posterior.mu.shape, generator=torch.Generator().manual_seed(3))
+        codes = lerp(*posterior.draw(noise), 10).numpy()
+    edit("3c", codes=lambda _: codes)(folder)
+
+
 def weak_labels(folder):
     """A grid whose labels are 0.9 instead of 1, with the images that belong to it."""
     inputs = arrays_of(folder, "4d")["inputs"]
@@ -480,6 +490,8 @@ ARRAYS = [
          edit("3c", codes=lambda a: np.linspace(*np.random.default_rng(1).normal(
              size=(2, a["codes"].shape[1])), 10).astype(np.float32)),
          "codes_are_encoded", "codes_decode"),
+    case("codes drawn from the posteriors instead of their means", drawn,
+         "codes_are_encoded", "codes_decode"),
     case("codes swapped",
          edit("3c", codes=lambda a: a["codes"][::-1].copy(),
               strip__images=lambda a: a["strip.images"][::-1].copy()),
@@ -645,30 +657,42 @@ NOTEBOOK = [
 ]
 
 
-def train_again(folder):
-    """Another report with models of its own, trained for a tenth of the steps with another seed."""
+def report_again(folder, *trainings, **environment):
+    """Make another report, after training some models for it, and submit that."""
     with tempfile.TemporaryDirectory() as scratch:
-        weights, made = Path(scratch) / "weights", Path(scratch) / "submission"
-        weights.mkdir()
-        own = {"LATENTWALK_BUILD": f"{scratch}/build", "LATENTWALK_WEIGHTS": str(weights)}
-
-        def latentwalk(*arguments):
-            program = Path(sys.executable).with_name("latentwalk")
+        made, own = Path(scratch) / "submission", {"LATENTWALK_BUILD": f"{scratch}/build"}
+        program = Path(sys.executable).with_name("latentwalk")
+        for arguments in (*trainings, ("render",), ("pack", made)):
             command = [program, *map(str, arguments)]
-            subprocess.run(command, env=os.environ | own, check=True, capture_output=True)
-
-        for name in NETWORKS:
-            steps, out = recipes.get(name).config.steps // 10, weights / f"{name}.safetensors"
-            latentwalk("train", name, "--steps", steps, "--seed", 5, "--out", out)
-        latentwalk("render")
-        latentwalk("pack", made)
+            subprocess.run(command, env=os.environ | own | environment, check=True,
+                           capture_output=True)  # fmt: skip
         shutil.rmtree(folder)
         shutil.copytree(made, folder)
+
+
+def train_again(folder):
+    """Another report with models of its own, trained for a tenth of the steps with another seed."""
+    with tempfile.TemporaryDirectory() as weights:
+        trainings = [
+            ("train", name, "--steps", recipes.get(name).config.steps // 10, "--seed", 5,
+             "--importance-samples", 100, "--out", Path(weights) / f"{name}.safetensors")
+            for name in NETWORKS
+        ]  # fmt: skip
+        report_again(folder, *trainings, LATENTWALK_WEIGHTS=weights)
+
+
+def report_in_low_precision(folder):
+    """Another report whose networks all compute as on a GPU."""
+    with tempfile.TemporaryDirectory() as site:
+        play = "import low_precision; low_precision.play('TensorFloat-32')\n"
+        (Path(site) / "sitecustomize.py").write_text(play)
+        report_again(folder, PYTHONPATH=f"{site}:{Path(__file__).parent}")
 
 
 HONEST = [
     case("honest: the good submission itself", lambda folder: None),
     case("honest: another proof", edit_json("1", proven_otherwise)),
     case("honest: the PDF set otherwise", set_otherwise),
+    case("honest: in a GPU's arithmetic", report_in_low_precision),
     case("honest: a tenth of the steps, another seed", train_again),
 ]

@@ -3,8 +3,8 @@
 import contextlib
 import dataclasses
 import importlib
-import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -23,6 +23,11 @@ from latentwalk.models import gan, vae
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import commands
+import growth
+import kept
+import page
+import parts
+import quality
 import reproduce
 import steps
 import textbook
@@ -53,9 +58,11 @@ def test_steps_prints_a_rate_for_each_model_and_way(small, monkeypatch, capsys):
     options = ["--steps", "1", "--repetitions", "3", "--models", "gan", "vae"]
     monkeypatch.setattr(sys, "argv", ["steps.py", *options])
     steps.main()
-    title, peaks, header, *rows, written = capsys.readouterr().out.splitlines()
-    assert title.endswith("3 x 1 steps")
-    assert peaks.startswith("convolutions with gradients: float32 ")
+    title, where, about, header, *rows, _ = capsys.readouterr().out.splitlines()
+    assert title == "Training steps"
+    assert where == kept.kept()[0].where()
+    assert about.startswith("3 x 1 steps")
+    assert re.search(r"\d+ in float32 and \d+ in bfloat16 GFLOP/s$", about)
     cases = [tuple(row.split()[:2]) for row in rows]
     ways = ("float32", "bfloat16", "textbook")
     assert cases == [(m, way) for m in ("gan", "vae") for way in ways]
@@ -63,18 +70,158 @@ def test_steps_prints_a_rate_for_each_model_and_way(small, monkeypatch, capsys):
         median, lowest, highest = map(float, row.split()[2:5])
         assert 0 < lowest <= median <= highest
     assert header.split()[2:5] == ["images/s", "lowest", "highest"]
-    content = json.loads(Path(written).read_text("utf-8"))
-    assert set(content["peak_operations_per_second"]) == {"float32", "bfloat16"}
-    assert [(row["model"], row["way"]) for row in content["rows"]] == cases
-    for row in content["rows"]:
+    (table,) = kept.kept()
+    assert [(row["model"], row["way"]) for row in table.rows] == cases
+    for row in table.rows:
         assert row["share_of_peak"] > 0
         size = 64 if row["way"] == "textbook" else tiny.GAN.batch_size
-        step = row["milliseconds_per_step"] / 1000
-        assert row["images_per_second"] * step == pytest.approx(size)
-        usual = next(each for each in content["rows"] if each["model"] == row["model"]
+        assert row["images_per_second"] * row["milliseconds"] / 1000 == pytest.approx(size)
+        usual = next(each for each in table.rows if each["model"] == row["model"]
                      and each["way"] == "textbook")  # fmt: skip
         times = row["images_per_second"] / usual["images_per_second"]
         assert row["times_textbook"] == pytest.approx(times)
+
+
+def test_parts_of_a_step_are_its_whole(small, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["parts.py", "--steps", "8", "--models", "gan", "vae"])
+    parts.main()
+    (table,) = kept.kept()
+    assert [row["model"] for row in table.rows] == ["gan", "vae"]
+    for row in table.rows:
+        shares = {kind: row[kind] for kind in parts.ORDER}
+        assert sum(shares.values()) == pytest.approx(1, abs=0.02)
+        assert min(shares.values()) > 0, shares
+
+
+def test_what_an_optimiser_calls_is_its_own():
+    def event(name, caller=None):
+        return SimpleNamespace(name=name, cpu_parent=caller)
+
+    step = event("Optimizer.step#Muon.step")
+    assert parts.kind(event("aten::mm", event("aten::matmul", step))) == "optimiser"
+    assert parts.kind(event("aten::mm")) == "matrix products"
+    assert parts.kind(event("aten::mkldnn_convolution")) == "convolutions"
+    assert parts.kind(event("aten::native_batch_norm_backward")) == "batch norm"
+    assert parts.kind(event("aten::index", event("data"))) == "data"
+    assert parts.kind(event("aten::silu_")) == "elementwise"
+
+
+def test_growth_changes_one_thing_at_a_time():
+    reported = {name: recipes.get(name) for name in growth.NAMES}
+    for point in growth.points():
+        config, usual = point.recipe().config, reported[point.model].config
+        changed = {
+            field.name for field in dataclasses.fields(usual)
+            if getattr(config, field.name) != getattr(usual, field.name)
+        }  # fmt: skip
+        allowed = {
+            "batch size": {"batch_size"}, "latent size": {"latent_size"},
+            "width": {"width", "discriminator_width", "encoder_width"},
+        }.get(point.what, set())  # fmt: skip
+        assert changed <= allowed
+    whats = {point.what for point in growth.points()}
+    assert whats >= {"batch size", "width", "latent size", "threads", "digits"}
+    wide = growth.Point("vae", "width", 64).recipe().config
+    assert wide.encoder_width / wide.width == (
+        reported["vae"].config.encoder_width / reported["vae"].config.width
+    )
+
+
+def test_growth_measures_a_point(small, monkeypatch):
+    monkeypatch.setitem(growth.LADDERS, "batch size", (4, 8))
+    found = growth.measure(growth.Point("vae", "batch size", 8), count=2, repetitions=2)
+    assert found["images_per_second"] * found["milliseconds"] / 1000 == pytest.approx(8)
+    parameters = sum(each.numel() for each in vae.Vae(tiny.VAE).parameters())
+    assert found["parameters"] == parameters
+    assert found["mebibytes"] > 100
+
+
+def test_growth_says_which_point_failed():
+    options = SimpleNamespace(steps=1, repetitions=1)
+    with pytest.raises(RuntimeError, match=r"(?s)value=-3.*batch_size is -3"):
+        growth.measure_apart(growth.Point("vae", "batch size", -3), options)
+
+
+def trained(model, steps, seconds, **numbers):
+    empty = dict.fromkeys(quality.NUMBERS)
+    return {"model": model, "steps": steps, "seconds": seconds, **empty, **numbers}
+
+
+def test_time_to_quality_is_that_of_the_shortest_training_that_all_seeds_pass_with():
+    rows = [
+        trained("cgan", 10, 1.0, label_agreement_percent=96.0, frechet_ratio=9.0),
+        trained("cgan", 10, 2.0, label_agreement_percent=96.0, frechet_ratio=11.0),
+        trained("cgan", 20, 3.0, label_agreement_percent=99.0, frechet_ratio=4.0),
+        trained("cgan", 20, 5.0, label_agreement_percent=97.0, frechet_ratio=3.0),
+    ]
+    found = [(row["seeds"], row["steps"], row["seconds"]) for row in quality.reached(rows)]
+    assert found == [("2 of 2", 10, 1.5), ("2 of 2", 20, 4.0), ("0 of 2", None, None),
+                     ("0 of 2", None, None)]  # fmt: skip
+    (first, *_) = quality.reached([trained("vae", 7, 2.0, log_likelihood_nats=-89.0)])
+    assert (first["goal"], first["seconds"]) == ("bound, nats -90", 2.0)
+
+
+def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys):
+    lengths = []
+    monkeypatch.setattr(quality, "LENGTHS", {"vae": (2, 3)})
+
+    def measure_samples(network, judge, train, test):
+        assert not network.training
+        lengths.append(network.config.steps)
+        return {"frechet_ratio": 5.0 / len(lengths)}
+
+    monkeypatch.setattr(quality.measures, "measure_samples", measure_samples)
+    monkeypatch.setattr(
+        quality.measures, "measure_likelihood", lambda *_: {"log_likelihood_nats": -88.0}
+    )
+    monkeypatch.setattr(recipes, "load", lambda *_: SimpleNamespace(network=None))
+    monkeypatch.setattr(sys, "argv", ["quality.py", "--models", "vae"])
+    quality.main()
+    rows, goals = kept.kept()
+    assert lengths == [2, 3]
+    assert [row["steps"] for row in rows.rows] == [2, 3]
+    assert [row["frechet_ratio"] for row in rows.rows] == [5.0, 2.5]
+    assert all(row["seconds"] > 0 for row in rows.rows)
+    assert [row["steps"] for row in goals.rows] == [2, None, None]
+
+
+MACHINE = {"device": "CPU (A)", "cores": 4, "threads": 2, "python": "3.11", "torch": "2"}
+
+
+def table(name, rows, machine=MACHINE):
+    columns = {"what": kept.Column("what"), "much": kept.Column("how much", ".1f")}
+    return kept.Table(name, f"The {name}", columns, rows, "Twice", machine)
+
+
+def test_tables_are_kept_by_name_with_raw_numbers(small, capsys):
+    first = table("a", [{"what": "x", "much": 1.26}, {"what": "long|er", "much": None}])
+    for each in (first, table("b", []), table("a", [{"what": "y", "much": 2.04}]), first):
+        each.keep()
+    again = kept.kept()
+    assert [each.name for each in again] == ["a", "b"]
+    assert again[0] == first
+    assert capsys.readouterr().out.split("\n\n")[0].splitlines() == [
+        "The a", "CPU (A), 2 of 4 cores, python 3.11, torch 2", "Twice",
+        "what     how much", "x             1.3", "long|er          ",
+    ]  # fmt: skip
+
+
+def test_page_puts_the_tables_below_the_marker(small, monkeypatch, tmp_path, capsys):
+    document = tmp_path / "benchmarks.md"
+    document.write_text("# Words\n", "utf-8")
+    monkeypatch.setattr(sys, "argv", ["page.py", str(document)])
+    with pytest.raises(SystemExit, match="run `make bench` first"):
+        page.page()
+    table("a", [{"what": "x", "much": 1.26}]).keep()
+    with pytest.raises(SystemExit, match="has no line"):
+        page.main()
+    document.write_text(f"# Words\n\n{page.MARKER}\n\nold\n", "utf-8")
+    page.main()
+    words, written = document.read_text("utf-8").split(page.MARKER)
+    assert words == "# Words\n\n"
+    assert "old" not in written
+    assert "### The a" in written
+    assert "| x | 1.3 |" in written
 
 
 def test_operations_are_those_of_the_layers():
@@ -141,17 +288,15 @@ def test_command_that_fails_is_not_measured():
         )
 
 
-def test_commands_prints_a_row_for_each(monkeypatch, capsys):
+def test_commands_gives_a_row_for_each(small, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["commands.py", "--repetitions", "2", "--commands", "help"])
     commands.main()
-    title, header, row = capsys.readouterr().out.splitlines()
-    assert title.endswith("2 repetitions")
-    assert header.split()[2:4] == ["lowest", "highest"]
-    name, *numbers = row.split()
-    median, lowest, highest, peak = map(float, numbers)
-    assert name == "help"
-    assert 0 < lowest <= median <= highest
-    assert peak > 0
+    (table,) = kept.kept()
+    (row,) = table.rows
+    assert row["command"] == "latentwalk --help"
+    assert 0 < row["lowest"] <= row["seconds"] <= row["highest"]
+    assert row["mebibytes"] > 0
+    assert "Median of 2 runs" in capsys.readouterr().out
 
 
 def test_what_lies_outside_its_margin_is_told_apart():

@@ -21,6 +21,9 @@ CODE = {classifier: (nets, classifier), gan: (nets, gan), vae: (nets, muon, vae)
 LATENT_SIZE = 16
 """d of the homework: entries of epsilon in Problem 2 and of z in Problem 3."""
 
+IMPORTANCE_SAMPLES = 5000
+"""Of each of the 1,000 test images with which a VAE's likelihood is measured."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -137,6 +140,7 @@ def train(
     out: Path | None = None,
     precision: training.Precision = "auto",
     device: torch.device | None = None,
+    importance_samples: int = IMPORTANCE_SAMPLES,
     say: Callable[[str], None] = lambda line: None,
 ) -> Released:
     """Train a model, or go on with its interrupted training, and write its weights.
@@ -146,13 +150,15 @@ def train(
         out: the weights file to write; `build/weights/<name>.safetensors` if left out.
         precision: see `training.fit`.
         device: where to train; a GPU, if there is one, if left out.
+        importance_samples: see `measure`.
         say: gets one-line messages.
     """
     out = out or _places(recipe.name)[0]
     unmeasured = fit(recipe, precision=precision, device=device, say=say)
     tensors, metadata = checkpoints.load_weights(unmeasured)
     network = read(unmeasured, recipe).network
-    metadata = dataclasses.replace(metadata, metrics=measure(recipe, network, say=say))
+    metrics = measure(recipe, network, importance_samples=importance_samples, say=say)
+    metadata = dataclasses.replace(metadata, metrics=metrics)
     checkpoints.save_weights(out, tensors, metadata)
     unmeasured.unlink()
     say(f"{recipe.name}: trained in {metadata.seconds:.0f} s, wrote {out}")
@@ -215,7 +221,7 @@ def measure(
     recipe: Recipe,
     network: nn.Module,
     *,
-    importance_samples: int = 5000,
+    importance_samples: int = IMPORTANCE_SAMPLES,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Measure a trained network; see `measures` for what each number is.

@@ -11,7 +11,6 @@ from statistics import NormalDist
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 from latentwalk.evaluation.intervals import Estimate
 
@@ -77,6 +76,9 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
         raise ValueError(
             f"features_b has {features_b.shape[1]} features, expected {num_features} as features_a"
         )
+    # imported here: it brings torchvision and PyTorch's compiler, two seconds of every command
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
     metric = FrechetInceptionDistance(_Identity(num_features), normalize=True)
     metric.update(features_a.detach().cpu().double(), real=True)
     metric.update(features_b.detach().cpu().double(), real=False)

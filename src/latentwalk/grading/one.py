@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def prepare() -> None:
         DataError: MNIST cannot be had.
     """
     staff()
+    importlib.import_module("torchmetrics.image.fid")  # which `frechet_distance` imports late
 
 
 @functools.cache

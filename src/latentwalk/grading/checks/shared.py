@@ -27,7 +27,10 @@ LEAST_DIGITS, LEAST_SHARE = 5, 0.01  # digits that a GAN must make, and the shar
 LEAST_AGREEMENT = 0.5
 """Of a conditional GAN with its labels, and of a VAE with its originals. By chance it is 0.1; the
 report's conditional GAN reached 0.71 after a twentieth of its training."""
-FARTHEST_CODE = 1e-3  # between a submitted code and the encoder's, as a share of its size
+FARTHEST_CODE = 0.05
+"""Largest difference between a submitted code and the encoder's mean, as a share of the code's
+size. Of 2,000 test images, encoding in TensorFloat-32, as a GPU does, moved none by more than 0.005
+and bfloat16 none by more than 0.045; of 40,000 draws from the posteriors none came within 0.052."""
 
 
 @dataclass(frozen=True)
