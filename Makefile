@@ -35,7 +35,7 @@ reproduce: .venv/.stamp ## train everything again from nothing, compare with the
 
 bench: .venv/.stamp ## measure speed, memory, time to quality, and each command; takes 45 minutes
 	@$(BIN)/python bench/steps.py
-	@$(BIN)/python bench/parts.py
+	@KINETO_LOG_LEVEL=99 $(BIN)/python bench/parts.py
 	@$(BIN)/python bench/growth.py
 	@$(RUN) $(BIN)/python bench/commands.py
 	@$(BIN)/python bench/quality.py

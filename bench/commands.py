@@ -22,7 +22,7 @@ from kept import Column, Table
 
 from latentwalk import paths
 
-SAMPLING_SECONDS = 0.1
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.1
 COMMANDS = {
     "help": "latentwalk --help",
     "doctor": "latentwalk doctor",
@@ -73,9 +73,11 @@ def measure(command: list[str], environment: dict[str, str]) -> Run:
     with tempfile.TemporaryFile("w+") as said:
         child = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
         watched = psutil.Process(child.pid)
+        pause = FIRST_PAUSE_SECONDS  # a short command is to be seen more than once
         while child.poll() is None:
             peak = max(peak, tree_bytes(watched))
-            time.sleep(SAMPLING_SECONDS)
+            time.sleep(pause)
+            pause = min(1.2 * pause, LONGEST_PAUSE_SECONDS)
         seconds = time.perf_counter() - start
         if child.returncode:
             said.seek(0)
