@@ -110,19 +110,28 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[2017])
     options = parser.parse_args()
     judge = recipes.load("classifier", print).network
-    rows: list[dict[str, Any]] = []
     for name in options.models:
+        rows: list[dict[str, Any]] = []
         for steps in options.lengths or LENGTHS[name]:
             for seed in options.seeds:
                 rows.append(train(name, steps, seed, judge))
                 print(f"{name}: {steps} steps, seed {seed}: {rows[-1]['seconds']:.0f} s")
-    about = (
-        f"On 10,000 samples; the bound of 10,000 test images by their ELBO and what "
-        f"{IMPORTANCE_SAMPLES:,} importance samples gain on {LIKELIHOOD_IMAGES} of them"
-    )
-    Table("quality", "Trainings of several lengths", COLUMNS, rows, about).keep()
+        keep(name, rows)
+
+
+def keep(name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep both tables of a model, without the numbers that it does not have."""
+    about = "Measured on 10,000 samples"
+    if rows[0]["log_likelihood_nats"] is not None:
+        about += (
+            "; the bound of 10,000 test images by their ELBO and what "
+            f"{IMPORTANCE_SAMPLES:,} importance samples gain on {LIKELIHOOD_IMAGES} of them"
+        )
+    missing = {number for number in NUMBERS if rows[0][number] is None}
+    columns = {number: column for number, column in COLUMNS.items() if number not in missing}
+    Table(f"quality_{name}", f"Trainings of {name} of several lengths", columns, rows, about).keep()
     about = "The shortest of these trainings that every seed passes with; empty if none is"
-    Table("goals", "Time to quality", REACHED, reached(rows), about).keep()
+    Table(f"goals_{name}", f"Time to quality of {name}", REACHED, reached(rows), about).keep()
 
 
 if __name__ == "__main__":

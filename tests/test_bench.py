@@ -183,6 +183,8 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     assert [row["frechet_ratio"] for row in rows.rows] == [5.0, 2.5]
     assert all(row["seconds"] > 0 for row in rows.rows)
     assert [row["steps"] for row in goals.rows] == [2, None, None]
+    assert "label_agreement_percent" not in rows.columns  # nothing was measured of it
+    assert [rows.name, goals.name] == ["quality_vae", "goals_vae"]
 
 
 MACHINE = {"device": "CPU (A)", "cores": 4, "threads": 2, "python": "3.11", "torch": "2"}
