@@ -8,7 +8,7 @@ BIN := .venv/bin
 # a quarto that pip has put into .venv is found, too
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup report test grade sabotage gradescope reproduce bench doctor lint clean
+.PHONY: help setup report test grade sabotage gradescope reproduce seeds bench doctor lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ gradescope: .venv/.stamp ## make build/gradescope.zip, an autograder for Gradesc
 
 reproduce: .venv/.stamp ## train everything again from nothing, compare with the released models
 	@LATENTWALK_BUILD="$(BUILD)/reproduce" $(BIN)/python bench/reproduce.py
+
+seeds: .venv/.stamp ## train every model from five seeds, and keep what is measured in assets/seeds.json
+	@LATENTWALK_BUILD="$(BUILD)/seeds" $(BIN)/python bench/seeds.py
 
 bench: .venv/.stamp ## measure speed, memory, time to quality, and each command; takes 45 minutes
 	@$(BIN)/python bench/steps.py

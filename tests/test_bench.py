@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,10 +17,11 @@ import pytest
 import tiny
 import torch
 
-from latentwalk import checkpoints, data, paths, recipes, side_by_side
+from latentwalk import checkpoints, data, paths, recipes, seeds, side_by_side
 from latentwalk.grading import roster
 from latentwalk.grading.task import Done
 from latentwalk.models import gan, vae
+from latentwalk.models.classifier import Classifier
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import commands
@@ -33,6 +35,7 @@ import steps
 import textbook
 
 class_ = importlib.import_module("class")  # the program bench/class.py, a reserved word
+several = importlib.import_module("seeds")  # the program bench/seeds.py
 
 
 @pytest.fixture
@@ -400,3 +403,70 @@ def test_class_plays_the_hanging_one_only():
         return task.name
 
     assert class_.carry_out_or_hang(class_targets.task(Path("copy-000")), outcome) == "copy-000"
+
+
+# ---- seeds
+
+
+class AtOnce:
+    """A pool whose work is done when it is asked for, in this process."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, function, *arguments):
+        done = Future()
+        done.set_result(function(*arguments))
+        return done
+
+
+@pytest.fixture
+def few_seeds(small, monkeypatch):
+    folder, found = small
+    threads = torch.get_num_threads()
+    judge = tiny.shaken(Classifier(tiny.JUDGE)).eval()
+    load = recipes.load
+    monkeypatch.setattr(
+        recipes, "load",
+        lambda name, say: SimpleNamespace(network=judge) if name == "classifier"
+        else load(name, say),
+    )  # fmt: skip
+    monkeypatch.setattr(several, "ProcessPoolExecutor", AtOnce)
+    monkeypatch.setattr(several, "PAIRS", 6)
+    digits = {"train": tiny.toy_digits(80), "test": tiny.toy_digits(60, seed=1)}
+    monkeypatch.setattr(data, "load", lambda split, say=None: digits[split])
+    options = ["--models", "gan", "vae", "--seeds", "2017", "5", "6"]
+    monkeypatch.setattr(sys, "argv", ["seeds.py", *options])
+    yield folder, found
+    torch.set_num_threads(threads)
+
+
+def test_seeds_trains_what_is_missing_measures_paths_and_prints_means(few_seeds, capsys):
+    folder, found = few_seeds
+    assert several.main() == 0
+    kept_runs = seeds.load()
+    models = [(run.model, run.seed) for run in kept_runs]
+    assert models == [(m, s) for m in ("gan", "gan+vae", "vae") for s in (5, 6, 2017)]
+    assert seeds.path() == folder / "assets" / "seeds.json"
+    assert kept_runs[0].metrics == found
+    walks = [run.metrics for run in kept_runs if run.model == "gan+vae"]
+    assert walks[0]["GAN, random inputs: steadiness"] != walks[1]["GAN, random inputs: steadiness"]
+    printed = capsys.readouterr().out
+    assert "gan: seeds 5, 6, 2017" in printed
+    assert re.search(r"frechet_ratio +2\.0000 \+- 0\.0000", printed)
+    weights = {path.name for path in (folder / "again" / "weights").iterdir()}
+    assert {"gan-5.safetensors", "vae-6.safetensors"} <= weights
+    assert several.missing(["gan", "vae", "gan+vae"], [5, 6, 2017]) == []
+    assert several.missing(["gan"], [7]) == [("gan", 7)]
+
+
+def test_seeds_refuses_the_report_s_own_build_folder(few_seeds, monkeypatch, capsys):
+    monkeypatch.delenv("LATENTWALK_BUILD")
+    assert several.main() == 2
+    assert "folder of its own" in capsys.readouterr().out

@@ -16,13 +16,13 @@ def exact(number):
 
 
 def quality():
-    rows = [SimpleNamespace(ratio=exact(r), sharpness=exact(s))
-            for r, s in ((1, 0.5), (3.14159, 0.49), (61.25, 0.25), (5.04, 0.305))]  # fmt: skip
+    values = ((1, 0.5), (3.14159, 0.49), (61.25, 0.25), (7, 0.3), (5.04, 0.305))
+    rows = [SimpleNamespace(ratio=exact(r), sharpness=exact(s)) for r, s in values]
     return SimpleNamespace(rows=rows)
 
 
 def smoothness():
-    kinds = [dict.fromkeys(claims.ALONG, exact(n)) for n in (0.125, -0.004, 3, 4, 5)]
+    kinds = [dict.fromkeys(claims.ALONG, exact(n)) for n in (0.125, 1, 2, -0.004, 3, 4, 5)]
     return SimpleNamespace(rows=[SimpleNamespace(measures=kind) for kind in kinds])
 
 

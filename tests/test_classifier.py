@@ -12,7 +12,7 @@ from tiny import JUDGE, fresh, rng, toy_batch, toy_digits
 from latentwalk.data import to_unit
 from latentwalk.models import classifier
 from latentwalk.models.classifier import ClassifierConfig, jitter
-from latentwalk.models.nets import warm_up_cosine
+from latentwalk.models.learning import warm_up_cosine
 
 AXIS = torch.arange(28.0)
 

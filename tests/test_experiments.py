@@ -8,7 +8,7 @@ from tiny import CGAN, GAN, JUDGE, VAE, frozen_copy, rng, shaken, toy_digits
 
 from latentwalk.data import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_distance
-from latentwalk.experiments import problem2, problem3, problem4, quality, smoothness
+from latentwalk.experiments import inversion, problem2, problem3, problem4, quality, smoothness
 from latentwalk.experiments.judged import check_ready, in_chunks, judge, read
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier, extract_features, predict
@@ -294,7 +294,9 @@ def test_vae_path_needs_the_digit(autoencoder, classifier):
 
 
 def test_quality_rows(compared):
-    names = ["real digits", "GAN samples", "VAE samples", "VAE reconstructions"]
+    names = [
+        "real digits", "GAN samples", "VAE samples", "VAE, fitted prior", "VAE reconstructions"
+    ]  # fmt: skip
     assert [row.name for row in compared.rows] == names
     assert compared.num_images == COUNT
     for row in compared.rows:
@@ -303,6 +305,9 @@ def test_quality_rows(compared):
         for estimate in (row.frechet, row.ratio, row.sharpness, row.certainty):
             assert estimate.low <= estimate.value <= estimate.high
         assert row.ratio.value == pytest.approx(row.frechet.value / compared.floor)
+        for share in (row.coverage, row.precision, row.recall, row.nearer_to_training):
+            assert 0 <= share.low <= share.value <= share.high <= 1
+        assert row.density.value >= 0
         assert row.ratio.high == pytest.approx(row.frechet.high / compared.floor)
 
 
@@ -333,7 +338,7 @@ def test_quality_measures_the_models_own_images(compared, autoencoder, classifie
     reference = extract_features(classifier, to_unit(test_set.images))
     for row, images in (
         (2, vae.sample(autoencoder, COUNT, follow).images),
-        (3, vae.reconstruct(autoencoder, originals)),
+        (4, vae.reconstruct(autoencoder, originals)),
     ):
         distance = frechet_distance(extract_features(classifier, images), reference)
         assert compared.rows[row].frechet.value == pytest.approx(distance, rel=1e-5)
@@ -354,6 +359,8 @@ def test_quality_asks_for_no_more_than_there_is(
 def test_smoothness_rows(walked):
     assert [row.name for row in walked.rows] == [
         "GAN, random inputs",
+        "GAN, variance kept",
+        "GAN, test images",
         "VAE, test images",
         "VAE, random codes",
         "pixel blend of test images",
@@ -362,8 +369,12 @@ def test_smoothness_rows(walked):
     assert (walked.num_pairs, walked.num_steps) == (PAIRS, STEPS)
     for row in walked.rows:
         assert row.certainty.shape == row.sharpness.shape == row.nearest_real.shape == (STEPS,)
-        for estimate in row.measures.values():
+        assert row.num_pairs == PAIRS
+        for estimate in (*row.measures.values(), *row.same_digit.values()):
             assert estimate.low <= estimate.value <= estimate.high
+        assert row.same_digit.keys() <= row.measures.keys()
+        if row.same_digit and row.name.startswith("jump"):
+            assert row.same_digit["label_switches"].value == 0
 
 
 def test_smoothness_knows_its_nulls(walked):
@@ -381,7 +392,7 @@ def test_smoothness_knows_its_nulls(walked):
 
 def test_smoothness_differences_are_of_the_rows(walked):
     rows = {row.name: row.measures for row in walked.rows}
-    assert len(walked.differences) == 3
+    assert len(walked.differences) == len(smoothness.COMPARED)
     for difference in walked.differences:
         for name, estimate in difference.measures.items():
             expected = rows[difference.first][name].value - rows[difference.second][name].value
@@ -406,6 +417,58 @@ def test_paths_run_between_the_ends_that_they_should(generator, autoencoder, tes
     assert torch.equal(real.transpose(0, 1).flatten(0, 1), drawn)  # no image at two ends
     rebuilt = vae.reconstruct(autoencoder, real.flatten(0, 1))
     torch.testing.assert_close(ends[smoothness.VAE_PATHS].flatten(0, 1), rebuilt)
+    straight, round_ = paths[smoothness.GAN_PATHS], paths[smoothness.ROUND_PATHS]
+    torch.testing.assert_close(straight[:, [0, -1]], round_[:, [0, -1]])
+    assert not torch.allclose(straight[:, 2], round_[:, 2], atol=1e-3)
+
+
+def test_few_paths_are_searched_for_and_compared_with_the_first_of_the_others(
+    generator, autoencoder, classifier, train, test_set, monkeypatch
+):
+    monkeypatch.setattr(smoothness, "INVERTED_PAIRS", 3)
+    networks = generator, autoencoder, classifier
+    found = smoothness.compare_smoothness(
+        *networks, train, test_set, rng(7), pairs=PAIRS, steps=STEPS
+    )
+    assert [row.num_pairs for row in found.rows] == [PAIRS, PAIRS, 3, PAIRS, PAIRS, PAIRS, PAIRS]
+    for error in (found.inversion_error, found.reconstruction_error):
+        assert 0 < error.low <= error.value <= error.high < 1
+
+
+# ---- 3e, inversion
+
+
+def test_inputs_are_found_for_the_generators_own_images(generator):
+    hidden = 0.7 * torch.randn(8, GAN.latent_size, generator=rng(1))
+    with torch.inference_mode():
+        images = generator(hidden)
+    images = images.clone()
+    found = inversion.invert(generator, images, rng(2))
+    with torch.inference_mode():
+        again = (generator(found) - images).square().mean()
+        chance = (generator(torch.randn(8, GAN.latent_size, generator=rng(3))) - images).square()
+    assert found.shape == hidden.shape
+    assert not found.requires_grad
+    assert all(parameter.grad is None for parameter in generator.parameters())
+    assert again < 0.2 * chance.mean()
+
+
+def test_search_makes_the_best_random_input_better(generator, test_set):
+    images = to_unit(test_set.images[:6])
+
+    def cost(inputs):
+        with torch.inference_mode():
+            errors = (generator(inputs) - images).square().sum(dim=(1, 2, 3))
+        return errors / (2 * inversion.PIXEL_DEVIATION**2) + inputs.square().sum(dim=1) / 2
+
+    start = inversion.invert(generator, images, rng(4), iterations=1, learning_rate=0.0)
+    found = inversion.invert(generator, images, rng(4))
+    assert (cost(found) < cost(start)).all()
+
+
+def test_inversion_refuses_other_shapes(generator):
+    with pytest.raises(ValueError, match="expected"):
+        inversion.invert(generator, torch.zeros(2, 28, 28), rng())
 
 
 def test_smoothness_needs_two_test_images_a_pair(

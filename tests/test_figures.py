@@ -21,7 +21,7 @@ from latentwalk.experiments.problem4 import Agreement, DigitGrid
 from latentwalk.experiments.quality import Quality, QualityRow
 from latentwalk.experiments.smoothness import Smoothness, SmoothnessRow
 from latentwalk.figures import style
-from latentwalk.figures.charts import KEY_MEASURES
+from latentwalk.figures.walks import KEY_MEASURES
 
 DRAWS = np.random.default_rng(0)
 DIGITS = np.arange(10)
@@ -59,22 +59,27 @@ AGREEMENT = Agreement(
     1000, estimate(0.99, 0.002), tuple(estimate(0.98 + 0.001 * d, 0.004) for d in DIGITS),
     np.eye(10, dtype=np.int64),
 )  # fmt: skip
-NAMES = ["real digits", "GAN samples", "VAE samples", "VAE reconstructions"]
-RATIOS = [1.0, 8.0, 26.0, 5.0]
-QUALITY = Quality(0.14, 1000, tuple(
+NAMES = [
+    "real digits", "GAN samples", "VAE samples", "VAE, fitted prior", "VAE reconstructions"
+]  # fmt: skip
+RATIOS = [1.0, 8.0, 26.0, 7.0, 5.0]
+QUALITY = Quality(100, 0.14, 1000, tuple(
     QualityRow(name, estimate(0.14 * ratio, 0.01), estimate(ratio), estimate(0.7 - 0.001 * ratio),
-               estimate(1 - 0.002 * ratio, 0.001), 0.01, np.full(10, 0.1))
+               estimate(1 - 0.002 * ratio, 0.001), 0.01, np.full(10, 0.1),
+               *[estimate(0.9)] * 5)
     for name, ratio in zip(NAMES, RATIOS, strict=True)
 ))  # fmt: skip
 PATH_NAMES = [
-    "GAN, random inputs", "VAE, test images", "VAE, random codes",
+    "GAN, random inputs", "GAN, variance kept", "GAN, test images",
+    "VAE, test images", "VAE, random codes",
     "pixel blend of test images", "jump between test images",
 ]  # fmt: skip
 SMOOTHNESS = Smoothness(1000, 10, tuple(
-    SmoothnessRow(name, {m: estimate(0.1 * n + 0.01 * k) for k, m in enumerate(KEY_MEASURES)},
+    SmoothnessRow(name, 1000,
+                  {m: estimate(0.1 * n + 0.01 * k) for k, m in enumerate(KEY_MEASURES)}, {},
                   1 - 0.1 * n * TIMES, 1 - 0.05 * n * TIMES, 1 + n * TIMES)
     for n, name in enumerate(PATH_NAMES)
-), ())  # fmt: skip
+), (), estimate(0.1), estimate(0.1))  # fmt: skip
 STEPS = [30.0 * n for n in range(1, 101)]
 GAN_ROWS = [
     {"step": s, "elapsed_seconds": s, "discriminator_nats": 0.6, "generator_nats": 0.7 + 1 / s}
@@ -98,6 +103,7 @@ ALL = {
     "agreement": (figures.fig_agreement, (AGREEMENT,)),
     "quality": (figures.fig_quality, (QUALITY,)),
     "smoothness": (figures.fig_smoothness, (SMOOTHNESS,)),
+    "steady_and_real": (figures.fig_steady_and_real, (SMOOTHNESS,)),
     "along_paths": (figures.fig_along_paths, (SMOOTHNESS,)),
     "gan_losses": (figures.fig_gan_losses, (GAN_ROWS,)),
     "vae_losses": (figures.fig_vae_losses, (VAE_ROWS,)),
@@ -325,11 +331,22 @@ def test_smoothness_draws_the_measured_numbers(drawn):
     assert [label.get_text() for label in axes[0].get_yticklabels()] == PATH_NAMES
 
 
+def test_glance_puts_each_kind_where_it_was_measured(drawn):
+    (axes,) = drawn["steady_and_real"].axes
+    named = {line.get_label(): line for line in axes.lines if line.get_label() in PATH_NAMES}
+    assert list(named) == PATH_NAMES
+    for row in SMOOTHNESS.rows:
+        (x,), (y,) = named[row.name].get_data()
+        assert (x, y) == (row.measures["steadiness"].value, row.measures["realism"].value)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == PATH_NAMES
+
+
 def test_along_paths_draws_the_profiles(drawn):
     for axes, name in zip(
         drawn["along_paths"].axes, ("certainty", "sharpness", "nearest_real"), strict=True
     ):
-        for line, row in zip(axes.lines, SMOOTHNESS.rows, strict=True):
+        rows = [row for row in SMOOTHNESS.rows if row.name != "GAN, variance kept"]
+        for line, row in zip(axes.lines, rows, strict=True):
             np.testing.assert_array_equal(line.get_ydata(), getattr(row, name))
             np.testing.assert_allclose(line.get_xdata(), TIMES)
 

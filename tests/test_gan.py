@@ -9,7 +9,7 @@ from tiny import CGAN, GAN, changed, fresh, frozen_copy, rng, shaken, shapes_of,
 from latentwalk.data import Batch
 from latentwalk.models import gan
 from latentwalk.models.gan import Discriminator, GanConfig, Generator
-from latentwalk.models.nets import warm_up_cosine
+from latentwalk.models.learning import warm_up_cosine
 from latentwalk.models.samples import balanced_labels
 
 READINGS = {"d": (4, 0), "10d": (40, 0), "d+10": (4, 10), "10d+10": (40, 10)}

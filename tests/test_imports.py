@@ -13,11 +13,11 @@ SOURCE = Path(latentwalk.__file__).parent
 # import one another as long as there is no circle.
 ORDER = [
     "shapes", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
-    "models.nets", "models.samples", "models.muon", "models.gan", "models.vae",
+    "models.learning", "models.nets", "models.samples", "models.muon", "models.gan", "models.vae",
     "models.classifier",
     "sealed", "provenance", "checkpoints", "training", "interpolation", "evaluation",
     "symbolic", "counterexample", "derivations", "formulas",
-    "measures", "history", "recipes", "side_by_side", "results", "experiments", "claims",
+    "measures", "history", "recipes", "seeds", "side_by_side", "results", "experiments", "claims",
     "figures", "tables", "study",
     "render",
     "grading.contract", "grading.files", "grading.archive", "grading.arrays", "grading.intake",

@@ -78,10 +78,14 @@ def test_generator_that_gets_one_digit_wrong_is_found_out():
 def test_unconditional_generator_that_paints_one_digit_is_nine_tenths_off():
     found = measure(Painter(GAN, lambda inputs: torch.zeros(len(inputs), dtype=torch.int64)))
     assert found["label_distance"] == pytest.approx(0.9)
+    assert found["largest_share_gap_points"] == pytest.approx(90)
     assert "label_agreement_percent" not in found
     all_digits = measure(Painter(GAN, lambda inputs: torch.arange(len(inputs)) % 10))
     assert all_digits["label_distance"] == pytest.approx(0)
+    assert all_digits["largest_share_gap_points"] == pytest.approx(0)
     assert all_digits["frechet_ratio"] < 0.5 * found["frechet_ratio"]
+    assert found["coverage_percent"] <= 10 < all_digits["coverage_percent"]
+    assert found["real_coverage_percent"] == all_digits["real_coverage_percent"]
 
 
 @pytest.mark.parametrize(("kind", "config"), [(Generator, GAN), (Generator, CGAN), (Vae, VAE)])

@@ -12,7 +12,7 @@ from latentwalk.models.vae import Vae
 @pytest.mark.parametrize("shape", [(64, 576), (576, 64), (128, 16), (8, 9)])
 def test_singular_values_come_near_to_one_and_the_directions_stay(shape):
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    found = orthogonal(matrix)
+    (found,) = orthogonal([matrix])
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
     assert found.shape == matrix.shape
     in_its_own_basis = left.T @ found @ right.T  # diagonal when the directions are the same
@@ -25,8 +25,17 @@ def test_singular_values_come_near_to_one_and_the_directions_stay(shape):
 
 def test_scale_of_the_gradient_does_not_matter():
     matrix = torch.randn(5, 7, generator=torch.Generator().manual_seed(2))
-    torch.testing.assert_close(orthogonal(1000 * matrix), orthogonal(matrix))
-    assert torch.equal(orthogonal(torch.zeros(5, 7)), torch.zeros(5, 7))
+    large, zero, found = orthogonal([1000 * matrix, torch.zeros(5, 7), matrix])
+    torch.testing.assert_close(large, found)
+    assert torch.equal(zero, torch.zeros(5, 7))
+
+
+def test_matrices_of_any_sizes_do_not_see_one_another():
+    draws = torch.Generator().manual_seed(6)
+    shapes = [(5, 7), (9, 5), (7, 7), (4, 30), (5, 7)]
+    matrices = [torch.randn(shape, generator=draws) for shape in shapes]
+    for matrix, found in zip(matrices, orthogonal(matrices), strict=True):
+        torch.testing.assert_close(found, orthogonal([matrix])[0])
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -61,6 +70,17 @@ def test_agrees_with_pytorchs_own_up_to_its_bfloat16():
             optimizer.step()
     moved = (theirs - start).norm()
     assert (ours - theirs).norm() < 0.03 * moved
+
+
+def test_autocast_does_not_take_its_digits():
+    draws = torch.Generator().manual_seed(7)
+    gradient = torch.randn(64, 576, generator=draws) @ torch.diag(torch.linspace(0, 1, 576) ** 4)
+    weights = [nn.Parameter(torch.zeros(64, 576)) for _ in range(2)]
+    for weight, enabled in zip(weights, (False, True), strict=True):
+        weight.grad = gradient
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            Muon([weight], 0.1).step()
+    assert torch.equal(*weights)
 
 
 def test_step_is_of_adams_size():

@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from latentwalk.evaluation import neighbours
-from latentwalk.evaluation.neighbours import density_coverage, mean_pair_distance, nearest
+from latentwalk.evaluation.neighbours import (
+    density_coverage,
+    mean_pair_distance,
+    nearer_to_first,
+    nearest,
+)
 
 
 def rng(seed=0):
@@ -38,32 +43,46 @@ def brute_force(real, fake, k):
 def test_against_the_definition_whatever_the_chunks(monkeypatch, entries_at_once):
     monkeypatch.setattr(neighbours, "ENTRIES_AT_ONCE", entries_at_once)
     real, fake = normal(120, 3), 1.3 * normal(90, 3, seed=1) + 0.4
-    got = density_coverage(real, fake, k=4)
+    got = density_coverage(real, fake, rng(), k=4)
     expected = brute_force(real, fake, 4)
-    assert (got.density, got.coverage, got.precision, got.recall) == pytest.approx(expected)
+    found = [got.density, got.coverage, got.precision, got.recall]
+    assert [share.value for share in found] == pytest.approx(expected)
+    assert all(share.low < share.value < share.high for share in found)
     assert got.k == 4
 
 
 def test_one_distribution_twice_has_the_published_values():
-    got = density_coverage(normal(2000, 8), normal(2000, 8, seed=1))
-    assert got.density == pytest.approx(1, abs=0.05)
-    assert got.coverage == pytest.approx(1 - 2**-5, abs=0.015)
+    got = density_coverage(normal(2000, 8), normal(2000, 8, seed=1), rng())
+    assert got.density.value == pytest.approx(1, abs=0.05)
+    assert got.coverage.value == pytest.approx(1 - 2**-5, abs=0.015)
 
 
 def test_collapse_has_no_coverage_and_missing_modes_cost_their_share():
     centre = 20 * torch.eye(4)[torch.arange(2000) % 4]
     real, fake = normal(2000, 4) + centre, normal(2000, 4, seed=1) + centre
-    whole = density_coverage(real, fake)
-    half = density_coverage(real, fake[(torch.arange(2000) % 4) < 2].repeat(2, 1))
-    collapsed = density_coverage(real, fake[:1] + 1e-3 * normal(2000, 4, seed=2))
-    assert collapsed.coverage < 0.02 < 0.35 < half.coverage < 0.5 < 0.94 < whole.coverage
-    assert half.precision > 0.9
-    assert half.recall < 0.55
+    whole = density_coverage(real, fake, rng())
+    half = density_coverage(real, fake[(torch.arange(2000) % 4) < 2].repeat(2, 1), rng())
+    collapsed = density_coverage(real, fake[:1] + 1e-3 * normal(2000, 4, seed=2), rng())
+    shares = [found.coverage.value for found in (collapsed, half, whole)]
+    assert shares[0] < 0.02 < 0.35 < shares[1] < 0.5 < 0.94 < shares[2]
+    assert half.precision.value > 0.9
+    assert half.recall.value < 0.55
 
 
 def test_noise_has_no_density():
-    got = density_coverage(normal(500, 8), 6 * normal(500, 8, seed=1))
-    assert max(got.density, got.coverage, got.precision) < 0.1
+    got = density_coverage(normal(500, 8), 6 * normal(500, 8, seed=1), rng())
+    assert max(got.density.value, got.coverage.value, got.precision.value) < 0.1
+
+
+def test_copies_lie_nearer_to_what_they_were_copied_from():
+    training, unseen, fresh = (normal(2000, 8, seed=seed) for seed in (1, 2, 3))
+    honest = nearer_to_first(fresh[:500], training, unseen[:500], rng())
+    copied = nearer_to_first(training[:500] + 1e-3, training, unseen[:500], rng())
+    assert honest.low < 0.5 < honest.high
+    assert honest.high - honest.low < 0.1
+    # one of the four sets holds the original, the others are like unseen ones
+    assert copied.value == pytest.approx(0.25 + 0.75 * 0.5, abs=0.05)
+    assert nearer_to_first(training[:500], training[:500], unseen[:500], rng()).value == 1
 
 
 @pytest.mark.parametrize("entries_at_once", [10, 4_000_000])
@@ -95,12 +114,14 @@ def test_wrong_input_is_named():
     points = normal(10, 3)
     for real, fake, k in [(points[:5], points, 5), (points, points[:5], 5), (points, points, 0)]:
         with pytest.raises(ValueError, match=f"fake rows with k = {k}"):
-            density_coverage(real, fake, k)
+            density_coverage(real, fake, rng(), k)
     with pytest.raises(ValueError, match="with the same F"):
-        density_coverage(points, points[:, :2])
+        density_coverage(points, points[:, :2], rng())
     with pytest.raises(ValueError, match="with the same F"):
         nearest(points, points[0])
     with pytest.raises(ValueError, match="no references"):
         nearest(points, points[:0])
+    with pytest.raises(ValueError, match="9 rows first and 10 second"):
+        nearer_to_first(points, points[1:], points, rng())
     with pytest.raises(ValueError, match="at least 2"):
         mean_pair_distance(points[:1], rng())

@@ -12,10 +12,11 @@ from latentwalk import rubric, tables
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.experiments.problem4 import InputReading, InputReadings
 from latentwalk.experiments.quality import Quality, QualityRow
-from latentwalk.experiments.smoothness import Smoothness, SmoothnessRow
+from latentwalk.experiments.smoothness import Difference, Smoothness, SmoothnessRow
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
+from latentwalk.seeds import Run
 from latentwalk.student import REFERENCE, Student
 
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
@@ -40,11 +41,13 @@ RELEASED = {
     "cgan": model(Generator(CGAN), 120.0),
 }
 QUALITY = Quality(
+    mixture_components=3,
     floor=0.1,
     num_images=100,
     rows=tuple(
         QualityRow(name, HALF, Estimate(ratio, ratio - 0.1, ratio + 0.1),
-                   Estimate(0.1234, 0.1, 0.2), HALF, 0.0123, np.full(10, 0.1))
+                   Estimate(0.1234, 0.1, 0.2), HALF, 0.0123, np.full(10, 0.1),
+                   Estimate(1.02, 0.99, 1.05), *[HALF] * 3, Estimate(0.512, 0.5, 0.523))
         for name, ratio in (("real digits", 1.0), ("GAN samples", 12.34))
     ),
 )  # fmt: skip
@@ -54,13 +57,25 @@ SMOOTHNESS = Smoothness(
     rows=tuple(
         SmoothnessRow(
             name,
+            7,
             {m: Estimate(value + i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
+            {m: Estimate(value - i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
             np.zeros(5), np.zeros(5), np.zeros(5),
         )
         for name, value in (("GAN, random inputs", -1.25), ("VAE, test images", 0.5))
     ),
-    differences=(),
+    differences=(
+        Difference("GAN", "VAE", {m: Estimate(-0.5, -0.75, -0.25)
+                                  for m in tables.SMOOTHNESS_COLUMNS}),
+    ),
+    inversion_error=HALF,
+    reconstruction_error=HALF,
 )  # fmt: skip
+RUNS = [
+    Run("gan", seed, "", "CPU", 1.0,
+        {"frechet_ratio": ratio, "GAN, random inputs: steadiness": -ratio})
+    for seed, ratio in ((1, 1.0), (2, 2.0), (3, 3.0))
+]  # fmt: skip
 WITHOUT_LABEL = InputReading(
     name="d (Problem 2)",
     input_shape=(100, 3),
@@ -87,7 +102,12 @@ WITH_LABEL = replace(
 READINGS = InputReadings(floor=0.1, rows=(WITHOUT_LABEL, WITH_LABEL))
 MADE = {
     "quality": tables.quality(QUALITY),
+    "variety": tables.variety(QUALITY),
     "smoothness": tables.smoothness(SMOOTHNESS),
+    "same digit": tables.same_digit(SMOOTHNESS),
+    "differences": tables.differences(SMOOTHNESS),
+    "seeds": tables.seeds({"gan": RUNS, "vae": RUNS[:1], "cgan": []}),
+    "paths over seeds": tables.path_seeds(RUNS, ["GAN, random inputs"]),
     "input readings": tables.input_readings(READINGS),
     "configurations": tables.configurations(RELEASED),
     "computing": tables.computing(RELEASED),
@@ -146,9 +166,29 @@ def test_smoothness_shows_the_means_with_their_sign():
     assert column(MADE["smoothness"], "sharpness drop") == ["3.75", "5.50"]
 
 
+def test_paths_within_a_digit_are_shown_beside():
+    assert column(MADE["same digit"], "steadiness") == ["−1.25", "0.50"]
+    assert column(MADE["same digit"], "sharpness drop") == ["−6.25", "−4.50"]
+
+
+def test_differences_are_shown_with_their_intervals():
+    assert column(MADE["differences"], "paths") == ["GAN, less VAE"]
+    assert column(MADE["differences"], "realism") == ["−0.50 ± 0.25"]
+
+
+def test_seeds_are_averaged_and_what_was_not_measured_is_left_empty():
+    assert column(MADE["seeds"], "Fréchet / floor") == ["2.00 ± 2.48", ""]
+    assert column(MADE["seeds"], "seeds") == ["3", "1"]
+    assert column(MADE["seeds"], "likelihood, nats") == ["", ""]
+    assert column(MADE["paths over seeds"], "steadiness") == ["−2.00 ± 2.48"]
+    assert tables.seed_note(RUNS, "frechet_ratio") == " (2.0 ± 2.5 over 3 seeds)"
+    assert tables.seed_note(RUNS, "coverage_percent") == ""
+
+
 def test_estimates_are_written_with_their_interval():
     assert tables.number(Estimate(1.234, 1.1, 1.36)) == "1.23 ± 0.13"
     assert tables.number(Estimate(12.34, 11, 13), 1) == "12.3 ± 1.0"
+    assert tables.number(Estimate(-0.001, -0.1, 0.1)) == "0.00 ± 0.10", "no negative zero"
     assert tables.percent(Estimate(0.9912, 0.985, 0.995)) == "99.12 (98.50 to 99.50)"
 
 
@@ -157,6 +197,12 @@ def test_quality_shows_the_ratio_and_the_shares_in_percent():
     assert column(MADE["quality"], "Fréchet / floor")[1] == "12.34 ± 0.10"
     assert column(MADE["quality"], "sharpness")[0] == "0.123 ± 0.050"
     assert column(MADE["quality"], "shares off by") == ["1.2 %"] * 2
+
+
+def test_variety_shows_shares_in_percent():
+    assert column(MADE["variety"], "density") == ["1.02 ± 0.03"] * 2
+    assert column(MADE["variety"], "nearer to training digits") == ["51.2 ± 1.2 %"] * 2
+    assert column(MADE["variety"], "recall") == [tables.share(HALF)] * 2
 
 
 @pytest.mark.item("4a")
@@ -182,6 +228,13 @@ def test_computing_counts_parameters_images_and_minutes():
     size = sum(p.numel() for p in RELEASED["gan"].network.parameters())
     assert cells(MADE["computing"])[2] == ["`gan`", "Problem 9", f"{size:,}", "8", "64", "1.5"]
     assert tables.total_minutes(RELEASED) == pytest.approx(5)
+
+
+def test_cores_are_counted_in_words():
+    for threads, words in ((1, "one processor core"), (2, "two processor cores"),
+                           (16, "16 processor cores")):  # fmt: skip
+        trained = SimpleNamespace(metadata=SimpleNamespace(threads=threads))
+        assert tables.cores(trained) == words
 
 
 def test_hardware_names_each_machine_once():

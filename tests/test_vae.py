@@ -13,7 +13,7 @@ from latentwalk.data import Batch
 from latentwalk.evaluation.likelihood import vae_log_likelihood
 from latentwalk.models import vae
 from latentwalk.models.gan import Generator
-from latentwalk.models.nets import warm_up_cosine
+from latentwalk.models.learning import warm_up_cosine
 from latentwalk.models.vae import Posterior, Vae, VaeConfig, elbo_parts, gaussian_kl
 
 

@@ -12,8 +12,8 @@ from latentwalk import paths
 from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
 
-IMAGES = ("gan", "vae", "reconstruction")
-PATHS = ("gan", "vae")
+IMAGES = {"gan": 1, "vae": 2, "reconstruction": 4}  # rows of `Quality`
+PATHS = {"gan": 0, "vae": 3}  # rows of `Smoothness`
 ALONG = ("steadiness", "label_switches", "third_digit_steps", "sharpness_drop", "certainty_drop")
 
 
@@ -32,15 +32,15 @@ class Claim:
 
 def claims(quality: Quality, smoothness: Smoothness) -> list[Claim]:
     """Give the numbers that 3d and 3e quote, in the text's own rounding."""
-    real, *candidates = quality.rows
     found = []
-    for kind, row in zip(IMAGES, candidates, strict=True):
+    for kind, place in IMAGES.items():
+        row, real = quality.rows[place], quality.rows[0]
         share = 100 * row.sharpness.value / real.sharpness.value
         ratio = row.ratio.value
         found.append(Claim(f"{kind}_frechet_ratio", "3d", ratio, f"{ratio:.1f}"))
         found.append(Claim(f"{kind}_sharpness_percent", "3d", share, f"{share:.0f}"))
-    for kind, walk in zip(PATHS, smoothness.rows, strict=False):
-        values = {name: walk.measures[name].value for name in ALONG}
+    for kind, place in PATHS.items():
+        values = {name: smoothness.rows[place].measures[name].value for name in ALONG}
         found += [Claim(f"{kind}_{n}", "3e", value, f"{value:.2f}") for n, value in values.items()]
     return found
 

@@ -4,14 +4,16 @@ import torch
 from torch import nn
 
 from latentwalk.data import Digits, to_unit
-from latentwalk.evaluation.frechet import frechet_reference, frechet_score
+from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
 from latentwalk.evaluation.labels import label_agreement, label_histogram
 from latentwalk.evaluation.likelihood import binarise, vae_log_likelihood
+from latentwalk.evaluation.neighbours import density_coverage
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier, extract_features, predict
 
 SEED = 7  # of everything drawn here, so that two measurements of the same weights are equal
 SAMPLES = 10_000
+NEIGHBOURS = 5_000  # of samples, and of real digits, for the coverage
 ELBO_DRAWS = 10  # of z for each test image
 
 
@@ -33,24 +35,40 @@ def measure_samples(
         test: the reference.
 
     Returns:
-        `frechet_distance` and `frechet_floor` in the judge's feature space, their ratio, and
-        for a conditional generator `label_agreement_percent`, otherwise `label_distance`, the
-        total variation between the samples' digit shares and the test digits'.
+        `frechet_distance` and `frechet_floor` in the judge's feature space, their ratio;
+        `coverage_percent`, the share of test digits that have a sample near, and the same with
+        training digits for samples; for a conditional generator the agreement with its labels,
+        overall and of the worst digit, otherwise `label_distance`, the total variation between
+        the samples' digit shares and the test digits', and the largest gap between two shares.
     """
     rng = torch.Generator().manual_seed(SEED)
     real = extract_features(classifier, to_unit(train.images))
     test_features = extract_features(classifier, to_unit(test.images))
     reference = frechet_reference(test_features, real, SAMPLES)
     drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, SAMPLES, rng)
-    score = frechet_score(reference, extract_features(classifier, drawn.images))
+    features = extract_features(classifier, drawn.images)
+    score = frechet_score(reference, features)
+    searched = draw(test_features, min(NEIGHBOURS, len(test_features)), rng)
+    few = min(NEIGHBOURS, SAMPLES, len(real))
+    covered, best = (
+        density_coverage(searched, found, rng).coverage.value
+        for found in (features[:few], draw(real, few, rng))
+    )
     measured = {
         "frechet_distance": score.distance,
         "frechet_floor": score.floor,
         "frechet_ratio": score.ratio,
+        "coverage_percent": 100 * covered,
+        "real_coverage_percent": 100 * best,
     }
     labels = predict(classifier, drawn.images).labels
     if drawn.labels is None:
-        return measured | {"label_distance": label_histogram(labels, test.labels).total_variation}
+        found = label_histogram(labels, test.labels)
+        gap = (found.shares - found.data_shares).abs().max().item()
+        return measured | {
+            "label_distance": found.total_variation,
+            "largest_share_gap_points": 100 * gap,
+        }
     agreement = label_agreement(labels, drawn.labels)
     worst = min(digit.value for digit in agreement.per_digit)
     return measured | {

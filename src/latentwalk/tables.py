@@ -11,6 +11,7 @@ from latentwalk.experiments.smoothness import Smoothness
 from latentwalk.recipes import Released
 from latentwalk.render.escape import Literal
 from latentwalk.rubric import Item
+from latentwalk.seeds import Run, over_seeds
 from latentwalk.student import Student
 
 SMOOTHNESS_COLUMNS = {
@@ -22,6 +23,16 @@ SMOOTHNESS_COLUMNS = {
     "sharpness_drop": "sharpness drop",
 }
 """Measures of `PathMeasures` that the report's table shows, and what it calls them."""
+
+SEED_COLUMNS = {
+    "frechet_ratio": ("Fréchet / floor", 2),
+    "coverage_percent": ("coverage, %", 1),
+    "label_agreement_percent": ("labels, %", 2),
+    "worst_digit_agreement_percent": ("worst digit, %", 1),
+    "largest_share_gap_points": ("shares off by, points", 1),
+    "log_likelihood_nats": ("likelihood, nats", 2),
+}
+"""Measurements over seeds that the report's table shows: what it calls them, and digits."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -50,7 +61,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 def number(estimate: Estimate, digits: int = 2) -> str:
     """Write a value with half the width of its interval: 1.23 ± 0.13."""
     half = (estimate.high - estimate.low) / 2
-    return f"{estimate.value:.{digits}f} ± {half:.{digits}f}"
+    return f"{round(estimate.value, digits) + 0.0:.{digits}f} ± {half:.{digits}f}"
+
+
+def share(estimate: Estimate) -> str:
+    """Write a share in percent with half the width of its interval: 97.1 ± 0.5 %."""
+    half = 100 * (estimate.high - estimate.low) / 2
+    return f"{100 * estimate.value:.1f} ± {half:.1f} %"
 
 
 def percent(estimate: Estimate, digits: int = 2) -> str:
@@ -95,17 +112,54 @@ def quality(result: Quality) -> str:
     return table(header, rows)
 
 
+def variety(result: Quality) -> str:
+    """3d: shares in percent, of the images that look real and of the real digits that are there."""
+    header = ["images", "density", "coverage", "precision", "recall", "nearer to training digits"]
+    rows = [
+        [row.name, number(row.density), *(
+            share(found) for found in (row.coverage, row.precision, row.recall,
+                                       row.nearer_to_training)
+        )]
+        for row in result.rows
+    ]  # fmt: skip
+    return table(header, rows)
+
+
 def smoothness(result: Smoothness) -> str:
     """3e: one kind of paths a row, means over the pairs."""
+    return _path_means({row.name: row.measures for row in result.rows})
+
+
+def same_digit(result: Smoothness) -> str:
+    """3e: the same over the paths that start and end at one digit."""
+    return _path_means({row.name: row.same_digit for row in result.rows if row.same_digit})
+
+
+def differences(result: Smoothness) -> str:
+    """3e: one kind of paths less another, means with their intervals."""
     header = ["paths", *SMOOTHNESS_COLUMNS.values()]
     rows = [
         [
-            row.name,
-            *(f"{row.measures[name].value:.2f}".replace("-", "−") for name in SMOOTHNESS_COLUMNS),
+            f"{found.first}, less {found.second}",
+            *(number(found.measures[name]).replace("-", "−") for name in SMOOTHNESS_COLUMNS),
         ]
-        for row in result.rows
+        for found in result.differences
     ]
     return table(header, rows)
+
+
+def _path_means(kinds: dict[str, dict[str, Estimate]]) -> str:
+    header = ["paths", *SMOOTHNESS_COLUMNS.values()]
+    rows = [
+        [kind, *(_signed(means[name].value) for name in SMOOTHNESS_COLUMNS)]
+        for kind, means in kinds.items()
+    ]
+    return table(header, rows)
+
+
+def _signed(value: float) -> str:
+    """Write two digits with a real minus sign, and zero without one."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def input_readings(result: InputReadings) -> str:
@@ -119,6 +173,42 @@ def input_readings(result: InputReadings) -> str:
         for row in result.rows
     ]  # fmt: skip
     return table(header, rows)
+
+
+def seeds(found: dict[str, Sequence[Run]]) -> str:
+    """Means over trainings from several seeds, with their intervals: one model a row."""
+    header = ["model", "seeds", *(name for name, _ in SEED_COLUMNS.values())]
+    rows = []
+    for model, runs in found.items():
+        if not runs:
+            continue
+        means = [(over_seeds(runs, metric), digits) for metric, (_, digits) in SEED_COLUMNS.items()]
+        rows.append([
+            model, str(len(runs)),
+            *("" if mean is None else number(mean, digits).replace("-", "−")
+              for mean, digits in means),
+        ])  # fmt: skip
+    return table(header, rows)
+
+
+def path_seeds(runs: Sequence[Run], kinds: Sequence[str]) -> str:
+    """3e: means over trainings from several seeds; one kind of paths a row."""
+    header = ["paths", *SMOOTHNESS_COLUMNS.values()]
+    rows = []
+    for kind in kinds:
+        means = [over_seeds(runs, f"{kind}: {measure}") for measure in SMOOTHNESS_COLUMNS]
+        rows.append([
+            kind, *("" if mean is None else number(mean).replace("-", "−") for mean in means)
+        ])  # fmt: skip
+    return table(header, rows)
+
+
+def seed_note(runs: Sequence[Run], metric: str, digits: int = 1) -> str:
+    """Write a mean over seeds to follow a number: " (2.1 ± 0.3 over 5 seeds)", or nothing."""
+    mean = over_seeds(runs, metric)
+    if mean is None:
+        return ""
+    return f" ({number(mean, digits).replace('-', '−')} over {len(runs)} seeds)"
 
 
 def configurations(released: dict[str, Released]) -> str:
@@ -164,6 +254,13 @@ def computing(released: dict[str, Released]) -> str:
 def total_minutes(released: dict[str, Released]) -> float:
     """Give the computing time of all trainings together."""
     return sum(model.metadata.seconds for model in released.values()) / 60
+
+
+def cores(released: Released) -> str:
+    """Write on how many processor cores a model was trained: one processor core."""
+    threads = released.metadata.threads
+    number = {1: "one", 2: "two", 3: "three", 4: "four"}.get(threads, str(threads))
+    return f"{number} processor core{'' if threads == 1 else 's'}"
 
 
 def hardware(released: dict[str, Released]) -> str:

@@ -120,7 +120,10 @@ def wilson_interval(successes: int, total: int, level: float = 0.95) -> Estimate
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half_width = (share * (1 - share) / total + (z / (2 * total)) ** 2) ** 0.5 * z
     half_width /= 1 + z**2 / total
-    return Estimate(share, max(0.0, centre - half_width), min(1.0, centre + half_width), level)
+    # exactly 0 and 1 at the ends, which rounding may miss
+    low = 0.0 if successes == 0 else centre - half_width
+    high = 1.0 if successes == total else centre + half_width
+    return Estimate(share, low, high, level)
 
 
 def _check_level(level: float) -> None:

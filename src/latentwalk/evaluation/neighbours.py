@@ -5,21 +5,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentwalk.evaluation.intervals import Estimate, bootstrap_interval, wilson_interval
+
 ENTRIES_AT_ONCE = 4_000_000
 """Distances held at a time: 32 MB in float64."""
 
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """Fidelity and variety of samples against real images, from k-nearest-neighbour balls."""
+    """Fidelity and variety of samples against real images, from k-nearest-neighbour balls.
 
-    density: float
+    The intervals say how much other samples, or other real images, would move the share; the balls
+    stay as they are.
+    """
+
+    density: Estimate
     """Real balls a sample lies in, over k: about 1 for the real distribution; can exceed 1."""
-    coverage: float
+    coverage: Estimate
     """Share of real balls that hold a sample: about 1 - 2^-k (0.97) for the real distribution."""
-    precision: float
+    precision: Estimate
     """Share of samples inside some real ball."""
-    recall: float
+    recall: Estimate
     """Share of real images inside some sample's ball."""
     k: int
 
@@ -34,12 +40,15 @@ class Nearest:
     """(N,) rows of the references."""
 
 
-def density_coverage(real_features: Tensor, fake_features: Tensor, k: int = 5) -> Neighbourhoods:
+def density_coverage(
+    real_features: Tensor, fake_features: Tensor, rng: torch.Generator, k: int = 5
+) -> Neighbourhoods:
     """Density, coverage, precision and recall of samples.
 
     Args:
         real_features: (N, F), N above k.
         fake_features: (M, F), M above k; use M = N, for the values quoted hold then.
+        rng: source of the resampling for the density's interval.
         k: neighbours that set a ball's radius.
 
     Returns:
@@ -68,12 +77,45 @@ def density_coverage(real_features: Tensor, fake_features: Tensor, k: int = 5) -
         covered.append(inside.any(dim=1))
         recalled.append((distances < fake_radii).any(dim=1))
     return Neighbourhoods(
-        density=float(balls_around_fake.mean()) / k,
-        coverage=float(torch.cat(covered).double().mean()),
-        precision=float((balls_around_fake > 0).double().mean()),
-        recall=float(torch.cat(recalled).double().mean()),
+        density=bootstrap_interval(balls_around_fake / k, rng),
+        coverage=_share(torch.cat(covered)),
+        precision=_share(balls_around_fake > 0),
+        recall=_share(torch.cat(recalled)),
         k=k,
     )
+
+
+def nearer_to_first(
+    queries: Tensor, first: Tensor, second: Tensor, rng: torch.Generator
+) -> Estimate:
+    """Share of queries that lie nearer to one set of references than to another of equal size.
+
+    With training images first and unseen ones second it tells whether a generator copies what it
+    was trained on: a half if it does not, and more the more it does.
+
+    Args:
+        queries: (N, F) features of samples.
+        first: (M, F), cut into sets of as many rows as `second` has; what is left over is not used.
+        second: (R, F), R at most M.
+        rng: source of the resampling.
+
+    Returns:
+        The share, its mean over the sets; the interval is for other queries.
+
+    Raises:
+        ValueError: fewer rows in `first` than in `second`, no rows, or different F.
+
+    Source: after the two-sample test of Meehan et al. 2020, "A non-parametric test to detect
+    data-copying in generative models".
+    """
+    sets = [part for part in first.split(max(1, len(second))) if len(part) == len(second)]
+    if not sets:
+        raise ValueError(
+            f"got {len(first)} rows first and {len(second)} second, expected at least as many first"
+        )
+    unseen = nearest(queries, second).distances
+    nearer = [(nearest(queries, part).distances < unseen).double() for part in sets]
+    return bootstrap_interval(torch.stack(nearer).mean(dim=0), rng)
 
 
 def nearest(queries: Tensor, references: Tensor) -> Nearest:
@@ -115,6 +157,10 @@ def mean_pair_distance(features: Tensor, rng: torch.Generator, num_pairs: int = 
     second = (first + offset) % len(features)  # never the same row
     first, second = first.to(features.device), second.to(features.device)
     return float((features[first] - features[second]).double().norm(dim=1).mean())
+
+
+def _share(holds: Tensor) -> Estimate:
+    return wilson_interval(int(holds.sum()), len(holds))
 
 
 def _ball_radii(points: Tensor, k: int) -> Tensor:

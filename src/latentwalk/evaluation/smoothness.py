@@ -137,6 +137,16 @@ def summarise_differences(
     }
 
 
+def pick(measures: PathMeasures, which: Tensor | slice) -> PathMeasures:
+    """Keep some of the paths.
+
+    Args:
+        measures: of P paths.
+        which: a mask (P,) of bools, or a slice.
+    """
+    return PathMeasures(**{name: values[which] for name, values in _columns(measures).items()})
+
+
 def _columns(measures: PathMeasures) -> dict[str, Tensor]:
     return {field.name: getattr(measures, field.name) for field in fields(measures)}
 

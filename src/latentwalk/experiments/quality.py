@@ -15,13 +15,20 @@ from latentwalk.evaluation.frechet import (
 )
 from latentwalk.evaluation.intervals import Estimate, bootstrap_interval
 from latentwalk.evaluation.labels import label_histogram
+from latentwalk.evaluation.mixture import draw_mixture, fit_mixture
+from latentwalk.evaluation.neighbours import density_coverage, nearer_to_first
 from latentwalk.evaluation.sharpness import sharpness
-from latentwalk.experiments.judged import Reading, check_ready, read, to_numpy
+from latentwalk.experiments.judged import Reading, check_ready, in_chunks, read, to_numpy
 from latentwalk.models import gan
 from latentwalk.models import vae as vae_model
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
+
+NEIGHBOURS = 5000
+"""Images of each kind, and test images, that are searched for nearest neighbours."""
+DIGITS_A_COMPONENT = 500
+"""Training digits for each Gaussian of the prior that is fitted to their codes."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +49,31 @@ class QualityRow:
     """Total variation between the digits' shares and the test images': 0 alike, 1 disjoint."""
     label_shares: np.ndarray
     """(10,) float64, share of each digit as the judge reads it."""
+    density: Estimate
+    """How densely real digits surround these images, about 1 for real ones; see `neighbours`."""
+    coverage: Estimate
+    """Share of real digits that have one of these images near; 0.97 for real ones."""
+    precision: Estimate
+    """Share of these images that have a real digit near."""
+    recall: Estimate
+    """Share of real digits that lie among these images."""
+    nearer_to_training: Estimate
+    """Share of these images that are nearer to training digits than to as many test digits: about
+    a half, unless they are copies."""
 
 
 @dataclass(frozen=True)
 class Quality:
     """3d: real digits, the GAN's samples, the VAE's samples and its reconstructions."""
 
+    mixture_components: int
+    """Gaussians of the fitted prior."""
     floor: float
     """Frechet distance of as many real training images from the test images."""
     num_images: int
     """Images in each row; the distance's bias depends on it."""
     rows: tuple[QualityRow, ...]
-    """Real, GAN, VAE samples, VAE reconstructions, in this order."""
+    """Real, GAN, VAE samples, those with the fitted prior, reconstructions, in this order."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +82,14 @@ class RealDigits:
 
     reference: FrechetReference
     """The test images' features, and the floor: the mean over all disjoint training sets."""
+    test_labels: Tensor
+    """(N,) the test images' true labels."""
     images: Tensor
     """(M, 1, 28, 28) in [0, 1]: training images, as many as a candidate brings."""
     reading: Reading
     """The judge's view of these."""
+    other_features: Tensor
+    """(R, F) of all other training images."""
 
 
 def real_digits(
@@ -76,8 +100,12 @@ def real_digits(
     every = read(classifier, to_unit(train.images).to(device)).features
     test_features = read(classifier, to_unit(test.images).to(device)).features
     reference = frechet_reference(test_features, every, count)
-    images = to_unit(draw(train.images, count, rng)).to(device)
-    return RealDigits(reference, images, read(classifier, images))
+    order = torch.randperm(len(train.images), generator=rng)
+    images = to_unit(train.images[order[:count]]).to(device)
+    labels = test.labels.to(device)
+    return RealDigits(
+        reference, labels, images, read(classifier, images), every[order[count:].to(device)]
+    )
 
 
 def compare_quality(
@@ -92,7 +120,8 @@ def compare_quality(
     """Answer 3d: measure the GAN's samples, the VAE's samples and its reconstructions.
 
     The VAE's images are its pixels' means, as in 3c. Reconstructions start from test images, so
-    they are near the reference by construction: they show what decoding alone costs.
+    they are near the reference by construction: they show what decoding alone costs. Samples from
+    a prior that was fitted to the codes of training digits show what N(0, I) costs.
 
     Args:
         generator: trained, unconditional.
@@ -108,37 +137,56 @@ def compare_quality(
     """
     check_ready(generator=generator, vae=vae, judge=classifier)
     real = real_digits(classifier, train, test, rng, count)
-    originals = to_unit(draw(test.images, count, rng)).to(real.images.device)
+    device = real.images.device
+    originals = to_unit(draw(test.images, count, rng)).to(device)
+    samples = gan.sample(generator, count, rng).images
+    prior_samples = vae_model.sample(vae, count, rng).images
+    components = max(1, len(train.images) // DIGITS_A_COMPONENT)
+    codes = _fitted_codes(vae, to_unit(train.images).to(device), components, rng, count)
     candidates = {
-        "GAN samples": gan.sample(generator, count, rng).images,
-        "VAE samples": vae_model.sample(vae, count, rng).images,
+        "GAN samples": samples,
+        "VAE samples": prior_samples,
+        "VAE, fitted prior": in_chunks(vae.decode, codes),
         "VAE reconstructions": vae_model.reconstruct(vae, originals),
     }
-    rows = [_measure("real digits", real.images, real.reading, real.reference, test.labels, rng)]
+    rows = [_measure("real digits", real.images, real.reading, real, rng)]
     for name, images in candidates.items():
-        reading = read(classifier, images)
-        rows.append(_measure(name, images, reading, real.reference, test.labels, rng))
-    return Quality(real.reference.floor, count, tuple(rows))
+        rows.append(_measure(name, images, read(classifier, images), real, rng))
+    return Quality(components, real.reference.floor, count, tuple(rows))
+
+
+def _fitted_codes(
+    vae: Vae, images: Tensor, components: int, rng: torch.Generator, count: int
+) -> Tensor:
+    """Draw codes (count, Z) from a mixture of Gaussians fitted to the images' codes."""
+    codes = in_chunks(lambda part: vae.encode(part).mu, images)
+    return draw_mixture(fit_mixture(codes, components, rng), count, rng)
 
 
 def _measure(
-    name: str,
-    images: Tensor,
-    reading: Reading,
-    reference: FrechetReference,
-    test_labels: Tensor,
-    rng: torch.Generator,
+    name: str, images: Tensor, reading: Reading, real: RealDigits, rng: torch.Generator
 ) -> QualityRow:
-    frechet = frechet_interval(reference, reading.features, rng)
-    labels = label_histogram(reading.prediction.labels, test_labels.to(images.device))
+    frechet = frechet_interval(real.reference, reading.features, rng)
+    labels = label_histogram(reading.prediction.labels, real.test_labels)
+    few = min(NEIGHBOURS, len(images))
+    test_features = draw(real.reference.features, min(few, len(real.reference.features)), rng)
+    near = density_coverage(test_features, reading.features[:few], rng)
+    unseen = test_features[: len(real.other_features)]
     return QualityRow(
         name=name,
         frechet=frechet,
-        ratio=ratio_to_floor(frechet, reference.floor),
+        ratio=ratio_to_floor(frechet, real.reference.floor),
         sharpness=bootstrap_interval(sharpness(images), rng),
         certainty=bootstrap_interval(reading.prediction.certainty, rng),
         label_distance=labels.total_variation,
         label_shares=to_numpy(labels.shares),
+        density=near.density,
+        coverage=near.coverage,
+        precision=near.precision,
+        recall=near.recall,
+        nearer_to_training=nearer_to_first(
+            reading.features[:few], real.other_features, unseen, rng
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Problem 3e: how smooth the paths of both models are, over many pairs and beside two nulls."""
+"""Problem 3e: how smooth the paths of both models are, over many pairs, with controls and nulls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,30 +9,42 @@ from torch import Tensor
 
 from latentwalk.data import Digits, to_unit
 from latentwalk.evaluation.frechet import draw
-from latentwalk.evaluation.intervals import Estimate
+from latentwalk.evaluation.intervals import Estimate, bootstrap_interval
 from latentwalk.evaluation.judging import JudgedPaths, RealYardstick, judge_paths, real_yardstick
 from latentwalk.evaluation.neighbours import mean_pair_distance
 from latentwalk.evaluation.smoothness import (
     PathMeasures,
     measure_paths,
+    pick,
     summarise,
     summarise_differences,
 )
+from latentwalk.experiments.inversion import invert
 from latentwalk.experiments.judged import check_ready, in_chunks, read, to_numpy
-from latentwalk.interpolation import crossfade, jump, lerp
+from latentwalk.interpolation import crossfade, jump, lerp, variance_preserving
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
 
 NUM_SEARCHED = 10_000
 """Training images among which the nearest real image is searched."""
+INVERTED_PAIRS = 200
+"""Paths of the GAN between test images: to find an image's input takes hundreds of passes."""
 GAN_PATHS = "GAN, random inputs"
+ROUND_PATHS = "GAN, variance kept"
+INVERTED_PATHS = "GAN, test images"
 VAE_PATHS = "VAE, test images"
 PRIOR_PATHS = "VAE, random codes"
 BLENDS = "pixel blend of test images"
 JUMPS = "jump between test images"
-COMPARED = ((GAN_PATHS, VAE_PATHS), (GAN_PATHS, PRIOR_PATHS), (VAE_PATHS, BLENDS))
-"""Pairs of kinds whose difference is reported; the last pair has the same ends, path by path."""
+COMPARED = (
+    (GAN_PATHS, VAE_PATHS),
+    (GAN_PATHS, PRIOR_PATHS),
+    (INVERTED_PATHS, VAE_PATHS),
+    (ROUND_PATHS, GAN_PATHS),
+    (VAE_PATHS, BLENDS),
+)
+"""Pairs of kinds whose difference is reported; the last two have the same ends, path by path."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +53,12 @@ class SmoothnessRow:
 
     name: str
     """Which paths."""
+    num_pairs: int
+    """How many of them."""
     measures: dict[str, Estimate]
     """Mean over the paths of every measure of `evaluation.smoothness.PathMeasures`."""
+    same_digit: dict[str, Estimate]
+    """The same over those paths whose two ends the judge reads as one digit."""
     certainty: np.ndarray
     """(S,) float64, the judge's mean certainty at each step."""
     sharpness: np.ndarray
@@ -68,9 +84,13 @@ class Smoothness:
     num_pairs: int
     num_steps: int
     rows: tuple[SmoothnessRow, ...]
-    """GAN, VAE between test images, VAE between random codes, pixel blend, jump."""
+    """GAN: random inputs, variance kept, test images. VAE: test images, random codes. The nulls."""
     differences: tuple[Difference, ...]
-    """GAN less VAE, GAN less VAE between random codes, VAE less pixel blend."""
+    """Those of `COMPARED`."""
+    inversion_error: Estimate
+    """Root mean squared pixel error of the GAN's images of test images; see `inversion`."""
+    reconstruction_error: Estimate
+    """The same of the VAE's."""
 
 
 def compare_smoothness(
@@ -80,14 +100,16 @@ def compare_smoothness(
     train: Digits,
     test: Digits,
     rng: torch.Generator,
-    pairs: int = 1000,
+    pairs: int = 2000,
     steps: int = 10,
 ) -> Smoothness:
     """Answer 3e: walk between many random pairs and measure every path.
 
     The GAN walks between random inputs, as in Problem 2; the VAE between the codes of test
-    images, as in Problem 3. Because these ends differ, the VAE also walks between random codes,
-    as the GAN does. Both nulls run between the very test images that the VAE's codes come from.
+    images, as in Problem 3. Because these ends differ, either also walks between the other's: the
+    VAE between random codes, the GAN between inputs that were searched for the first of the same
+    test images. Beside the straight line the GAN walks the one that keeps the variance of random
+    inputs. Both nulls run between the test images.
 
     Args:
         generator: trained, unconditional.
@@ -107,13 +129,18 @@ def compare_smoothness(
     near = to_unit(draw(train.images, min(NUM_SEARCHED, len(train.images)), rng)).to(device)
     searched = read(classifier, near).features
     yardstick = _yardstick(classifier, to_unit(test.images).to(device), searched, rng)
-    judged = {
-        name: _judge(classifier, images, searched)
-        for name, images in _all_paths(generator, vae, test, rng, pairs, steps).items()
-    }
-    measured = {name: measure_paths(paths, yardstick) for name, paths in judged.items()}
+    paths = _all_paths(generator, vae, test, rng, pairs, steps)
+    judged = {name: _judge(classifier, images, searched) for name, images in paths.items()}
+    measured = {name: measure_paths(found, yardstick) for name, found in judged.items()}
     rows = [_row(name, judged[name], measured[name], yardstick, rng) for name in judged]
-    return Smoothness(pairs, steps, tuple(rows), _differences(measured, rng))
+    return Smoothness(
+        num_pairs=pairs,
+        num_steps=steps,
+        rows=tuple(rows),
+        differences=_differences(measured, rng),
+        inversion_error=_error(paths[INVERTED_PATHS], paths[BLENDS], rng),
+        reconstruction_error=_error(paths[VAE_PATHS], paths[BLENDS], rng),
+    )
 
 
 def _all_paths(
@@ -126,19 +153,35 @@ def _all_paths(
     codes = in_chunks(lambda part: vae.encode(part).mu, images)  # (2 P, Z)
     inputs = torch.randn(2 * pairs, generator.config.latent_size, generator=rng, device=rng.device)
     random_codes = torch.randn(2 * pairs, vae.config.latent_size, generator=rng, device=rng.device)
+    few = min(INVERTED_PAIRS, pairs)
+    found = invert(generator, torch.cat([start[:few], end[:few]]), rng)
     return {
-        GAN_PATHS: _walk(generator.forward, inputs, steps),
-        VAE_PATHS: _walk(vae.decode, codes, steps),
-        PRIOR_PATHS: _walk(vae.decode, random_codes, steps),
+        GAN_PATHS: _walk(generator.forward, lerp, inputs, steps),
+        ROUND_PATHS: _walk(generator.forward, variance_preserving, inputs, steps),
+        INVERTED_PATHS: _walk(generator.forward, lerp, found, steps),
+        VAE_PATHS: _walk(vae.decode, lerp, codes, steps),
+        PRIOR_PATHS: _walk(vae.decode, lerp, random_codes, steps),
         BLENDS: crossfade(start, end, steps),
         JUMPS: jump(start, end, steps),
     }
 
 
-def _walk(images_of: Callable[[Tensor], Tensor], ends: Tensor, steps: int) -> Tensor:
+def _error(paths: Tensor, real: Tensor, rng: torch.Generator) -> Estimate:
+    """How far the ends of paths are from the test images that they stand for."""
+    ends, originals = paths[:, [0, -1]], real[: len(paths), [0, -1]]
+    squares = (ends - originals).flatten(0, 1).square().mean(dim=(1, 2, 3))
+    return bootstrap_interval(squares.sqrt(), rng)
+
+
+def _walk(
+    images_of: Callable[[Tensor], Tensor],
+    line: Callable[[Tensor, Tensor, int], Tensor],
+    ends: Tensor,
+    steps: int,
+) -> Tensor:
     """Generate every step between the first and the second half of (2 P, Z): (P, S, 1, 28, 28)."""
     start, end = ends.chunk(2)
-    points = lerp(start, end, steps)  # (P, S, Z)
+    points = line(start, end, steps)  # (P, S, Z)
     images = in_chunks(images_of, points.flatten(0, 1))
     return images.unflatten(0, points.shape[:2])
 
@@ -165,9 +208,12 @@ def _row(
     def along(values: Tensor, unit: float = 1.0) -> np.ndarray:
         return to_numpy(values.double().mean(dim=0)) / unit  # (P, S) to (S,)
 
+    same = paths.labels[:, 0] == paths.labels[:, -1]
     return SmoothnessRow(
         name=name,
+        num_pairs=len(same),
         measures=summarise(measures, rng),
+        same_digit=summarise(pick(measures, same), rng) if int(same.sum()) > 1 else {},
         certainty=along(paths.certainty),
         sharpness=along(paths.sharpness, yardstick.sharpness),
         nearest_real=along(paths.nearest_real, yardstick.nearest_real),
@@ -175,7 +221,11 @@ def _row(
 
 
 def _differences(measured: dict[str, PathMeasures], rng: torch.Generator) -> tuple[Difference, ...]:
-    return tuple(
-        Difference(first, second, summarise_differences(measured[first], measured[second], rng))
-        for first, second in COMPARED
-    )
+    """Compare kinds path by path; where one has fewer paths, those are the first of the other."""
+    found = []
+    for first, second in COMPARED:
+        one, other = measured[first], measured[second]
+        count = min(len(one.steadiness), len(other.steadiness))
+        one, other = pick(one, slice(count)), pick(other, slice(count))
+        found.append(Difference(first, second, summarise_differences(one, other, rng)))
+    return tuple(found)

@@ -1,14 +1,7 @@
 """fig_*(result) -> matplotlib Figure, in one style: they draw; nothing is shown or saved."""
 
-from latentwalk.figures.charts import (
-    fig_agreement,
-    fig_along_paths,
-    fig_classifier_losses,
-    fig_gan_losses,
-    fig_quality,
-    fig_smoothness,
-    fig_vae_losses,
-)
+from latentwalk.figures.charts import fig_agreement, fig_quality
+from latentwalk.figures.losses import fig_classifier_losses, fig_gan_losses, fig_vae_losses
 from latentwalk.figures.pictures import (
     fig_digit_grid,
     fig_generator_path,
@@ -19,6 +12,7 @@ from latentwalk.figures.pictures import (
     fig_vae_path,
 )
 from latentwalk.figures.style import use_in_notebook
+from latentwalk.figures.walks import fig_along_paths, fig_smoothness, fig_steady_and_real
 
 __all__ = [
     "fig_agreement",
@@ -31,6 +25,7 @@ __all__ = [
     "fig_progress",
     "fig_quality",
     "fig_smoothness",
+    "fig_steady_and_real",
     "fig_strips",
     "fig_ten_samples",
     "fig_vae_losses",

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentwalk.data import Batch
-from latentwalk.models.nets import check_positive, warm_up_cosine
+from latentwalk.models.learning import check_positive, warm_up_cosine
 from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES, check_shape
 
 

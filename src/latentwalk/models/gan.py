@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data import Batch
-from latentwalk.models.nets import Decoder, Encoder, check_positive, running_average, warm_up_cosine
+from latentwalk.models.learning import check_positive, running_average, warm_up_cosine
+from latentwalk.models.nets import Decoder, Encoder
 from latentwalk.models.samples import Samples, balanced_labels
 from latentwalk.shapes import NUM_CLASSES, check_shape
 
@@ -41,7 +42,7 @@ class GanConfig:
     """Channels of the discriminator at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 12_000
+    steps: int = 16_000
     """Training steps; each updates both networks once."""
     batch_size: int = 32
     """Real images a step, and as many generated ones."""

@@ -10,7 +10,7 @@ Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural netw
 matched to Adam's as in Liu et al. 2025, "Muon is scalable for LLM training", section 2.2.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -38,34 +38,52 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:  # type: ignore[override]
         """Update the kernels from their gradients."""
         for group in self.param_groups:
-            for kernel in group["params"]:
-                state = self.state[kernel]
-                if not state:
-                    state["average"] = torch.zeros_like(kernel)
-                average = state["average"]
-                average.lerp_(kernel.grad, 1 - group["momentum"])
-                update = orthogonal(kernel.grad.lerp(average, group["momentum"]).flatten(1))
+            kernels, momentum = group["params"], group["momentum"]
+            for kernel in kernels:
+                if not self.state[kernel]:
+                    self.state[kernel]["average"] = torch.zeros_like(kernel)
+            gradients = [kernel.grad for kernel in kernels]
+            averages = [self.state[kernel]["average"] for kernel in kernels]
+            torch._foreach_lerp_(averages, gradients, 1 - momentum)
+            steps = torch._foreach_lerp(gradients, averages, momentum)
+            # bfloat16's digits do not last through powers of Gram matrices: they blow up
+            with torch.autocast(kernels[0].device.type, enabled=False):
+                updates = orthogonal([step.flatten(1) for step in steps])
+            for kernel, update in zip(kernels, updates, strict=True):
                 size = 0.2 * max(update.shape) ** 0.5  # Adam's usual root mean square
                 kernel.sub_(update.view_as(kernel), alpha=size * group["lr"])
 
 
-def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """Bring all singular values of a matrix (R, C) near to 1, by Newton-Schulz iteration.
+def orthogonal(matrices: Sequence[Tensor], iterations: int = 5) -> list[Tensor]:
+    """Bring all singular values of each matrix (R, C) near to 1, by Newton-Schulz iteration.
 
-    Each iteration multiplies x by p = a + b g + c g g with g = x x^T. The products of the p are
-    gathered, and g becomes p g p, so that only square matrices of the smaller side are multiplied
-    until the end: half the time.
+    Each iteration multiplies x by p = a + b g + c g g with g = x x^T, the smaller Gram matrix. The
+    products of the p are gathered, and g becomes p g p, so that only square matrices of the smaller
+    side are multiplied until the end, those of equal size together.
     """
+    wide = [x if len(x) <= x.shape[1] else x.T for x in matrices]
+    sizes = sorted({len(x) for x in wide})
+    products: dict[int, Tensor] = {}  # by place in the list
+    for size in sizes:
+        places = [place for place, x in enumerate(wide) if len(x) == size]
+        grams = torch.stack([wide[place] @ wide[place].T for place in places])  # (N, size, size)
+        products |= zip(places, _whitening(grams, iterations), strict=True)
+    found = [products[place] @ x for place, x in enumerate(wide)]
+    return [y if y.shape == x.shape else y.T for x, y in zip(matrices, found, strict=True)]
+
+
+def _whitening(grams: Tensor, iterations: int) -> Tensor:
+    """Give for each Gram matrix of x (N, S, S) the factor that makes x nearly orthogonal."""
     a, b, c = POLYNOMIAL
-    x = matrix if len(matrix) <= matrix.shape[1] else matrix.T  # the smaller Gram matrix
-    x = x / (x.norm() + 1e-7)  # no singular value above 1
-    gram, product = x @ x.T, torch.eye(len(x), device=x.device)
+    scale = grams.diagonal(dim1=1, dim2=2).sum(dim=1).sqrt() + 1e-7  # then no singular value is > 1
+    scale = scale.view(-1, 1, 1)
+    grams = grams / scale.square()
+    products = torch.eye(grams.shape[1], device=grams.device) / scale
     for _ in range(iterations):
-        p = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        p.diagonal().add_(a)
-        product, gram = product @ p, p @ gram @ p
-    x = product @ x
-    return x if len(matrix) <= matrix.shape[1] else x.T
+        p = torch.baddbmm(grams, grams, grams, beta=b, alpha=c)
+        p.diagonal(dim1=1, dim2=2).add_(a)
+        products, grams = products @ p, p @ grams @ p
+    return products
 
 
 def hidden_kernels(

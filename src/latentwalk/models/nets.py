@@ -8,13 +8,9 @@ Source: residual blocks, He et al. 2016; pixel shuffle, Shi et al. 2016; SiLU, x
 Elfwing et al. 2018.
 """
 
-import math
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
@@ -85,47 +81,3 @@ class Encoder(nn.Module):
         x = self.fine(self.entry(images.contiguous(memory_format=torch.channels_last)))
         x = F.silu(self.coarse(self.reduce(x)))
         return x.flatten(1)
-
-
-def running_average(network: nn.Module, decay: float) -> AveragedModel:
-    """Keep an exponential average of a network's weights and batch statistics.
-
-    The decay starts low and rises to `decay`, so that the average forgets the untrained
-    weights at once: after n updates it is min(decay, (1 + n) / (10 + n)).
-    """
-
-    def move(averaged: Any, current: Any, updates: Tensor | int) -> None:
-        if not averaged[0].is_floating_point():  # batch norm's counters
-            torch._foreach_copy_(averaged, current)
-            return
-        count = int(updates)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
-
-    return AveragedModel(network, multi_avg_fn=move, use_buffers=True)
-
-
-def warm_up_cosine(step: int, steps: int, warm_up_share: float = 0.03) -> float:
-    """Give the factor on the learning rate: a linear rise, then half a cosine down to 0.
-
-    Source: Loshchilov and Hutter 2017, eq. 5, without restarts.
-    """
-    warm_up = max(1, round(warm_up_share * steps))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    progress = (step - warm_up) / max(1, steps - warm_up)
-    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-
-
-def check_positive(config: Any, zero_allowed: tuple[str, ...] = ()) -> None:
-    """Refuse a configuration with a number that is not finite, or not positive.
-
-    Raises:
-        ValueError: naming the field, what was got and what was expected.
-    """
-    for name, value in vars(config).items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        fits = value > 0 or (value == 0 and name in zero_allowed)
-        if not (fits and math.isfinite(value)):
-            wanted = "0 or more" if name in zero_allowed else "more than 0"
-            raise ValueError(f"{type(config).__name__}.{name} is {value}, expected {wanted}")

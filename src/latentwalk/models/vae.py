@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data import Batch
+from latentwalk.models.learning import check_positive, running_average, warm_up_cosine
 from latentwalk.models.muon import Muon, hidden_kernels
-from latentwalk.models.nets import Decoder, Encoder, check_positive, running_average, warm_up_cosine
+from latentwalk.models.nets import Decoder, Encoder
 from latentwalk.models.samples import Samples
 from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
@@ -39,7 +40,7 @@ class VaeConfig:
     """Channels of the encoder at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 28_000
+    steps: int = 26_000
     """Training steps (one batch each)."""
     batch_size: int = 64
     """Images a step."""

@@ -1,0 +1,133 @@
+"""What trainings from several seeds gave: measured by `make seeds`, kept in `assets/seeds.json`.
+
+One training says little about a recipe. These are too many to repeat for every report, so their
+measurements travel with the report as its weights do: each with the digest of its recipe, so that
+those of another recipe are never shown as if they were of this one.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from latentwalk import paths, recipes
+from latentwalk.evaluation.intervals import Estimate
+
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom."""
+
+
+class SeedsError(ValueError):
+    """The file cannot be read."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, measured."""
+
+    model: str
+    """A name of `recipes.recipes()`; for 3e, two of them with a plus."""
+    seed: int
+    recipe: str
+    """Digest of the keys of what was trained, seed included."""
+    device: str
+    """Where it was trained."""
+    seconds: float
+    """Of training."""
+    metrics: dict[str, float]
+
+    @classmethod
+    def from_json(cls, saved: Any) -> Self:
+        """Undo `dataclasses.asdict`.
+
+        Raises:
+            SeedsError: a part is missing or of another type.
+        """
+        types: dict[str, Any] = {"model": str, "seed": int, "recipe": str, "device": str,
+                                 "seconds": (int, float)}  # fmt: skip
+        numbers = saved.get("metrics") if isinstance(saved, dict) else None
+        fits = (
+            isinstance(numbers, dict)
+            and all(isinstance(saved.get(name), kind) for name, kind in types.items())
+            and all(isinstance(value, int | float) for value in numbers.values())
+        )
+        if not fits:
+            raise SeedsError(f"{path()} holds {str(saved)[:80]}, expected a run of a training")
+        return cls(**{field.name: saved[field.name] for field in dataclasses.fields(cls)})
+
+
+def path() -> Path:
+    """Give the file that the measurements are kept in."""
+    return paths.project_root() / "assets" / "seeds.json"
+
+
+def digest(model: str, seed: int) -> str:
+    """Give the digest that a run of now would carry."""
+    keys = (
+        dataclasses.replace(recipes.get(name), seed=seed).key().digest for name in model.split("+")
+    )
+    return "+".join(key[:16] for key in keys)
+
+
+def load() -> list[Run]:
+    """Read all runs that are kept, of whatever recipe; none if there is no file.
+
+    Raises:
+        SeedsError: the file is damaged.
+    """
+    if not path().exists():
+        return []
+    try:
+        saved = json.loads(path().read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SeedsError(f"{path()}: {error}; `git checkout` it, or remove it") from error
+    return [Run.from_json(run) for run in saved]
+
+
+def keep(run: Run) -> None:
+    """Add a run to the file, in place of another of the same model and seed."""
+    others = [known for known in load() if (known.model, known.seed) != (run.model, run.seed)]
+    runs = sorted([*others, run], key=lambda known: (known.model, known.seed))
+    with paths.atomic_path(path()) as temporary:
+        content = json.dumps([dataclasses.asdict(known) for known in runs], indent=1)
+        temporary.write_text(content + "\n", encoding="utf-8")
+
+
+def runs(model: str, say: Callable[[str], None] = lambda line: None) -> list[Run]:
+    """Give the runs of a model that are of its recipe as it is now, by seed.
+
+    Args:
+        model: as in `Run`.
+        say: gets a line for runs of another recipe, which are left out.
+    """
+    known = [run for run in load() if run.model == model]
+    current = [run for run in known if run.recipe == digest(model, run.seed)]
+    if len(current) < len(known):
+        say(f"{model}: {len(known) - len(current)} seeds in {path().name} are of another recipe: "
+            "run `make seeds`")  # fmt: skip
+    return current
+
+
+def over_seeds(found: Sequence[Run], metric: str) -> Estimate | None:
+    """Mean of a measurement over seeds, with the interval of Student's t.
+
+    Args:
+        found: runs, 2 to 10.
+        metric: a name in their `metrics`.
+
+    Returns:
+        The estimate, or None for fewer than 2 runs that have it.
+
+    Source: Student 1908, "The probable error of a mean".
+    """
+    values = [run.metrics[metric] for run in found if metric in run.metrics]
+    if len(values) < 2:
+        return None
+    deviation, mean = torch.std_mean(torch.tensor(values, dtype=torch.float64))
+    freedom = min(len(values) - 1, len(STUDENT))  # more seeds: a little too wide
+    half = STUDENT[freedom - 1] * deviation.item() / len(values) ** 0.5
+    return Estimate(mean.item(), mean.item() - half, mean.item() + half)
