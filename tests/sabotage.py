@@ -303,6 +303,14 @@ def blended(arrays):
     return (1 - times) * first + times * last
 
 
+def repeated(arrays):
+    """The images of a path with one shown twice, in place of the next where that differs most."""
+    images = arrays["strip.images"].copy()
+    step = np.square(images[1:] - images[:-1]).mean(axis=(1, 2, 3)).argmax()
+    images[step + 1] = images[step]
+    return images
+
+
 def bent(arrays):
     bulge = np.sin(np.linspace(0, np.pi, 10, dtype=np.float32))
     bulge[[0, -1]] = 0
@@ -478,7 +486,7 @@ ARRAYS = [
          edit("2e", strip__images=lambda a: a["strip.images"][::-1].copy()),
          "path_images_regenerate", "figure_shows_2e"),
     case("one image of the path repeated",
-         edit("2e", strip__images=lambda a: a["strip.images"][[0, 1, 2, 3, 3, 5, 6, 7, 8, 9]]),
+         edit("2e", strip__images=repeated),
          "path_images_regenerate", "figure_shows_2e"),
     case("originals that are no test digits",
          edit("3c", originals__images=lambda a: 1 - a["originals.images"]),
@@ -618,7 +626,7 @@ FORMULAS = [
 
 CLAIMS = [
     case("a better ratio claimed and printed",
-         claim("gan_frechet_ratio", value=0.7, printed="0.7"),
+         claim("gan_frechet_ratio", value=0.25, printed="0.25"),
          "quality_is_as_claimed", "quality_is_quoted"),
     case("a better ratio claimed", claim("vae_frechet_ratio", value=1.1),
          "quality_is_as_claimed", "quality_is_quoted"),

@@ -5,7 +5,14 @@ from drawing import draw_discs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentwalk.interpolation import crossfade, jump, lerp, slerp, variance_preserving
+from latentwalk.interpolation import (
+    crossfade,
+    jump,
+    lerp,
+    share_within_middle,
+    slerp,
+    variance_preserving,
+)
 
 WALKS = [lerp, variance_preserving, slerp]
 
@@ -150,3 +157,11 @@ def test_crossfade_refuses_what_is_not_an_image():
         crossfade(torch.zeros(2, 28, 28), torch.zeros(2, 28, 28), 5)
     with pytest.raises(ValueError, match="expected floating-point"):
         crossfade(*torch.zeros(2, 1, 28, 28, dtype=torch.uint8), 5)
+
+
+@pytest.mark.parametrize("size", [2, 16, 160])
+def test_share_of_inputs_as_short_as_the_middle_of_a_line(size):
+    draws = normal(200_000, size)
+    middles = (normal(20_000, size, seed=1) + normal(20_000, size, seed=2)) / 2
+    short = draws.square().sum(dim=1) < middles.square().sum(dim=1).mean()
+    assert share_within_middle(size) == pytest.approx(short.double().mean().item(), abs=0.005)

@@ -271,6 +271,7 @@ def test_a_cell_that_raises_is_named_and_nothing_is_replaced(tmp_path: Path) -> 
     ("body", "say"),
     [
         ("x\n\ny `{python} 1 / 0`\n", r"doc\.qmd:6: inline code raised ZeroDivisionError"),
+        ("x\n\ny `{python} 1``{python} 2`\n", r"doc\.qmd:6: inline code begins where other code"),
         ("```{python}\nimport os\nos._exit(1)\n```\n", r"doc\.qmd:5: the kernel died"),
     ],
 )

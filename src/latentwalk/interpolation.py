@@ -46,6 +46,21 @@ def variance_preserving(start: Tensor, end: Tensor, steps: int) -> Tensor:
     return _pin_ends(path / (t.square() + (1 - t).square()).sqrt(), start, end)
 
 
+def share_within_middle(size: int) -> float:
+    """Share of standard normal vectors that are no longer than the middle of a straight line is.
+
+    The middle of two independent ones has half their variance, so its squared norm is size / 2 on
+    average. In few dimensions many vectors are that short, in many dimensions next to none: there a
+    network is never trained near the middle.
+
+    Args:
+        size: entries of the vectors.
+    """
+    # a squared norm follows the chi-squared distribution
+    half = torch.tensor(size / 2, dtype=torch.float64)
+    return float(torch.special.gammainc(half, half / 2))
+
+
 def slerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
     """Walk along the great arc: [sin((1 - t) w) start + sin(t w) end] / sin w, w the angle between.
 

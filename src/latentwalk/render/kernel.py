@@ -22,6 +22,7 @@ from latentwalk.render.errors import CellError, RenderError
 from latentwalk.render.escape import markdown_literal
 
 _INLINE = re.compile(r"(?<!`)`\{python\}[ \t]([^`]+)`")
+_ADJACENT = re.compile(r"(?<=[^`\s])``\{python\}[ \t]")
 _LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _SOCKET_PATH_LIMIT = 100  # bytes; the system's own is 104 to 108
@@ -143,6 +144,12 @@ def _run_cell(
 
 def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) -> Prose:
     """Replace `{python} expression` by its value, as it is at this point of the document."""
+    if adjacent := _ADJACENT.search(prose.text):  # to markdown, and to Quarto, it is other code
+        raise CellError(
+            document.path,
+            prose.line + prose.text.count("\n", 0, adjacent.start()),
+            "inline code begins where other code ends; put a space between, or make it one",
+        )
     matches = list(_INLINE.finditer(prose.text))
     if not matches:
         return prose
