@@ -408,7 +408,8 @@ def test_smoothness_seed_decides(walked, generator, autoencoder, classifier, tra
 
 
 def test_paths_run_between_the_ends_that_they_should(generator, autoencoder, test_set):
-    paths = smoothness._all_paths(generator, autoencoder, test_set, rng(3), PAIRS, STEPS)
+    made = smoothness._all_paths(generator, autoencoder, test_set, rng(3), PAIRS, STEPS)
+    paths = {name: make() for name, make in made.items()}
     assert {images.shape for images in paths.values()} == {(PAIRS, STEPS, 1, 28, 28)}
     ends = {name: images[:, [0, -1]] for name, images in paths.items()}
     real = ends[smoothness.BLENDS]

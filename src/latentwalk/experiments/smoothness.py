@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -129,24 +130,27 @@ def compare_smoothness(
     near = to_unit(draw(train.images, min(NUM_SEARCHED, len(train.images)), rng)).to(device)
     searched = read(classifier, near).features
     yardstick = _yardstick(classifier, to_unit(test.images).to(device), searched, rng)
-    paths = _all_paths(generator, vae, test, rng, pairs, steps)
-    judged = {name: _judge(classifier, images, searched) for name, images in paths.items()}
-    measured = {name: measure_paths(found, yardstick) for name, found in judged.items()}
-    rows = [_row(name, judged[name], measured[name], yardstick, rng) for name in judged]
+    rows, measured, ends = [], {}, {}
+    for name, make in _all_paths(generator, vae, test, rng, pairs, steps).items():
+        images = make()  # those of one kind at a time: memory
+        judged = _judge(classifier, images, searched)
+        measured[name] = measure_paths(judged, yardstick)
+        rows.append(_row(name, judged, measured[name], yardstick, rng))
+        ends[name] = images[:, [0, -1]]
     return Smoothness(
         num_pairs=pairs,
         num_steps=steps,
         rows=tuple(rows),
         differences=_differences(measured, rng),
-        inversion_error=_error(paths[INVERTED_PATHS], paths[BLENDS], rng),
-        reconstruction_error=_error(paths[VAE_PATHS], paths[BLENDS], rng),
+        inversion_error=_error(ends[INVERTED_PATHS], ends[BLENDS], rng),
+        reconstruction_error=_error(ends[VAE_PATHS], ends[BLENDS], rng),
     )
 
 
 def _all_paths(
     generator: Generator, vae: Vae, test: Digits, rng: torch.Generator, pairs: int, steps: int
-) -> dict[str, Tensor]:
-    """Give the images of every kind of paths, each (P, S, 1, 28, 28)."""
+) -> dict[str, Callable[[], Tensor]]:
+    """Give for every kind of paths what makes its images (P, S, 1, 28, 28); all is drawn here."""
     device = next(vae.parameters()).device
     images = to_unit(draw(test.images, 2 * pairs, rng)).to(device)
     start, end = images.chunk(2)
@@ -156,20 +160,19 @@ def _all_paths(
     few = min(INVERTED_PAIRS, pairs)
     found = invert(generator, torch.cat([start[:few], end[:few]]), rng)
     return {
-        GAN_PATHS: _walk(generator.forward, lerp, inputs, steps),
-        ROUND_PATHS: _walk(generator.forward, variance_preserving, inputs, steps),
-        INVERTED_PATHS: _walk(generator.forward, lerp, found, steps),
-        VAE_PATHS: _walk(vae.decode, lerp, codes, steps),
-        PRIOR_PATHS: _walk(vae.decode, lerp, random_codes, steps),
-        BLENDS: crossfade(start, end, steps),
-        JUMPS: jump(start, end, steps),
+        GAN_PATHS: partial(_walk, generator.forward, lerp, inputs, steps),
+        ROUND_PATHS: partial(_walk, generator.forward, variance_preserving, inputs, steps),
+        INVERTED_PATHS: partial(_walk, generator.forward, lerp, found, steps),
+        VAE_PATHS: partial(_walk, vae.decode, lerp, codes, steps),
+        PRIOR_PATHS: partial(_walk, vae.decode, lerp, random_codes, steps),
+        BLENDS: partial(crossfade, start, end, steps),
+        JUMPS: partial(jump, start, end, steps),
     }
 
 
-def _error(paths: Tensor, real: Tensor, rng: torch.Generator) -> Estimate:
-    """How far the ends of paths are from the test images that they stand for."""
-    ends, originals = paths[:, [0, -1]], real[: len(paths), [0, -1]]
-    squares = (ends - originals).flatten(0, 1).square().mean(dim=(1, 2, 3))
+def _error(ends: Tensor, real: Tensor, rng: torch.Generator) -> Estimate:
+    """How far the ends of paths (P, 2, 1, 28, 28) are from the test images they stand for."""
+    squares = (ends - real[: len(ends)]).flatten(0, 1).square().mean(dim=(1, 2, 3))
     return bootstrap_interval(squares.sqrt(), rng)
 
 
