@@ -29,7 +29,7 @@ SEED_COLUMNS = {
     "coverage_percent": ("coverage, %", 1),
     "label_agreement_percent": ("labels, %", 2),
     "worst_digit_agreement_percent": ("worst digit, %", 1),
-    "largest_share_gap_points": ("shares off by, points", 1),
+    "largest_share_gap_points": ("shares off, points", 1),
     "log_likelihood_nats": ("likelihood, nats", 2),
 }
 """Measurements over seeds that the report's table shows: what it calls them, and digits."""
