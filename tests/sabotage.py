@@ -626,7 +626,7 @@ FORMULAS = [
 
 CLAIMS = [
     case("a better ratio claimed and printed",
-         claim("gan_frechet_ratio", value=0.25, printed="0.25"),
+         claim("gan_frechet_ratio", value=0.7, printed="0.25"),
          "quality_is_as_claimed", "quality_is_quoted"),
     case("a better ratio claimed", claim("vae_frechet_ratio", value=1.1),
          "quality_is_as_claimed", "quality_is_quoted"),

@@ -36,7 +36,7 @@ def note(folder, name, moment):
     (folder / f"{name}.{moment}").write_text(f"{time.monotonic()} {os.getpid()}")
 
 
-def say_whether_interrupts_are_ignored(path, threads, line, lock):
+def say_whether_interrupts_are_ignored(path, threads, line, lock, seed):
     Path(path).write_text(str(signal.getsignal(signal.SIGINT) == signal.SIG_IGN))
 
 

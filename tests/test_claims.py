@@ -8,6 +8,7 @@ import pytest
 
 from latentwalk import claims, paths, recipes
 from latentwalk.evaluation.intervals import Estimate
+from latentwalk.experiments import quality, smoothness
 from latentwalk.grading.checks import answers
 
 
@@ -15,19 +16,27 @@ def exact(number):
     return Estimate(number, number, number)
 
 
-def quality():
+def images():
     values = ((1, 0.5), (3.14159, 0.49), (61.25, 0.25), (7, 0.3), (5.04, 0.305))
-    rows = [SimpleNamespace(ratio=exact(r), sharpness=exact(s)) for r, s in values]
+    names = (quality.REAL, quality.GAN_SAMPLES, quality.VAE_SAMPLES, quality.FITTED_SAMPLES,
+             quality.RECONSTRUCTIONS)  # fmt: skip
+    rows = [
+        SimpleNamespace(name=name, ratio=exact(ratio), sharpness=exact(sharpness))
+        for name, (ratio, sharpness) in zip(names, values, strict=True)
+    ]
     return SimpleNamespace(rows=rows)
 
 
-def smoothness():
-    kinds = [dict.fromkeys(claims.ALONG, exact(n)) for n in (0.125, 1, 2, -0.004, 3, 4, 5)]
-    return SimpleNamespace(rows=[SimpleNamespace(measures=kind) for kind in kinds])
+def walks():
+    values = {smoothness.GAN_PATHS: 0.125, smoothness.VAE_PATHS: -0.004, smoothness.BLENDS: 5}
+    return SimpleNamespace(rows=[
+        SimpleNamespace(name=name, measures=dict.fromkeys(claims.ALONG, exact(value)))
+        for name, value in values.items()
+    ])  # fmt: skip
 
 
 def test_numbers_are_rounded_as_the_text_rounds_them():
-    found = {claim.name: claim for claim in claims.claims(quality(), smoothness())}
+    found = {claim.name: claim for claim in claims.claims(images(), walks())}
     assert found["gan_frechet_ratio"].printed == "3.1"
     assert found["vae_frechet_ratio"].value == 61.25
     assert found["reconstruction_sharpness_percent"].printed == "61"
@@ -38,7 +47,7 @@ def test_numbers_are_rounded_as_the_text_rounds_them():
 
 def test_claims_are_those_that_are_graded(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "results_dir", lambda: paths.make_folder(tmp_path))
-    written = json.loads(claims.save(quality(), smoothness()).read_text("utf-8"))
+    written = json.loads(claims.save(images(), walks()).read_text("utf-8"))
     assert [claim["name"] for claim in written if claim["item"] == "3d"] == list(answers.QUALITY)
     graded = {claim["name"] for claim in written if claim["item"] == "3e"}
     assert graded == set(answers.SMOOTHNESS)

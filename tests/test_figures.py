@@ -79,7 +79,7 @@ SMOOTHNESS = Smoothness(1000, 10, tuple(
                   {m: estimate(0.1 * n + 0.01 * k) for k, m in enumerate(KEY_MEASURES)}, {},
                   1 - 0.1 * n * TIMES, 1 - 0.05 * n * TIMES, 1 + n * TIMES)
     for n, name in enumerate(PATH_NAMES)
-), (), estimate(0.1), estimate(0.1))  # fmt: skip
+), dict.fromkeys(PATH_NAMES, estimate(0.1)), (), estimate(0.1), estimate(0.1))  # fmt: skip
 STEPS = [30.0 * n for n in range(1, 101)]
 GAN_ROWS = [
     {"step": s, "elapsed_seconds": s, "discriminator_nats": 0.6, "generator_nats": 0.7 + 1 / s}

@@ -9,6 +9,13 @@ import torch
 
 from latentwalk import derivations, paths, rubric, student, study
 from latentwalk.data import to_unit
+from latentwalk.experiments.smoothness import (
+    BLENDS,
+    GAN_PATHS,
+    INVERTED_PATHS,
+    JUMPS,
+    VAE_PATHS,
+)
 from latentwalk.models.classifier import predict
 from latentwalk.render import checks
 
@@ -140,6 +147,10 @@ def test_the_text_s_claims_on_smoothness_hold(work):
     assert blend["steadiness"].low > vae["steadiness"].high > gan["steadiness"].high
     assert jump["realism"].low > gan["realism"].high
     assert vae["steadiness"].low > inverted["steadiness"].high, "not only for other ends"
+    margins = found.margins
+    assert margins[VAE_PATHS].low > max(margins[GAN_PATHS].high, margins[INVERTED_PATHS].high)
+    assert margins[INVERTED_PATHS].low > 0 < margins[GAN_PATHS].low
+    assert margins[BLENDS].value == margins[JUMPS].value == 0
 
 
 @pytest.mark.item("4a")
@@ -153,9 +164,11 @@ def test_the_input_is_ten_times_larger_in_the_same_class(work):
 def test_readings_of_the_statement_compare_after_equal_steps(work):
     rows = work.input_readings().rows
     assert len({row.steps for row in rows}) == 1
-    small, _, _, conditional = rows
-    assert conditional.latent_size == 10 * small.latent_size
-    assert conditional.ratio.value < small.ratio.value, "the label helps"
+    small, large, with_label, both = rows
+    assert large.latent_size == both.latent_size == 10 * small.latent_size
+    assert small.ratio.high < large.ratio.low, "without labels it does harm"
+    assert both.ratio.low < with_label.ratio.high, "with labels none that is above chance"
+    assert with_label.ratio.low < both.ratio.high
 
 
 @pytest.mark.item("4b")

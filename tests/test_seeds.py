@@ -1,9 +1,12 @@
 """The measurements over seeds: kept, read, left out when stale, and averaged."""
 
+import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny import GAN
 
 from latentwalk import recipes, seeds
 from latentwalk.seeds import Run
@@ -16,8 +19,15 @@ def file(tmp_path, monkeypatch):
     return path
 
 
+JUDGES = [SimpleNamespace(metadata=SimpleNamespace(tensor_digest=n * 64)) for n in "ab"]
+IN_USE = {
+    name: SimpleNamespace(recipe=recipes.get(name)) for name in ("gan", "vae", "cgan")
+} | {"classifier": JUDGES[0]}  # fmt: skip
+
+
 def run(model="gan", seed=1, recipe=None, **metrics):
-    return Run(model, seed, recipe or seeds.digest(model, seed), "CPU", 12.5, metrics)
+    made_of = recipe or seeds.digest(model, seed, IN_USE)
+    return Run(model, seed, made_of, "CPU", 12.5, metrics)
 
 
 def test_what_is_kept_is_read_again_in_order_and_replaced_by_what_is_newer():
@@ -30,20 +40,28 @@ def test_what_is_kept_is_read_again_in_order_and_replaced_by_what_is_newer():
     ]  # fmt: skip
 
 
-def test_runs_of_another_recipe_are_left_out_and_named():
+def test_runs_of_another_recipe_or_judge_are_left_out_and_named():
     said = []
     seeds.keep(run(seed=1))
     seeds.keep(run(seed=2, recipe="0" * 16))
-    assert [found.seed for found in seeds.runs("gan", said.append)] == [1]
-    assert said == ["gan: 1 seeds in seeds.json are of another recipe: run `make seeds`"]
-    assert seeds.runs("vae", said.append) == []
+    assert [found.seed for found in seeds.runs("gan", IN_USE, said.append)] == [1]
+    assert said == [
+        "gan: 1 seeds in seeds.json are of another recipe or judge: run `make seeds`"
+    ]  # fmt: skip
+    assert seeds.runs("vae", IN_USE, said.append) == []
     assert len(said) == 1
+    own = dataclasses.replace(recipes.get("gan"), config=GAN)
+    assert seeds.runs("gan", IN_USE | {"gan": SimpleNamespace(recipe=own)}) == []
+    assert seeds.runs("gan", IN_USE | {"classifier": JUDGES[1]}) == []
+    of_another_seed = SimpleNamespace(recipe=recipes.get("gan", 99))
+    assert len(seeds.runs("gan", IN_USE | {"gan": of_another_seed})) == 1
 
 
-def test_digest_is_of_the_recipe_and_the_seed():
-    assert seeds.digest("gan", 2017) == recipes.get("gan").key().digest[:16]
-    assert seeds.digest("gan", 1) != seeds.digest("gan", 2) != seeds.digest("cgan", 2)
-    assert seeds.digest("gan+vae", 2) == f"{seeds.digest('gan', 2)}+{seeds.digest('vae', 2)}"
+def test_digest_is_of_the_recipe_the_seed_and_the_judge():
+    key = recipes.get("gan", 3).key().digest[:16]
+    assert seeds.digest("gan", 3, IN_USE) == f"{key}+{'a' * 16}"
+    other = recipes.get("vae", 3).key().digest[:16]
+    assert seeds.digest("gan+vae", 3, IN_USE) == f"{key}+{other}+{'a' * 16}"
 
 
 def test_interval_over_seeds_is_student_s():

@@ -25,7 +25,7 @@ def started(tmp_path, monkeypatch):
     """`side_by_side.fit` starts `side_targets.work`; gives what it was started with."""
     calls = []
 
-    def start(name, threads, line, lock):
+    def start(name, threads, line, lock, seed):
         calls.append((name, threads, line))
         process = side_by_side._SPAWN.Process(target=side_targets.work, args=(tmp_path, name))
         process.start()
@@ -138,6 +138,17 @@ def in_this_process(monkeypatch):
     yield
     torch.set_num_threads(threads)
     signal.signal(signal.SIGTERM, handler)
+
+
+def test_another_seed_is_another_training(small, in_this_process, monkeypatch):
+    side_by_side._fit_here("gan", 1, 0, side_by_side._SPAWN.RLock(), seed=5)
+    trained = []
+    monkeypatch.setattr(training, "fit", lambda *_, **given: trained.append(given["seed"]))
+    recipes.fit(recipes.get("gan", 5))
+    assert trained == []
+    with pytest.raises(AttributeError):  # of what the stand-in for a training gives back
+        recipes.fit(recipes.get("gan"))
+    assert trained == [2017]
 
 
 def test_what_was_trained_ahead_is_only_measured_afterwards(small, in_this_process, monkeypatch):

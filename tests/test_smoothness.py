@@ -8,7 +8,9 @@ from latentwalk.evaluation.judging import RealYardstick, judge_paths, real_yards
 from latentwalk.evaluation.neighbours import mean_pair_distance, nearest
 from latentwalk.evaluation.smoothness import (
     PathMeasures,
+    margin_over_nulls,
     measure_paths,
+    pick,
     summarise,
     summarise_differences,
 )
@@ -101,9 +103,28 @@ def nulls(search, search_features):
 
 
 def test_no_null_comes_near_the_walk_in_the_designated_summary(world):
-    walk = measured(world, the_walk()).walk_quality.mean()
-    for name, images in nulls(*world[:2]).items():
-        assert measured(world, images).walk_quality.mean() < 0.75 * walk, name
+    got = {name: measured(world, images) for name, images in nulls(*world[:2]).items()}
+    rivals = got["crossfade"], got["jump"], rng()
+    walk = margin_over_nulls(measured(world, the_walk()), *rivals)
+    assert walk.low > 0.5
+    for name, paths in got.items():
+        assert margin_over_nulls(paths, *rivals).high < 0.6 * walk.low, name
+
+
+def test_margin_is_0_for_either_null_and_1_for_the_best_of_both(world):
+    blends, jumps = (measured(world, nulls(*world[:2])[name]) for name in ("crossfade", "jump"))
+    for null in (blends, jumps):
+        margin = margin_over_nulls(null, blends, jumps, rng())
+        assert (margin.value, margin.low, margin.high) == (0, 0, 0)
+    best = replace(blends, realism=jumps.realism)
+    assert margin_over_nulls(best, blends, jumps, rng()).value == pytest.approx(1)
+    half = replace(best, steadiness=(blends.steadiness + jumps.steadiness) / 2)
+    assert margin_over_nulls(half, blends, jumps, rng()).value == pytest.approx(0.5)
+    near = replace(best, reach=jumps.reach / 4)
+    margin = margin_over_nulls(near, blends, jumps, rng())
+    assert margin.value == margin.low == margin.high == pytest.approx(0.25)
+    with pytest.raises(ValueError, match=r"got \[5, 60, 60\] walks, blends and jumps"):
+        margin_over_nulls(pick(best, slice(5)), blends, jumps, rng())
 
 
 def test_each_null_wins_elsewhere_and_is_punished_where_the_docstring_says(world):
@@ -129,7 +150,7 @@ def test_each_null_wins_elsewhere_and_is_punished_where_the_docstring_says(world
 def test_a_path_that_stays_put_is_never_good(world):
     image, _ = draw_discs(1, rng())
     got = measured(world, image.expand(2, 5, -1, -1, -1))
-    for name in ("walk_quality", "steadiness", "feature_straightness", "pixel_straightness"):
+    for name in ("steadiness", "feature_straightness", "pixel_straightness"):
         assert getattr(got, name).tolist() == [0, 0], name
     assert max(got.reach.max(), got.relative_length.max()) < 1e-6  # rounding, not movement
     torch.testing.assert_close(got.step_variation, torch.full((2,), 3**0.5).double())
@@ -166,7 +187,6 @@ def test_steadiness_is_the_stated_product():
     got = measure_paths(made(features), YARDSTICK)
     product = got.feature_straightness**2 / (1 + got.step_variation**2)
     torch.testing.assert_close(got.steadiness, product)
-    torch.testing.assert_close(got.walk_quality, got.steadiness * got.realism * got.reach)
     assert got.steadiness.max() <= 1
 
 
@@ -215,9 +235,9 @@ def test_summaries_cover_every_measure_and_differences_are_paired(world):
     for name, estimate in summary.items():
         assert estimate.value == pytest.approx(float(getattr(walk, name).mean()))
         assert estimate.low <= estimate.value <= estimate.high
-    difference = summarise_differences(walk, fade, rng())["walk_quality"]
+    difference = summarise_differences(walk, fade, rng())["realism"]
     assert difference.low > 0
-    assert difference.value == pytest.approx(float((walk.walk_quality - fade.walk_quality).mean()))
+    assert difference.value == pytest.approx(float((walk.realism - fade.realism).mean()))
 
 
 def test_wrong_input_is_named(world):

@@ -64,6 +64,7 @@ SMOOTHNESS = Smoothness(
         )
         for name, value in (("GAN, random inputs", -1.25), ("VAE, test images", 0.5))
     ),
+    margins={"GAN, random inputs": Estimate(-0.25, -0.5, 0.0), "VAE, test images": HALF},
     differences=(
         Difference("GAN", "VAE", {m: Estimate(-0.5, -0.75, -0.25)
                                   for m in tables.SMOOTHNESS_COLUMNS}),
@@ -107,6 +108,7 @@ MADE = {
     "same digit": tables.same_digit(SMOOTHNESS),
     "differences": tables.differences(SMOOTHNESS),
     "seeds": tables.seeds({"gan": RUNS, "vae": RUNS[:1], "cgan": []}),
+    "no seeds": tables.seeds({"gan": []}),
     "paths over seeds": tables.path_seeds(RUNS, ["GAN, random inputs"]),
     "input readings": tables.input_readings(READINGS),
     "configurations": tables.configurations(RELEASED),
@@ -164,6 +166,7 @@ def test_smoothness_shows_the_means_with_their_sign():
     assert column(MADE["smoothness"], "steadiness") == ["−1.25", "0.50"]
     assert column(MADE["smoothness"], "paths") == ["GAN, random inputs", "VAE, test images"]
     assert column(MADE["smoothness"], "sharpness drop") == ["3.75", "5.50"]
+    assert column(MADE["smoothness"], "margin") == ["−0.25 ± 0.25", tables.number(HALF)]
 
 
 def test_paths_within_a_digit_are_shown_beside():
@@ -181,6 +184,8 @@ def test_seeds_are_averaged_and_what_was_not_measured_is_left_empty():
     assert column(MADE["seeds"], "seeds") == ["3", "1"]
     assert column(MADE["seeds"], "likelihood, nats") == ["", ""]
     assert column(MADE["paths over seeds"], "steadiness") == ["−2.00 ± 2.48"]
+    assert column(MADE["paths over seeds"], "margin") == [""]
+    assert cells(MADE["no seeds"])[1][0] == "none measured"
     assert tables.seed_note(RUNS, "frechet_ratio") == " (2.0 ± 2.5 over 3 seeds)"
     assert tables.seed_note(RUNS, "coverage_percent") == ""
 
@@ -189,6 +194,7 @@ def test_estimates_are_written_with_their_interval():
     assert tables.number(Estimate(1.234, 1.1, 1.36)) == "1.23 ± 0.13"
     assert tables.number(Estimate(12.34, 11, 13), 1) == "12.3 ± 1.0"
     assert tables.number(Estimate(-0.001, -0.1, 0.1)) == "0.00 ± 0.10", "no negative zero"
+    assert tables.number(Estimate(-1.5, -1.75, -1.25)) == "−1.50 ± 0.25", "a real minus sign"
     assert tables.percent(Estimate(0.9912, 0.985, 0.995)) == "99.12 (98.50 to 99.50)"
 
 

@@ -9,11 +9,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from latentwalk import paths
-from latentwalk.experiments.quality import Quality
-from latentwalk.experiments.smoothness import Smoothness
+from latentwalk.experiments.quality import (
+    GAN_SAMPLES,
+    REAL,
+    RECONSTRUCTIONS,
+    VAE_SAMPLES,
+    Quality,
+)
+from latentwalk.experiments.smoothness import GAN_PATHS, VAE_PATHS, Smoothness
 
-IMAGES = {"gan": 1, "vae": 2, "reconstruction": 4}  # rows of `Quality`
-PATHS = {"gan": 0, "vae": 3}  # rows of `Smoothness`
+IMAGES = {"gan": GAN_SAMPLES, "vae": VAE_SAMPLES, "reconstruction": RECONSTRUCTIONS}
+PATHS = {"gan": GAN_PATHS, "vae": VAE_PATHS}
 ALONG = ("steadiness", "label_switches", "third_digit_steps", "sharpness_drop", "certainty_drop")
 
 
@@ -33,14 +39,16 @@ class Claim:
 def claims(quality: Quality, smoothness: Smoothness) -> list[Claim]:
     """Give the numbers that 3d and 3e quote, in the text's own rounding."""
     found = []
-    for kind, place in IMAGES.items():
-        row, real = quality.rows[place], quality.rows[0]
-        share = 100 * row.sharpness.value / real.sharpness.value
+    images = {row.name: row for row in quality.rows}
+    walks = {row.name: row.measures for row in smoothness.rows}
+    for kind, name in IMAGES.items():
+        row = images[name]
+        share = 100 * row.sharpness.value / images[REAL].sharpness.value
         ratio = row.ratio.value
         found.append(Claim(f"{kind}_frechet_ratio", "3d", ratio, f"{ratio:.1f}"))
         found.append(Claim(f"{kind}_sharpness_percent", "3d", share, f"{share:.0f}"))
-    for kind, place in PATHS.items():
-        values = {name: smoothness.rows[place].measures[name].value for name in ALONG}
+    for kind, name in PATHS.items():
+        values = {measure: walks[name][measure].value for measure in ALONG}
         found += [Claim(f"{kind}_{n}", "3e", value, f"{value:.2f}") for n, value in values.items()]
     return found
 

@@ -7,13 +7,12 @@ from latentwalk.data import Digits, to_unit
 from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
 from latentwalk.evaluation.labels import label_agreement, label_histogram
 from latentwalk.evaluation.likelihood import binarise, vae_log_likelihood
-from latentwalk.evaluation.neighbours import density_coverage
+from latentwalk.evaluation.neighbours import SEARCHED, density_coverage
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier, extract_features, predict
 
 SEED = 7  # of everything drawn here, so that two measurements of the same weights are equal
 SAMPLES = 10_000
-NEIGHBOURS = 5_000  # of samples, and of real digits, for the coverage
 ELBO_DRAWS = 10  # of z for each test image
 
 
@@ -48,8 +47,8 @@ def measure_samples(
     drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, SAMPLES, rng)
     features = extract_features(classifier, drawn.images)
     score = frechet_score(reference, features)
-    searched = draw(test_features, min(NEIGHBOURS, len(test_features)), rng)
-    few = min(NEIGHBOURS, SAMPLES, len(real))
+    searched = draw(test_features, min(SEARCHED, len(test_features)), rng)
+    few = min(SEARCHED, SAMPLES, len(real))
     covered, best = (
         density_coverage(searched, found, rng).coverage.value
         for found in (features[:few], draw(real, few, rng))

@@ -83,8 +83,8 @@ def recipes() -> dict[str, Recipe]:
     return {recipe.name: recipe for recipe in known}
 
 
-def get(name: str) -> Recipe:
-    """Give a recipe by name.
+def get(name: str, seed: int | None = None) -> Recipe:
+    """Give a recipe by name, with another seed if one is given.
 
     Raises:
         ValueError: there is none of that name.
@@ -92,7 +92,7 @@ def get(name: str) -> Recipe:
     known = recipes()
     if name not in known:
         raise ValueError(f"got model {name!r}, expected one of {', '.join(known)}")
-    return known[name]
+    return known[name] if seed is None else dataclasses.replace(known[name], seed=seed)
 
 
 def status(name: str) -> list[tuple[Path, checkpoints.WeightsStatus]]:

@@ -1,21 +1,22 @@
 """What trainings from several seeds gave: measured by `make seeds`, kept in `assets/seeds.json`.
 
 One training says little about a recipe. These are too many to repeat for every report, so their
-measurements travel with the report as its weights do: each with the digest of its recipe, so that
-those of another recipe are never shown as if they were of this one.
+measurements travel with the report as its weights do: each with the digests of its recipe and of
+the judge, so that those of others are never shown beside the models of a report.
 """
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
-from latentwalk import paths, recipes
+from latentwalk import paths
 from latentwalk.evaluation.intervals import Estimate
+from latentwalk.recipes import Released
 
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom."""
@@ -33,7 +34,7 @@ class Run:
     """A name of `recipes.recipes()`; for 3e, two of them with a plus."""
     seed: int
     recipe: str
-    """Digest of the keys of what was trained, seed included."""
+    """Digests of the keys of what was trained, seed included, and of the judge: see `digest`."""
     device: str
     """Where it was trained."""
     seconds: float
@@ -65,12 +66,17 @@ def path() -> Path:
     return paths.project_root() / "assets" / "seeds.json"
 
 
-def digest(model: str, seed: int) -> str:
-    """Give the digest that a run of now would carry."""
-    keys = (
-        dataclasses.replace(recipes.get(name), seed=seed).key().digest for name in model.split("+")
-    )
-    return "+".join(key[:16] for key in keys)
+def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:
+    """Give the digests that a run of a model would carry, were it trained as those in use are.
+
+    Args:
+        model: as in `Run`.
+        seed: of the run.
+        released: by name, the models that `model` names, and the judge, "classifier".
+    """
+    known = [released[name].recipe for name in model.split("+")]
+    keys = [dataclasses.replace(recipe, seed=seed).key().digest for recipe in known]
+    return "+".join(key[:16] for key in (*keys, released["classifier"].metadata.tensor_digest))
 
 
 def load() -> list[Run]:
@@ -97,18 +103,23 @@ def keep(run: Run) -> None:
         temporary.write_text(content + "\n", encoding="utf-8")
 
 
-def runs(model: str, say: Callable[[str], None] = lambda line: None) -> list[Run]:
-    """Give the runs of a model that are of its recipe as it is now, by seed.
+def runs(
+    model: str,
+    released: Mapping[str, Released],
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Run]:
+    """Give the runs of a model that were trained and judged as those in use are, by seed.
 
     Args:
         model: as in `Run`.
-        say: gets a line for runs of another recipe, which are left out.
+        released: as in `digest`.
+        say: gets a line for other runs, which are left out.
     """
     known = [run for run in load() if run.model == model]
-    current = [run for run in known if run.recipe == digest(model, run.seed)]
+    current = [run for run in known if run.recipe == digest(model, run.seed, released)]
     if len(current) < len(known):
-        say(f"{model}: {len(known) - len(current)} seeds in {path().name} are of another recipe: "
-            "run `make seeds`")  # fmt: skip
+        say(f"{model}: {len(known) - len(current)} seeds in {path().name} are of another recipe or "
+            "judge: run `make seeds`")  # fmt: skip
     return current
 
 

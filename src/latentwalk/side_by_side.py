@@ -25,7 +25,7 @@ SIDE_BY_SIDE = 2
 _SPAWN = multiprocessing.get_context("spawn")  # a forked process would lack PyTorch's threads
 
 
-def fit(names: Sequence[str], say: paths.Say) -> None:
+def fit(names: Sequence[str], say: paths.Say, seed: int | None = None) -> None:
     """Train several models ahead of `recipes.train`, which then only has to measure them.
 
     Nothing happens where there is a GPU, which one training fills, or one model, or one core.
@@ -35,6 +35,7 @@ def fit(names: Sequence[str], say: paths.Say) -> None:
     Args:
         names: of `recipes.recipes()`.
         say: gets one-line messages.
+        seed: of all of them; each recipe's own if left out.
     """
     threads = torch.get_num_threads() // SIDE_BY_SIDE
     if len(names) < 2 or threads == 0 or training.best_device().type != "cpu":
@@ -48,7 +49,7 @@ def fit(names: Sequence[str], say: paths.Say) -> None:
         while waiting or running:
             for line in set(range(SIDE_BY_SIDE)) - set(running):
                 if waiting:
-                    running[line] = _start(waiting.pop(), threads, line, lock)
+                    running[line] = _start(waiting.pop(), threads, line, lock, seed)
             connection.wait([process.sentinel for process in running.values()])
             running = {line: process for line, process in running.items() if process.is_alive()}
     finally:
@@ -63,8 +64,10 @@ def _images(name: str) -> int:
     return int(config.steps * config.batch_size)
 
 
-def _start(name: str, threads: int, line: int, lock: RLock) -> SpawnProcess:
-    process = _SPAWN.Process(target=_fit_here, args=(name, threads, line, lock))
+def _start(
+    name: str, threads: int, line: int, lock: RLock, seed: int | None = None
+) -> SpawnProcess:
+    process = _SPAWN.Process(target=_fit_here, args=(name, threads, line, lock, seed))
     # Ctrl-C reaches every process of a terminal; these inherit that they ignore it, and are ended
     # by the one that started them
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -75,7 +78,7 @@ def _start(name: str, threads: int, line: int, lock: RLock) -> SpawnProcess:
     return process
 
 
-def _fit_here(name: str, threads: int, line: int, lock: RLock) -> None:
+def _fit_here(name: str, threads: int, line: int, lock: RLock, seed: int | None = None) -> None:
     """Train one model in a process of its own."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # its bar is wiped on the way out
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -85,7 +88,7 @@ def _fit_here(name: str, threads: int, line: int, lock: RLock) -> None:
     training.tqdm = functools.partial(tqdm, position=line, desc=name)  # type: ignore[misc,assignment]
     # an error is met again by `recipes.train`, where it is seen
     with contextlib.suppress(KeyboardInterrupt, ValueError, OSError, RuntimeError):
-        recipes.fit(recipes.get(name))
+        recipes.fit(recipes.get(name, seed))
 
 
 def _end_with_parent() -> None:

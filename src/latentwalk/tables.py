@@ -61,7 +61,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 def number(estimate: Estimate, digits: int = 2) -> str:
     """Write a value with half the width of its interval: 1.23 ± 0.13."""
     half = (estimate.high - estimate.low) / 2
-    return f"{round(estimate.value, digits) + 0.0:.{digits}f} ± {half:.{digits}f}"
+    return f"{_signed(estimate.value, digits)} ± {half:.{digits}f}"
+
+
+def _signed(value: float, digits: int = 2) -> str:
+    """Write a number with a real minus sign, and zero without one."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def share(estimate: Estimate) -> str:
@@ -127,39 +132,36 @@ def variety(result: Quality) -> str:
 
 def smoothness(result: Smoothness) -> str:
     """3e: one kind of paths a row, means over the pairs."""
-    return _path_means({row.name: row.measures for row in result.rows})
+    rows = {
+        row.name: [*_path_means(row.measures), number(result.margins[row.name])]
+        for row in result.rows
+    }
+    return _paths_table(rows, "margin")
 
 
 def same_digit(result: Smoothness) -> str:
     """3e: the same over the paths that start and end at one digit."""
-    return _path_means({row.name: row.same_digit for row in result.rows if row.same_digit})
+    return _paths_table(
+        {row.name: _path_means(row.same_digit) for row in result.rows if row.same_digit}
+    )
 
 
 def differences(result: Smoothness) -> str:
     """3e: one kind of paths less another, means with their intervals."""
-    header = ["paths", *SMOOTHNESS_COLUMNS.values()]
-    rows = [
-        [
-            f"{found.first}, less {found.second}",
-            *(number(found.measures[name]).replace("-", "−") for name in SMOOTHNESS_COLUMNS),
-        ]
+    return _paths_table({
+        f"{found.first}, less {found.second}":
+            [number(found.measures[name]) for name in SMOOTHNESS_COLUMNS]
         for found in result.differences
-    ]
-    return table(header, rows)
+    })  # fmt: skip
 
 
-def _path_means(kinds: dict[str, dict[str, Estimate]]) -> str:
-    header = ["paths", *SMOOTHNESS_COLUMNS.values()]
-    rows = [
-        [kind, *(_signed(means[name].value) for name in SMOOTHNESS_COLUMNS)]
-        for kind, means in kinds.items()
-    ]
-    return table(header, rows)
+def _path_means(means: dict[str, Estimate]) -> list[str]:
+    return [_signed(means[name].value) for name in SMOOTHNESS_COLUMNS]
 
 
-def _signed(value: float) -> str:
-    """Write two digits with a real minus sign, and zero without one."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+def _paths_table(rows: dict[str, list[str]], *more: str) -> str:
+    header = ["paths", *SMOOTHNESS_COLUMNS.values(), *more]
+    return table(header, [[kind, *cells] for kind, cells in rows.items()])
 
 
 def input_readings(result: InputReadings) -> str:
@@ -178,37 +180,32 @@ def input_readings(result: InputReadings) -> str:
 def seeds(found: dict[str, Sequence[Run]]) -> str:
     """Means over trainings from several seeds, with their intervals: one model a row."""
     header = ["model", "seeds", *(name for name, _ in SEED_COLUMNS.values())]
-    rows = []
-    for model, runs in found.items():
-        if not runs:
-            continue
-        means = [(over_seeds(runs, metric), digits) for metric, (_, digits) in SEED_COLUMNS.items()]
-        rows.append([
-            model, str(len(runs)),
-            *("" if mean is None else number(mean, digits).replace("-", "−")
-              for mean, digits in means),
-        ])  # fmt: skip
-    return table(header, rows)
+    rows = [
+        [model, str(len(runs)),
+         *(_mean(runs, metric, digits) for metric, (_, digits) in SEED_COLUMNS.items())]
+        for model, runs in found.items()
+        if runs
+    ]  # fmt: skip
+    return table(header, rows or [["none measured", *[""] * (len(header) - 1)]])
 
 
 def path_seeds(runs: Sequence[Run], kinds: Sequence[str]) -> str:
     """3e: means over trainings from several seeds; one kind of paths a row."""
-    header = ["paths", *SMOOTHNESS_COLUMNS.values()]
-    rows = []
-    for kind in kinds:
-        means = [over_seeds(runs, f"{kind}: {measure}") for measure in SMOOTHNESS_COLUMNS]
-        rows.append([
-            kind, *("" if mean is None else number(mean).replace("-", "−") for mean in means)
-        ])  # fmt: skip
-    return table(header, rows)
+    measures = (*SMOOTHNESS_COLUMNS, "margin")
+    rows = {kind: [_mean(runs, f"{kind}: {measure}") for measure in measures] for kind in kinds}
+    return _paths_table(rows, "margin")
 
 
 def seed_note(runs: Sequence[Run], metric: str, digits: int = 1) -> str:
     """Write a mean over seeds to follow a number: " (2.1 ± 0.3 over 5 seeds)", or nothing."""
+    mean = _mean(runs, metric, digits)
+    return f" ({mean} over {len(runs)} seeds)" if mean else ""
+
+
+def _mean(runs: Sequence[Run], metric: str, digits: int = 2) -> str:
+    """Write a mean over seeds with its interval, or nothing for fewer than two."""
     mean = over_seeds(runs, metric)
-    if mean is None:
-        return ""
-    return f" ({number(mean, digits).replace('-', '−')} over {len(runs)} seeds)"
+    return "" if mean is None else number(mean, digits)
 
 
 def configurations(released: dict[str, Released]) -> str:

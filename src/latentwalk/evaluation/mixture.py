@@ -7,8 +7,6 @@ Source: "ex-post density estimation", Ghosh et al. 2020, "From variational to de
 autoencoders", section 4; the algorithm is Dempster, Laird and Rubin 1977.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,7 +25,8 @@ def fit_mixture(
         points: (N, Z), such as the posterior means of the training digits.
         components: how many Gaussians; each needs some hundreds of points.
         rng: draws the points that the first means are, each far from those before it.
-        iterations: after them the likelihood of MNIST's codes rises by less than 0.01 nats each.
+        iterations: after 20 the log-likelihood of the report's codes rises by 0.007 nats a code in
+            each, that of test digits' codes by 0.004.
 
     Returns:
         The mixture; `sample((count,))` draws from PyTorch's global generator, see `draw_mixture`.
@@ -85,12 +84,11 @@ def _maximise(points: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _log_joint(points: Tensor, weights: Tensor, means: Tensor, factors: Tensor) -> Tensor:
-    """Log of weight times density, each component at each point: (N, K)."""
-    size = points.shape[1]
+    """Log of weight times density, but for a constant, each component at each point: (N, K)."""
     inverses = torch.linalg.inv(factors)  # small triangles: the residual is what matters
     logs = weights.log() - factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
     columns = [
         log - 0.5 * (points @ inverse.T - inverse @ mean).square().sum(dim=1)
         for log, inverse, mean in zip(logs, inverses, means, strict=True)
     ]
-    return torch.stack(columns, dim=1) - 0.5 * size * math.log(2 * math.pi)
+    return torch.stack(columns, dim=1)

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from latentwalk.evaluation.intervals import Estimate, bootstrap_interval, wilson_interval
 
+SEARCHED = 5_000
+"""Images of each kind that are compared in this way: enough, as the cost grows with the square."""
 ENTRIES_AT_ONCE = 4_000_000
 """Distances held at a time: 32 MB in float64."""
 

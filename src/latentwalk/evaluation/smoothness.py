@@ -10,9 +10,9 @@ No single quantity says "smooth interpolation"; each of the usual ones is best f
 | a fresh real image each step | realism, even steps | steadiness: far longer than the way |
 | constant or collapsed generator | short path, no switches | reach: it goes nowhere |
 
-`walk_quality` is the designated summary: steadiness x realism x reach, so that none of them can
-be bought by giving up another. Rank by it alone; the others explain it. The fairest null for a
-model is the cross-fade of its own two end images: the same ends, only the way between differs.
+`margin_over_nulls` is the designated summary: how far a model's walks are from both of the nulls
+that need no model, cross-fade and jump, on the side where each is weak. Neither can win it. Rank by
+it alone; the others explain it.
 """
 
 from dataclasses import dataclass, fields
@@ -31,8 +31,6 @@ STILL = 1e-3
 class PathMeasures:
     """One value a path, (P,) float64 each."""
 
-    walk_quality: Tensor
-    """steadiness x realism x reach, in [0, 1]; higher is better. The designated summary."""
     steadiness: Tensor
     """D^2 / ((S - 1) sum d^2), with d the step lengths and D the end-to-end distance in features:
     1 for equal steps straight ahead, 1 / (S - 1) for a jump. Straightness squared over
@@ -91,7 +89,6 @@ def measure_paths(paths: JudgedPaths, yardstick: RealYardstick) -> PathMeasures:
     switched = paths.labels[:, 1:] != paths.labels[:, :-1]
     third = (paths.labels != paths.labels[:, :1]) & (paths.labels != paths.labels[:, -1:])
     return PathMeasures(
-        walk_quality=steadiness * realism * reach,
         steadiness=steadiness,
         realism=realism,
         reach=reach,
@@ -135,6 +132,50 @@ def summarise_differences(
         name: paired_difference(values, second_columns[name], rng, level=level)
         for name, values in _columns(first).items()
     }
+
+
+def margin_over_nulls(
+    walks: PathMeasures,
+    blends: PathMeasures,
+    jumps: PathMeasures,
+    rng: torch.Generator,
+    level: float = 0.95,
+) -> Estimate:
+    """Weigh steadiness against realism, each by what the two nulls have of it.
+
+    The least of three, of means over the paths: how much steadier than the jump, as a share of what
+    the blend is; how much more real than the blend, as a share of what the jump is; and how far the
+    walk goes, as a share of what the jump does. Either null has 0, a walk as steady as the one and
+    as real as the other has 1. A mean over paths is what can be compared: the margin of a single
+    path has a difference below the line that may be 0.
+
+    Args:
+        walks: P paths.
+        blends: as many cross-fades, between real images.
+        jumps: as many jumps between the same images.
+        rng: source of the resampling, of all three by the same numbers.
+        level: confidence level in (0, 1).
+
+    Raises:
+        ValueError: different numbers of paths.
+    """
+    kinds = (walks, blends, jumps)
+    counts = [len(kind.steadiness) for kind in kinds]
+    if len(set(counts)) > 1:
+        raise ValueError(f"got {counts} walks, blends and jumps, expected as many of each")
+    columns = torch.stack(
+        [torch.stack([kind.steadiness, kind.realism, kind.reach], dim=1) for kind in kinds], dim=1
+    )  # (P, kinds, measures)
+
+    def margin(numbers: Tensor) -> Tensor:
+        means = columns[numbers.long()].mean(dim=-3)
+        walk, blend, jump = means.unbind(dim=-2)
+        steadier = _ratio((walk - jump)[..., 0], (blend - jump)[..., 0])
+        more_real = _ratio((walk - blend)[..., 1], (jump - blend)[..., 1])
+        farther = _ratio(walk[..., 2], jump[..., 2])
+        return torch.stack([steadier, more_real, farther]).amin(dim=0)
+
+    return bootstrap_interval(torch.arange(counts[0]), rng, margin, level)
 
 
 def pick(measures: PathMeasures, which: Tensor | slice) -> PathMeasures:

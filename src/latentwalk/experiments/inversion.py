@@ -7,7 +7,8 @@ generator cannot make gets the nearest that it can, so the error belongs beside 
 import torch
 from torch import Tensor
 
-from latentwalk.experiments.judged import check_ready
+from latentwalk.evaluation.neighbours import nearest
+from latentwalk.experiments.judged import check_ready, in_chunks
 from latentwalk.models.gan import Generator, draw_inputs
 from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
@@ -61,6 +62,5 @@ def invert(
 def _nearest_candidates(generator: Generator, images: Tensor, rng: torch.Generator) -> Tensor:
     """Give each image the random input whose image is nearest to it in pixels."""
     candidates = draw_inputs(generator.config, CANDIDATES, rng).to(images.device)
-    with torch.inference_mode():
-        made = torch.cat([generator(part) for part in candidates.split(200)])
-    return candidates[torch.cdist(images.flatten(1), made.flatten(1)).argmin(dim=1)]
+    made = in_chunks(generator.forward, candidates)
+    return candidates[nearest(images.flatten(1), made.flatten(1)).indices]

@@ -16,7 +16,7 @@ from latentwalk.evaluation.frechet import (
 from latentwalk.evaluation.intervals import Estimate, bootstrap_interval
 from latentwalk.evaluation.labels import label_histogram
 from latentwalk.evaluation.mixture import draw_mixture, fit_mixture
-from latentwalk.evaluation.neighbours import density_coverage, nearer_to_first
+from latentwalk.evaluation.neighbours import SEARCHED, density_coverage, nearer_to_first
 from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.experiments.judged import Reading, check_ready, in_chunks, read, to_numpy
 from latentwalk.models import gan
@@ -25,8 +25,11 @@ from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
 
-NEIGHBOURS = 5000
-"""Images of each kind, and test images, that are searched for nearest neighbours."""
+REAL = "real digits"
+GAN_SAMPLES = "GAN samples"
+VAE_SAMPLES = "VAE samples"
+FITTED_SAMPLES = "VAE, fitted prior"
+RECONSTRUCTIONS = "VAE reconstructions"
 DIGITS_A_COMPONENT = 500
 """Training digits for each Gaussian of the prior that is fitted to their codes."""
 
@@ -144,12 +147,12 @@ def compare_quality(
     components = max(1, len(train.images) // DIGITS_A_COMPONENT)
     codes = _fitted_codes(vae, to_unit(train.images).to(device), components, rng, count)
     candidates = {
-        "GAN samples": samples,
-        "VAE samples": prior_samples,
-        "VAE, fitted prior": in_chunks(vae.decode, codes),
-        "VAE reconstructions": vae_model.reconstruct(vae, originals),
+        GAN_SAMPLES: samples,
+        VAE_SAMPLES: prior_samples,
+        FITTED_SAMPLES: in_chunks(vae.decode, codes),
+        RECONSTRUCTIONS: vae_model.reconstruct(vae, originals),
     }
-    rows = [_measure("real digits", real.images, real.reading, real, rng)]
+    rows = [_measure(REAL, real.images, real.reading, real, rng)]
     for name, images in candidates.items():
         rows.append(_measure(name, images, read(classifier, images), real, rng))
     return Quality(components, real.reference.floor, count, tuple(rows))
@@ -168,7 +171,7 @@ def _measure(
 ) -> QualityRow:
     frechet = frechet_interval(real.reference, reading.features, rng)
     labels = label_histogram(reading.prediction.labels, real.test_labels)
-    few = min(NEIGHBOURS, len(images))
+    few = min(SEARCHED, len(images))
     test_features = draw(real.reference.features, min(few, len(real.reference.features)), rng)
     near = density_coverage(test_features, reading.features[:few], rng)
     unseen = test_features[: len(real.other_features)]

@@ -15,6 +15,7 @@ from latentwalk.evaluation.judging import JudgedPaths, RealYardstick, judge_path
 from latentwalk.evaluation.neighbours import mean_pair_distance
 from latentwalk.evaluation.smoothness import (
     PathMeasures,
+    margin_over_nulls,
     measure_paths,
     pick,
     summarise,
@@ -86,6 +87,8 @@ class Smoothness:
     num_steps: int
     rows: tuple[SmoothnessRow, ...]
     """GAN: random inputs, variance kept, test images. VAE: test images, random codes. The nulls."""
+    margins: dict[str, Estimate]
+    """By row: `evaluation.smoothness.margin_over_nulls`, 0 for both nulls."""
     differences: tuple[Difference, ...]
     """Those of `COMPARED`."""
     inversion_error: Estimate
@@ -141,6 +144,7 @@ def compare_smoothness(
         num_pairs=pairs,
         num_steps=steps,
         rows=tuple(rows),
+        margins=_margins(measured, rng),
         differences=_differences(measured, rng),
         inversion_error=_error(ends[INVERTED_PATHS], ends[BLENDS], rng),
         reconstruction_error=_error(ends[VAE_PATHS], ends[BLENDS], rng),
@@ -221,6 +225,16 @@ def _row(
         sharpness=along(paths.sharpness, yardstick.sharpness),
         nearest_real=along(paths.nearest_real, yardstick.nearest_real),
     )
+
+
+def _margins(measured: dict[str, PathMeasures], rng: torch.Generator) -> dict[str, Estimate]:
+    """Weigh each kind against the nulls of the first as many pairs."""
+    found = {}
+    for name, paths in measured.items():
+        first = slice(len(paths.steadiness))
+        blends, jumps = (pick(measured[null], first) for null in (BLENDS, JUMPS))
+        found[name] = margin_over_nulls(paths, blends, jumps, rng)
+    return found
 
 
 def _differences(measured: dict[str, PathMeasures], rng: torch.Generator) -> tuple[Difference, ...]:

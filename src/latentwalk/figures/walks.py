@@ -1,6 +1,7 @@
 """Paths of 3e: how steady and how real they are, and what happens along the way."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -50,9 +51,7 @@ def fig_steady_and_real(smoothness: Smoothness) -> Figure:
     """Draw 3e at a glance: steadiness against the realism of a path's worst step."""
     figure = blank(66.0)
     axes = add_axes(figure, 13.0, 4.0, 88.0, 50.0)
-    steady = np.linspace(0.02, 1, 200)
-    for product in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
-        axes.plot(steady, product / steady, color=HAIRLINE, linewidth=0.5, zorder=0)
+    _draw_margins(axes, smoothness)
     for row in smoothness.rows:
         color, x, y = model_color(row.name), row.measures["steadiness"], row.measures["realism"]
         axes.plot([x.low, x.high], [y.value, y.value], color=color, linewidth=1.0)
@@ -68,6 +67,21 @@ def fig_steady_and_real(smoothness: Smoothness) -> Figure:
     axes.legend(loc="center left", bbox_to_anchor=(1.03, 0.5), fontsize=8.5, labelspacing=0.9,
                 handletextpad=0.4, borderaxespad=0)  # fmt: skip
     return figure
+
+
+def _draw_margins(axes: Axes, smoothness: Smoothness) -> None:
+    """Draw lines of equal margin over the nulls: corners between what either null lacks and has."""
+    means = {row.name: row.measures for row in smoothness.rows}
+    steady, real = (
+        [means[null][measure].value for null in (JUMPS, BLENDS)]
+        for measure in ("steadiness", "realism")
+    )
+    for margin in (0, 0.2, 0.4, 0.6, 0.8, 1):
+        x = steady[0] + margin * (steady[1] - steady[0])
+        y = real[1] + margin * (real[0] - real[1])
+        axes.plot([x, x, 2], [2, y, y], color=HAIRLINE, linewidth=0.5, zorder=0)
+        axes.annotate(f"{margin:g}", (x, 1), (0, 2), color=MUTED, fontsize=7, ha="center",
+                      xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
 
 
 @styled
