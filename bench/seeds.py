@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import torch
 
 from latentwalk import data, paths, recipes, seeds, side_by_side
+from latentwalk.experiments import teaching
 from latentwalk.experiments.smoothness import compare_smoothness
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
@@ -19,7 +20,8 @@ from latentwalk.models.vae import Vae
 from latentwalk.recipes import Released
 
 SEEDS = (2017, 2018, 2019, 2020, 2021)
-MODELS = ("gan", "cgan", "vae", "gan_10d", "gan_onehot")
+MODELS = ("classifier", "gan", "cgan", "vae", "gan_10d", "gan_onehot")
+TEACHERS = ("gan", "cgan", "vae")  # what a classifier learns from their samples is measured
 PATHS = "gan+vae"  # 3e needs one of each
 IMPORTANCE_SAMPLES = 500  # of each of 1,000 test images; the report's own measurement has more
 PAIRS = 500
@@ -39,8 +41,21 @@ def measured(name: str, seed: int, released: Mapping[str, Released]) -> seeds.Ru
     metrics = recipes.measure(
         model.recipe, model.network, importance_samples=IMPORTANCE_SAMPLES, say=print
     )
+    if name in TEACHERS:
+        metrics["taught_accuracy_percent"] = taught(model, released)
+    if name == "classifier":  # taught by the digits
+        metrics["taught_accuracy_percent"] = metrics["test_accuracy_percent"]
     digest, about = seeds.digest(name, seed, released), model.metadata
     return seeds.Run(name, seed, digest, about.device, about.seconds, metrics)
+
+
+def taught(model: Released, released: Mapping[str, Released]) -> float:
+    """Measure what a classifier learns from a model's samples; both of one seed."""
+    seed, judge = model.recipe.seed, released["classifier"]
+    assert isinstance(judge.network, Classifier)
+    rng = torch.Generator().manual_seed(seed)
+    lessons = teaching.drawn_digits(model.network, judge.network, rng)
+    return teaching.taught_accuracy(lessons, data.load("test", print), judge.recipe.config, seed)
 
 
 def walked(seed: int, released: Mapping[str, Released]) -> seeds.Run:

@@ -411,7 +411,11 @@ def test_class_plays_the_hanging_one_only():
 def few_seeds(small, monkeypatch):
     folder, found = small
     network = tiny.shaken(Classifier(tiny.JUDGE)).eval()
-    judge = SimpleNamespace(network=network, metadata=SimpleNamespace(tensor_digest="j" * 64))
+    judge = SimpleNamespace(
+        network=network,
+        recipe=SimpleNamespace(config=tiny.JUDGE),
+        metadata=SimpleNamespace(tensor_digest="j" * 64),
+    )
     load = recipes.load
     monkeypatch.setattr(
         recipes, "load", lambda name, say: judge if name == "classifier" else load(name, say)
@@ -419,6 +423,7 @@ def few_seeds(small, monkeypatch):
     digits = {"train": tiny.toy_digits(80), "test": tiny.toy_digits(60, seed=1)}
     monkeypatch.setattr(data, "load", lambda split, say=None: digits[split])
     monkeypatch.setattr(several, "PAIRS", 6)
+    monkeypatch.setattr(several.teaching.drawn_digits, "__defaults__", (50,))
     options = ["--models", "gan", "vae", "--seeds", "2017", "5", "6"]
     monkeypatch.setattr(sys, "argv", ["seeds.py", *options])
     return folder, found
@@ -433,9 +438,12 @@ def test_seeds_trains_what_is_missing_measures_paths_and_prints_means(
     models = [(run.model, run.seed) for run in kept_runs]
     assert models == [(m, s) for m in ("gan", "gan+vae", "vae") for s in (5, 6, 2017)]
     assert seeds.path() == folder / "assets" / "seeds.json"
-    assert kept_runs[0].metrics == found
+    measured = dict(kept_runs[0].metrics)
+    assert 0 <= measured.pop("taught_accuracy_percent") <= 100
+    assert measured == found
     walks = [run.metrics for run in kept_runs if run.model == "gan+vae"]
     assert walks[0]["GAN, random inputs: steadiness"] != walks[1]["GAN, random inputs: steadiness"]
+    assert walks[0]["jump between test images: margin"] == 0
     printed = capsys.readouterr().out
     assert "gan: seeds 5, 6, 2017" in printed
     assert printed.count("ahead: ['gan', 'vae']") == 2, "the report's own are not trained again"

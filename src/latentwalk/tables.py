@@ -30,6 +30,7 @@ SEED_COLUMNS = {
     "label_agreement_percent": ("labels, %", 2),
     "worst_digit_agreement_percent": ("worst digit, %", 1),
     "largest_share_gap_points": ("shares off, points", 1),
+    "taught_accuracy_percent": ("taught, %", 2),
     "log_likelihood_nats": ("likelihood, nats", 2),
 }
 """Measurements over seeds that the report's table shows: what it calls them, and digits."""

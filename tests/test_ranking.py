@@ -1,0 +1,116 @@
+"""What the measures of 3d make of real, generated, collapsed and meaningless images.
+
+With the released models: a measure that ranks toy data rightly can still be blind to digits.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from latentwalk import data, recipes
+from latentwalk.data import to_unit
+from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
+from latentwalk.evaluation.labels import label_histogram
+from latentwalk.evaluation.neighbours import density_coverage, nearer_to_first
+from latentwalk.evaluation.sharpness import sharpness
+from latentwalk.experiments.judged import read
+from latentwalk.models import gan, vae
+
+COUNT = 5000
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@dataclass
+class Measured:
+    """One kind of images as the measures see it."""
+
+    distance: float
+    density: float
+    coverage: float
+    precision: float
+    recall: float
+    sharpness: float
+    certainty: float
+    label_distance: float
+    nearer_to_training: float
+
+
+@pytest.fixture(scope="module")
+def found():
+    judge = recipes.load("classifier").network
+    train, test = data.load("train"), data.load("test")
+    learned = to_unit(draw(train.images, 4 * COUNT, rng()))
+    real, training = learned[:COUNT], learned[COUNT:]
+    unseen = to_unit(draw(test.images, COUNT, rng(1)))
+    samples = gan.sample(recipes.load("gan").network, COUNT, rng(2)).images
+    few = gan.sample(recipes.load("gan").network, 20, rng(3)).images
+    images = {
+        "real": real,
+        "gan": samples,
+        "vae": vae.sample(recipes.load("vae").network, COUNT, rng(4)).images,
+        "collapsed": few.repeat(COUNT // 20, 1, 1, 1),
+        "noise": torch.rand(COUNT, 1, 28, 28, generator=rng(5)),
+        "copies": training[:COUNT],
+    }
+    features = {name: read(judge, some).features for name, some in
+                {"unseen": unseen, "training": training}.items()}  # fmt: skip
+    reference = frechet_reference(features["unseen"], features["training"], COUNT)
+
+    def measured(some):
+        reading = read(judge, some)
+        near = density_coverage(features["unseen"], reading.features, rng())
+        labels = label_histogram(reading.prediction.labels, test.labels)
+        return Measured(
+            distance=frechet_score(reference, reading.features).distance,
+            density=near.density.value,
+            coverage=near.coverage.value,
+            precision=near.precision.value,
+            recall=near.recall.value,
+            sharpness=sharpness(some).mean().item(),
+            certainty=reading.prediction.certainty.mean().item(),
+            label_distance=labels.total_variation,
+            nearer_to_training=nearer_to_first(
+                reading.features, features["training"], features["unseen"], rng()
+            ).value,
+        )
+
+    return {name: measured(some) for name, some in images.items()}
+
+
+@pytest.mark.parametrize("measure", ["density", "coverage", "precision", "recall"])
+def test_real_above_generated_above_noise(found, measure):
+    values = {name: getattr(found[name], measure) for name in found}
+    for model in ("gan", "vae"):
+        assert values["real"] > values[model] > values["noise"], model
+
+
+@pytest.mark.parametrize("measure", ["distance", "label_distance"])
+def test_real_nearest_then_generated_then_noise(found, measure):
+    values = {name: getattr(found[name], measure) for name in found}
+    for model in ("gan", "vae"):
+        assert values["real"] < values[model] < values["noise"], model
+
+
+def test_a_collapsed_generator_is_last_in_variety_and_not_in_fidelity(found):
+    models = [found[name] for name in ("real", "gan", "vae")]
+    assert 3 * found["collapsed"].coverage < min(one.coverage for one in models)
+    assert 3 * found["collapsed"].recall < min(one.recall for one in models)
+    assert found["collapsed"].distance > 5 * found["gan"].distance
+    assert found["collapsed"].precision > found["vae"].precision, "as the table's reader is told"
+
+
+def test_blur_lowers_sharpness_and_certainty_which_noise_does_not(found):
+    for measure in ("sharpness", "certainty"):
+        values = {name: getattr(found[name], measure) for name in found}
+        assert values["vae"] < values["gan"] < values["real"] + 0.01, measure
+    assert found["noise"].certainty > 0.9, "so it is never shown without a distance"
+
+
+def test_copies_of_training_digits_are_told_from_new_ones(found):
+    assert found["copies"].nearer_to_training > 0.6
+    for name in ("real", "gan", "vae"):
+        assert abs(found[name].nearer_to_training - 0.5) < 0.05, name

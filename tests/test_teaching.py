@@ -1,0 +1,52 @@
+"""A classifier that learns from samples: what it is given, and that what it is given matters."""
+
+import dataclasses
+
+import pytest
+import tiny
+import torch
+
+from latentwalk.data import Digits, to_unit
+from latentwalk.experiments import teaching
+from latentwalk.models import classifier, gan, vae
+from latentwalk.models.classifier import Classifier
+from latentwalk.models.gan import Generator
+from latentwalk.models.vae import Vae
+
+CONFIG = dataclasses.replace(tiny.JUDGE, width=8, feature_size=16, steps=80, batch_size=20)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    torch.manual_seed(0)
+    return tiny.shaken(Classifier(tiny.JUDGE)).eval()
+
+
+def test_a_conditional_generator_s_samples_have_the_labels_asked_for(judge):
+    generator = tiny.shaken(Generator(tiny.CGAN)).eval()
+    lessons = teaching.drawn_digits(generator, judge, tiny.rng(), count=30)
+    again = gan.sample(generator, 30, tiny.rng())
+    assert torch.equal(lessons.labels, again.labels)
+    torch.testing.assert_close(to_unit(lessons.images), again.images, atol=0.502 / 255, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("network", "sample"), [(Generator(tiny.GAN), gan.sample), (Vae(tiny.VAE), vae.sample)]
+)
+def test_other_samples_have_the_labels_that_the_judge_reads(network, sample, judge):
+    network = tiny.shaken(network).eval()
+    lessons = teaching.drawn_digits(network, judge, tiny.rng(), count=30)
+    read = classifier.predict(judge, sample(network, 30, tiny.rng()).images).labels
+    assert torch.equal(lessons.labels, read)
+
+
+def test_good_lessons_teach_better_than_wrong_or_few():
+    lessons, test = tiny.toy_digits(400), tiny.toy_digits(200, seed=1)
+    good = teaching.taught_accuracy(lessons, test, CONFIG, seed=1)
+    wrong = Digits(lessons.images, lessons.labels[torch.randperm(400, generator=tiny.rng())])
+    kept = lessons.labels < 5
+    few = Digits(lessons.images[kept], lessons.labels[kept])
+    assert good > 90
+    assert teaching.taught_accuracy(wrong, test, CONFIG, seed=1) < 40
+    assert teaching.taught_accuracy(few, test, CONFIG, seed=1) <= 50, "digits that it never saw"
+    assert teaching.taught_accuracy(lessons, test, CONFIG, seed=1) == good
