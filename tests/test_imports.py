@@ -18,7 +18,7 @@ ORDER = [
     "sealed", "provenance", "checkpoints", "training", "interpolation", "evaluation",
     "symbolic", "counterexample", "derivations", "formulas",
     "measures", "history", "recipes", "seeds", "side_by_side", "results", "experiments", "claims",
-    "figures", "tables", "study",
+    "figures", "tables", "seed_tables", "study",
     "render",
     "grading.contract", "grading.files", "grading.archive", "grading.arrays", "grading.intake",
     "grading.outcome", "grading.formats",

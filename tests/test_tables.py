@@ -16,7 +16,6 @@ from latentwalk.experiments.smoothness import Difference, Smoothness, Smoothness
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
-from latentwalk.seeds import Run
 from latentwalk.student import REFERENCE, Student
 
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
@@ -72,11 +71,6 @@ SMOOTHNESS = Smoothness(
     inversion_error=HALF,
     reconstruction_error=HALF,
 )  # fmt: skip
-RUNS = [
-    Run("gan", seed, "", "CPU", 1.0,
-        {"frechet_ratio": ratio, "GAN, random inputs: steadiness": -ratio})
-    for seed, ratio in ((1, 1.0), (2, 2.0), (3, 3.0))
-]  # fmt: skip
 WITHOUT_LABEL = InputReading(
     name="d (Problem 2)",
     input_shape=(100, 3),
@@ -107,9 +101,6 @@ MADE = {
     "smoothness": tables.smoothness(SMOOTHNESS),
     "same digit": tables.same_digit(SMOOTHNESS),
     "differences": tables.differences(SMOOTHNESS),
-    "seeds": tables.seeds({"gan": RUNS, "vae": RUNS[:1], "cgan": []}),
-    "no seeds": tables.seeds({"gan": []}),
-    "paths over seeds": tables.path_seeds(RUNS, ["GAN, random inputs"]),
     "input readings": tables.input_readings(READINGS),
     "configurations": tables.configurations(RELEASED),
     "computing": tables.computing(RELEASED),
@@ -177,17 +168,6 @@ def test_paths_within_a_digit_are_shown_beside():
 def test_differences_are_shown_with_their_intervals():
     assert column(MADE["differences"], "paths") == ["GAN, less VAE"]
     assert column(MADE["differences"], "realism") == ["−0.50 ± 0.25"]
-
-
-def test_seeds_are_averaged_and_what_was_not_measured_is_left_empty():
-    assert column(MADE["seeds"], "Fréchet / floor") == ["2.00 ± 2.48", ""]
-    assert column(MADE["seeds"], "seeds") == ["3", "1"]
-    assert column(MADE["seeds"], "likelihood, nats") == ["", ""]
-    assert column(MADE["paths over seeds"], "steadiness") == ["−2.00 ± 2.48"]
-    assert column(MADE["paths over seeds"], "margin") == [""]
-    assert cells(MADE["no seeds"])[1][0] == "none measured"
-    assert tables.seed_note(RUNS, "frechet_ratio") == " (2.0 ± 2.5 over 3 seeds)"
-    assert tables.seed_note(RUNS, "coverage_percent") == ""
 
 
 def test_estimates_are_written_with_their_interval():

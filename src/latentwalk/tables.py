@@ -11,7 +11,6 @@ from latentwalk.experiments.smoothness import Smoothness
 from latentwalk.recipes import Released
 from latentwalk.render.escape import Literal
 from latentwalk.rubric import Item
-from latentwalk.seeds import Run, over_seeds
 from latentwalk.student import Student
 
 SMOOTHNESS_COLUMNS = {
@@ -23,17 +22,6 @@ SMOOTHNESS_COLUMNS = {
     "sharpness_drop": "sharpness drop",
 }
 """Measures of `PathMeasures` that the report's table shows, and what it calls them."""
-
-SEED_COLUMNS = {
-    "frechet_ratio": ("Fréchet / floor", 2),
-    "coverage_percent": ("coverage, %", 1),
-    "label_agreement_percent": ("labels, %", 2),
-    "worst_digit_agreement_percent": ("worst digit, %", 1),
-    "largest_share_gap_points": ("shares off, points", 1),
-    "taught_accuracy_percent": ("taught, %", 2),
-    "log_likelihood_nats": ("likelihood, nats", 2),
-}
-"""Measurements over seeds that the report's table shows: what it calls them, and digits."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -137,19 +125,19 @@ def smoothness(result: Smoothness) -> str:
         row.name: [*_path_means(row.measures), number(result.margins[row.name])]
         for row in result.rows
     }
-    return _paths_table(rows, "margin")
+    return paths_table(rows, "margin")
 
 
 def same_digit(result: Smoothness) -> str:
     """3e: the same over the paths that start and end at one digit."""
-    return _paths_table(
+    return paths_table(
         {row.name: _path_means(row.same_digit) for row in result.rows if row.same_digit}
     )
 
 
 def differences(result: Smoothness) -> str:
     """3e: one kind of paths less another, means with their intervals."""
-    return _paths_table({
+    return paths_table({
         f"{found.first}, less {found.second}":
             [number(found.measures[name]) for name in SMOOTHNESS_COLUMNS]
         for found in result.differences
@@ -160,7 +148,8 @@ def _path_means(means: dict[str, Estimate]) -> list[str]:
     return [_signed(means[name].value) for name in SMOOTHNESS_COLUMNS]
 
 
-def _paths_table(rows: dict[str, list[str]], *more: str) -> str:
+def paths_table(rows: dict[str, list[str]], *more: str) -> str:
+    """Lay out measures of paths, one kind of paths a row; `more` names columns after the usual."""
     header = ["paths", *SMOOTHNESS_COLUMNS.values(), *more]
     return table(header, [[kind, *cells] for kind, cells in rows.items()])
 
@@ -176,37 +165,6 @@ def input_readings(result: InputReadings) -> str:
         for row in result.rows
     ]  # fmt: skip
     return table(header, rows)
-
-
-def seeds(found: dict[str, Sequence[Run]]) -> str:
-    """Means over trainings from several seeds, with their intervals: one model a row."""
-    header = ["model", "seeds", *(name for name, _ in SEED_COLUMNS.values())]
-    rows = [
-        [model, str(len(runs)),
-         *(_mean(runs, metric, digits) for metric, (_, digits) in SEED_COLUMNS.items())]
-        for model, runs in found.items()
-        if runs
-    ]  # fmt: skip
-    return table(header, rows or [["none measured", *[""] * (len(header) - 1)]])
-
-
-def path_seeds(runs: Sequence[Run], kinds: Sequence[str]) -> str:
-    """3e: means over trainings from several seeds; one kind of paths a row."""
-    measures = (*SMOOTHNESS_COLUMNS, "margin")
-    rows = {kind: [_mean(runs, f"{kind}: {measure}") for measure in measures] for kind in kinds}
-    return _paths_table(rows, "margin")
-
-
-def seed_note(runs: Sequence[Run], metric: str, digits: int = 1) -> str:
-    """Write a mean over seeds to follow a number: " (2.1 ± 0.3 over 5 seeds)", or nothing."""
-    mean = _mean(runs, metric, digits)
-    return f" ({mean} over {len(runs)} seeds)" if mean else ""
-
-
-def _mean(runs: Sequence[Run], metric: str, digits: int = 2) -> str:
-    """Write a mean over seeds with its interval, or nothing for fewer than two."""
-    mean = over_seeds(runs, metric)
-    return "" if mean is None else number(mean, digits)
 
 
 def configurations(released: dict[str, Released]) -> str:

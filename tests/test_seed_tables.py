@@ -1,0 +1,54 @@
+"""What the report shows of several seeds."""
+
+import pytest
+import test_tables
+from test_tables import cells, column
+
+from latentwalk import seed_tables
+from latentwalk.seeds import Run
+
+RUNS = [
+    Run("gan", seed, "", "CPU", 1.0,
+        {"frechet_ratio": ratio, "GAN, random inputs: steadiness": -ratio})
+    for seed, ratio in ((1, 1.0), (2, 2.0), (3, 3.0))
+]  # fmt: skip
+MODELS = seed_tables.models({"gan": RUNS, "vae": RUNS[:1], "cgan": []})
+NONE = seed_tables.models({"gan": []})
+PATHS = seed_tables.paths(RUNS, ["GAN, random inputs"])
+
+
+@pytest.mark.parametrize("markdown", [MODELS, NONE, PATHS])
+def test_they_are_pipe_tables_as_all_others_are(markdown):
+    test_tables.test_pipe_tables_have_as_many_cells_in_each_row(markdown)
+    test_tables.test_negative_numbers_have_a_typographic_minus(markdown)
+
+
+def test_seeds_are_averaged_and_what_was_not_measured_is_left_empty():
+    assert column(MODELS, "Fréchet / floor") == ["2.00 ± 2.48", ""]
+    assert column(MODELS, "seeds") == ["3", "1"]
+    assert column(MODELS, "likelihood, nats") == ["", ""]
+    assert column(PATHS, "steadiness") == ["−2.00 ± 2.48"]
+    assert column(PATHS, "margin") == [""]
+    assert cells(NONE)[1][0] == "none measured"
+    assert seed_tables.note(RUNS, "frechet_ratio") == " (2.0 ± 2.5 over 3 seeds)"
+    assert seed_tables.note(RUNS, "coverage_percent") == ""
+
+
+def test_what_samples_teach_is_said_only_where_it_was_measured_of_all():
+    def runs(model, value):
+        return [Run(model, seed, "", "CPU", 1.0, {"taught_accuracy_percent": value + seed})
+                for seed in (1, 3)]  # fmt: skip
+
+    values = {"cgan": 90, "gan": 80, "vae": 70, "classifier": 95}
+    found = {model: runs(model, value) for model, value in values.items()}
+    said = seed_tables.taught(found)
+    places = [said.index(f"{value + 2:.2f} ± 12.71 %") for value in values.values()]
+    assert places == sorted(places)
+    assert seed_tables.taught(found | {"vae": found["vae"][:1]}) == ""
+
+
+def test_seeds_are_named():
+    assert seed_tables.names(RUNS) == "1, 2 and 3"
+    assert seed_tables.names(RUNS[:2]) == "1 and 2"
+    assert seed_tables.names(RUNS[:1]) == "1"
+    assert seed_tables.names([]) == "none"
