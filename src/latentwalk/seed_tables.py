@@ -6,13 +6,13 @@ from latentwalk.seeds import Run, over_seeds
 from latentwalk.tables import SMOOTHNESS_COLUMNS, number, paths_table, table
 
 COLUMNS = {
-    "frechet_ratio": ("Fréchet / floor", 2),
-    "coverage_percent": ("coverage, %", 1),
-    "label_agreement_percent": ("labels, %", 2),
-    "worst_digit_agreement_percent": ("worst digit, %", 1),
-    "largest_share_gap_points": ("shares off, points", 1),
-    "taught_accuracy_percent": ("taught, %", 2),
-    "log_likelihood_nats": ("likelihood, nats", 2),
+    "frechet_ratio": ("ratio", 2),
+    "coverage_percent": ("coverage", 1),
+    "label_agreement_percent": ("labels", 2),
+    "worst_digit_agreement_percent": ("worst digit", 1),
+    "largest_share_gap_points": ("shares off", 1),
+    "taught_accuracy_percent": ("taught", 2),
+    "log_likelihood_nats": ("likelihood", 2),
 }
 """Measurements over seeds that the report's table shows: what it calls them, and digits."""
 

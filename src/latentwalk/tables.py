@@ -122,7 +122,7 @@ def variety(result: Quality) -> str:
 def smoothness(result: Smoothness) -> str:
     """3e: one kind of paths a row, means over the pairs."""
     rows = {
-        row.name: [*_path_means(row.measures), number(result.margins[row.name])]
+        row.name: [*_path_means(row.measures), _signed(result.margins[row.name].value)]
         for row in result.rows
     }
     return paths_table(rows, "margin")
