@@ -51,4 +51,5 @@ def test_seeds_are_named():
     assert seed_tables.names(RUNS) == "1, 2 and 3"
     assert seed_tables.names(RUNS[:2]) == "1 and 2"
     assert seed_tables.names(RUNS[:1]) == "1"
-    assert seed_tables.names([]) == "none"
+    assert seed_tables.names([]) == seed_tables.names(RUNS, "coverage_percent") == "none"
+    assert seed_tables.names(RUNS, "frechet_ratio") == "1, 2 and 3"

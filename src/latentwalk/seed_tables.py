@@ -58,9 +58,9 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
     )
 
 
-def names(runs: Sequence[Run]) -> str:
-    """Name the seeds of some runs: 2017, 2018 and 2020."""
-    names = [str(run.seed) for run in runs]
+def names(runs: Sequence[Run], metric: str | None = None) -> str:
+    """Name the seeds of some runs, or of those that have a metric: 2017, 2018 and 2020."""
+    names = [str(run.seed) for run in runs if metric is None or metric in run.metrics]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "none"
 
 
