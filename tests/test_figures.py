@@ -76,7 +76,7 @@ PATH_NAMES = [
 ]  # fmt: skip
 SMOOTHNESS = Smoothness(1000, 10, tuple(
     SmoothnessRow(name, 1000,
-                  {m: estimate(0.1 * n + 0.01 * k) for k, m in enumerate(KEY_MEASURES)}, {},
+                  {m: estimate(0.1 * n + 0.01 * k) for k, m in enumerate(KEY_MEASURES)}, {}, 0,
                   1 - 0.1 * n * TIMES, 1 - 0.05 * n * TIMES, 1 + n * TIMES)
     for n, name in enumerate(PATH_NAMES)
 ), dict.fromkeys(PATH_NAMES, estimate(0.1)), (), estimate(0.1), estimate(0.1))  # fmt: skip

@@ -111,6 +111,6 @@ def test_blur_lowers_sharpness_and_certainty_which_noise_does_not(found):
 
 
 def test_copies_of_training_digits_are_told_from_new_ones(found):
-    assert found["copies"].nearer_to_training > 0.6
-    for name in ("real", "gan", "vae"):
-        assert abs(found[name].nearer_to_training - 0.5) < 0.05, name
+    assert found["copies"].nearer_to_training == 1
+    for name in ("real", "gan", "vae"):  # of three training digits for one test digit
+        assert abs(found[name].nearer_to_training - 0.75) < 0.05, name

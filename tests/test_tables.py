@@ -59,6 +59,7 @@ SMOOTHNESS = Smoothness(
             7,
             {m: Estimate(value + i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
             {m: Estimate(value - i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
+            3,
             np.zeros(5), np.zeros(5), np.zeros(5),
         )
         for name, value in (("GAN, random inputs", -1.25), ("VAE, test images", 0.5))
@@ -163,6 +164,7 @@ def test_smoothness_shows_the_means_with_their_sign():
 def test_paths_within_a_digit_are_shown_beside():
     assert column(MADE["same digit"], "steadiness") == ["−1.25", "0.50"]
     assert column(MADE["same digit"], "sharpness drop") == ["−6.25", "−4.50"]
+    assert column(MADE["same digit"], "pairs") == ["3", "3"]
 
 
 def test_differences_are_shown_with_their_intervals():
@@ -238,6 +240,11 @@ def test_hours_are_the_students_or_those_of_the_machine_said_to_be_so():
     words = tables.hours(REFERENCE, RELEASED)
     assert "4 trainings took 5 minutes together" in words
     assert "no hours" in words
+
+
+def test_readings_put_runs_together():
+    assert tables.readings(np.array([6, 6, 6, 9, 7, 7])) == "6 (3 times), 9, 7 (2 times)"
+    assert tables.readings([4]) == "4"
 
 
 @pytest.mark.parametrize("name", ["Ann *Lee* $x_1$", "<b>#1</b> | \"q\" 'r' & `c`", "Zoë 🎓 @a"])

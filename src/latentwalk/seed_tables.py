@@ -10,7 +10,7 @@ COLUMNS = {
     "coverage_percent": ("coverage", 1),
     "label_agreement_percent": ("labels", 2),
     "worst_digit_agreement_percent": ("worst digit", 1),
-    "largest_share_gap_points": ("shares off", 1),
+    "largest_share_gap_points": ("largest gap", 1),
     "taught_accuracy_percent": ("taught", 2),
     "log_likelihood_nats": ("likelihood", 2),
 }

@@ -1,7 +1,8 @@
 """The report's tables, as markdown: they format what they are given and compute nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from itertools import groupby
 from typing import Any
 
 from latentwalk.evaluation.intervals import Estimate
@@ -71,6 +72,13 @@ def percent(estimate: Estimate, digits: int = 2) -> str:
     return f"{value} ({low} to {high})"
 
 
+def readings(labels: Iterable[int]) -> str:
+    """Write digits in a row, runs of one digit together: 6 (4 times), 9, 7 (5 times)."""
+    runs = [(digit, len(list(same))) for digit, same in groupby(int(label) for label in labels)]
+    return ", ".join(f"{digit} ({length} times)" if length > 1 else str(digit)
+                     for digit, length in runs)  # fmt: skip
+
+
 def byline(who: Student) -> str | Literal:
     """Say who hands the report in; the name is shown as it was written."""
     if who.name is None:
@@ -130,9 +138,12 @@ def smoothness(result: Smoothness) -> str:
 
 def same_digit(result: Smoothness) -> str:
     """3e: the same over the paths that start and end at one digit."""
-    return paths_table(
-        {row.name: _path_means(row.same_digit) for row in result.rows if row.same_digit}
-    )
+    rows = {
+        row.name: [*_path_means(row.same_digit), str(row.num_same_digit)]
+        for row in result.rows
+        if row.same_digit
+    }
+    return paths_table(rows, "pairs")
 
 
 def differences(result: Smoothness) -> str:

@@ -61,8 +61,8 @@ class QualityRow:
     recall: Estimate
     """Share of real digits that lie among these images."""
     nearer_to_training: Estimate
-    """Share of these images that are nearer to training digits than to as many test digits: about
-    a half, unless they are copies."""
+    """Share of these images that are nearer to a training digit than to any of `SEARCHED` test
+    digits: 1 for copies, otherwise as for real digits, as there are many more training digits."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,6 @@ def _measure(
     few = min(SEARCHED, len(images))
     test_features = draw(real.reference.features, min(few, len(real.reference.features)), rng)
     near = density_coverage(test_features, reading.features[:few], rng)
-    unseen = test_features[: len(real.other_features)]
     return QualityRow(
         name=name,
         frechet=frechet,
@@ -188,7 +187,7 @@ def _measure(
         precision=near.precision,
         recall=near.recall,
         nearer_to_training=nearer_to_first(
-            reading.features[:few], real.other_features, unseen, rng
+            reading.features[:few], real.other_features, test_features, rng
         ),
     )
 

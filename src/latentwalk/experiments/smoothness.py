@@ -61,6 +61,8 @@ class SmoothnessRow:
     """Mean over the paths of every measure of `evaluation.smoothness.PathMeasures`."""
     same_digit: dict[str, Estimate]
     """The same over those paths whose two ends the judge reads as one digit."""
+    num_same_digit: int
+    """How many those are."""
     certainty: np.ndarray
     """(S,) float64, the judge's mean certainty at each step."""
     sharpness: np.ndarray
@@ -221,6 +223,7 @@ def _row(
         num_pairs=len(same),
         measures=summarise(measures, rng),
         same_digit=summarise(pick(measures, same), rng) if int(same.sum()) > 1 else {},
+        num_same_digit=int(same.sum()),
         certainty=along(paths.certainty),
         sharpness=along(paths.sharpness, yardstick.sharpness),
         nearest_real=along(paths.nearest_real, yardstick.nearest_real),
