@@ -7,13 +7,13 @@ goes on where it stopped.
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from latentwalk import data, paths, recipes, seeds, side_by_side
 from latentwalk.experiments import teaching
-from latentwalk.experiments.smoothness import compare_smoothness
+from latentwalk.experiments.smoothness import GAN_PATHS, compare_smoothness
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
@@ -23,6 +23,9 @@ SEEDS = (2017, 2018, 2019, 2020, 2021)
 MODELS = ("classifier", "gan", "cgan", "vae", "gan_10d", "gan_onehot")
 TEACHERS = ("gan", "cgan", "vae")  # what a classifier learns from their samples is measured
 PATHS = "gan+vae"  # 3e needs one of each
+NEWEST = dict.fromkeys(("classifier", *TEACHERS), "taught_accuracy_percent") | {
+    PATHS: f"{GAN_PATHS}: margin"
+}  # what a run lacks that was measured before it was added
 IMPORTANCE_SAMPLES = 500  # of each of 1,000 test images; the report's own measurement has more
 PAIRS = 500
 
@@ -89,8 +92,14 @@ def show(model: str, released: Mapping[str, Released]) -> None:
             print(f"  {metric:<48} {estimate.value:10.4f} +- {half:.4f}")
 
 
+def is_kept(model: str, seed: int, released: Mapping[str, Released]) -> bool:
+    """Whether a run is there with all that would be measured of it now."""
+    known = {run.seed: run.metrics for run in seeds.runs(model, released, print)}
+    return seed in known and NEWEST.get(model, "frechet_ratio") in known[seed]
+
+
 def main() -> int:
-    """Seed by seed: train what is missing, two at a time, measure it, and then the paths."""
+    """Check the surroundings, and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
@@ -98,27 +107,35 @@ def main() -> int:
     if paths.build_dir() == paths.project_root() / "build":
         print("seeds: set LATENTWALK_BUILD to a folder of its own, as `make seeds` does")
         return 2
-    released = {name: recipes.load(name, print) for name in (*options.models, "classifier")}
-    walks = set(PATHS.split("+")) <= set(options.models)
-    wanted = [*options.models, PATHS] if walks else options.models
-    for seed in options.seeds:
-        print(f"seed {seed}")
-        missing = [
-            model for model in wanted
-            if seed not in {run.seed for run in seeds.runs(model, released, print)}
-        ]  # fmt: skip
-        models = [model for model in missing if model != PATHS]
-        side_by_side.fit(
-            [name for name in models if recipes.get(name, seed) != recipes.get(name)], print, seed
-        )
-        for name in models:
-            seeds.keep(measured(name, seed, released))
-        if PATHS in missing:
-            seeds.keep(walked(seed, released))
-    for model in wanted:
-        show(model, released)
+    if given := paths.given_weights_dir():
+        print(f"seeds: LATENTWALK_WEIGHTS is {given}, expected none: the seeds are of the recipes")
+        return 2
+    with paths.build_lock(print):
+        run(options.models, options.seeds)
     return 0
 
 
+def run(models: Sequence[str], wanted_seeds: Sequence[int]) -> None:
+    """Seed by seed: train what is missing, two at a time, measure it, and then the paths."""
+    released = {name: recipes.load(name, print) for name in (*models, "classifier")}
+    wanted = [*models, PATHS] if set(PATHS.split("+")) <= set(models) else list(models)
+    for seed in wanted_seeds:
+        print(f"seed {seed}")
+        missing = [model for model in wanted if not is_kept(model, seed, released)]
+        trained_here = [
+            name for name in missing
+            if name != PATHS and recipes.get(name, seed) != recipes.get(name)
+        ]  # fmt: skip
+        side_by_side.fit(trained_here, print, seed)
+        for model in missing:
+            done = walked(seed, released) if model == PATHS else measured(model, seed, released)
+            seeds.keep(done)
+    for model in wanted:
+        show(model, released)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("seeds: interrupted; the same command goes on from what is saved")

@@ -273,7 +273,7 @@ def test_a_textbook_s_picture_is_the_digit(digits):
     assert label == digits.labels[7]
 
 
-HOLD = "b = bytearray(100 * 2**20); import time; time.sleep(1)"
+HOLD = "b = bytearray(100 * 2**20); import time; time.sleep(3)"
 
 
 def test_memory_of_a_command_counts_what_it_starts():
@@ -303,7 +303,7 @@ def test_commands_gives_a_row_for_each(small, monkeypatch, capsys):
     assert "Median of 2 runs" in capsys.readouterr().out
 
 
-def test_what_lies_outside_its_margin_is_told_apart():
+def test_what_lies_outside_its_margin_is_told_apart(small):
     then = {"label_agreement_percent": 99.5, "frechet_ratio": 2.0, "label_distance": 0.1}
     now = {"label_agreement_percent": 98.0, "frechet_ratio": 2.9, "label_distance": 9.0, "new": 1.0}
     verdicts = {row.metric: row.verdict for row in reproduce.compare("cgan", then, now)}
@@ -312,7 +312,12 @@ def test_what_lies_outside_its_margin_is_told_apart():
         "new": "",
     }  # fmt: skip
     (row,) = reproduce.compare("gan", {"frechet_ratio": 2.0}, {"frechet_ratio": 3.1})
-    assert row.verdict == "outside"
+    assert (row.verdict, row.margin) == ("outside", 1.0)
+    for seed, ratio in enumerate((2.0, 2.5, 3.0, 3.5)):
+        seeds.keep(seeds.Run("gan", seed, "", "CPU", 1.0, {"frechet_ratio": ratio}))
+    (row,) = reproduce.compare("gan", {"frechet_ratio": 2.0}, {"frechet_ratio": 3.1})
+    assert row.verdict == "within", "as far apart as seeds may be"
+    assert row.margin == pytest.approx(3.182 * (5 / 12) ** 0.5 * 2**0.5)
 
 
 def test_reproduce_refuses_the_report_s_own_build(small, monkeypatch, capsys):
@@ -451,6 +456,22 @@ def test_seeds_trains_what_is_missing_measures_paths_and_prints_means(
     for function in (several.measured, several.walked):
         monkeypatch.setattr(several, function.__name__, lambda *_: pytest.fail("done again"))
     assert several.main() == 0
+
+
+def test_seeds_measures_again_what_lacks_a_measurement(few_seeds, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["seeds.py", "--models", "gan", "--seeds", "5"])
+    assert several.main() == 0
+    (whole,) = seeds.load()
+    part = {k: v for k, v in whole.metrics.items() if k != "taught_accuracy_percent"}
+    seeds.keep(dataclasses.replace(whole, metrics=part))
+    assert several.main() == 0
+    assert seeds.load() == [whole]
+
+
+def test_seeds_refuses_weights_of_the_user_s(few_seeds, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(tmp_path))
+    assert several.main() == 2
+    assert "LATENTWALK_WEIGHTS" in capsys.readouterr().out
 
 
 def test_seeds_refuses_the_report_s_own_build_folder(few_seeds, monkeypatch, capsys):

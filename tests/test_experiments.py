@@ -8,6 +8,7 @@ from tiny import CGAN, GAN, JUDGE, VAE, frozen_copy, rng, shaken, toy_digits
 
 from latentwalk.data import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_distance
+from latentwalk.evaluation.smoothness import margin_over_nulls, pick
 from latentwalk.experiments import inversion, problem2, problem3, problem4, quality, smoothness
 from latentwalk.experiments.judged import check_ready, in_chunks, judge, read
 from latentwalk.models import gan, vae
@@ -427,6 +428,10 @@ def test_few_paths_are_searched_for_and_compared_with_the_first_of_the_others(
     generator, autoencoder, classifier, train, test_set, monkeypatch
 ):
     monkeypatch.setattr(smoothness, "INVERTED_PAIRS", 3)
+    measured, measure = [], smoothness.measure_paths
+    monkeypatch.setattr(
+        smoothness, "measure_paths", lambda *given: measured.append(measure(*given)) or measured[-1]
+    )
     networks = generator, autoencoder, classifier
     found = smoothness.compare_smoothness(
         *networks, train, test_set, rng(7), pairs=PAIRS, steps=STEPS
@@ -434,6 +439,17 @@ def test_few_paths_are_searched_for_and_compared_with_the_first_of_the_others(
     assert [row.num_pairs for row in found.rows] == [PAIRS, PAIRS, 3, PAIRS, PAIRS, PAIRS, PAIRS]
     for error in (found.inversion_error, found.reconstruction_error):
         assert 0 < error.low <= error.value <= error.high < 1
+    kinds = dict(zip((row.name for row in found.rows), measured, strict=True))
+    (inverted_less_vae,) = (each.measures["realism"] for each in found.differences
+                            if each.first == smoothness.INVERTED_PATHS)  # fmt: skip
+    inverted, others = kinds[smoothness.INVERTED_PATHS], kinds[smoothness.VAE_PATHS]
+    expected = inverted.realism.mean() - others.realism[:3].mean()
+    assert inverted_less_vae.value == pytest.approx(float(expected))
+    nulls = (pick(kinds[null], slice(3)) for null in (smoothness.BLENDS, smoothness.JUMPS))
+    margin = margin_over_nulls(inverted, *nulls, rng())
+    assert found.margins[smoothness.INVERTED_PATHS].value == pytest.approx(margin.value)
+    for null in (smoothness.BLENDS, smoothness.JUMPS):
+        assert found.margins[null].value == 0
 
 
 # ---- 3e, inversion

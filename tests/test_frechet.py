@@ -6,7 +6,6 @@ import torch
 
 from latentwalk.evaluation.frechet import (
     draw,
-    frechet_along_path,
     frechet_distance,
     frechet_interval,
     frechet_reference,
@@ -114,16 +113,6 @@ def test_interval_has_the_spread_of_fresh_samples():
     assert interval == frechet_interval(reference, samples, rng(), replicates=40)
     with pytest.raises(ValueError, match="replicates is 1"):
         frechet_interval(reference, samples, rng(), replicates=1)
-
-
-def test_distance_along_a_path_sees_a_middle_that_leaves_the_data():
-    start, end, reference = (normal(500, 6, seed=seed) for seed in range(3))
-    t = torch.linspace(0, 1, 5).double()[:, None]
-    straight = (1 - t) * start[:, None] + t * end[:, None]
-    along = frechet_along_path(straight, reference)
-    assert along.shape == (5,)
-    assert along[2] > 5 * max(along[0], along[-1])
-    assert float(along[1]) == frechet_distance(straight[:, 1], reference)
 
 
 def test_draw_takes_different_rows_by_rng():

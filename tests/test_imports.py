@@ -12,7 +12,7 @@ SOURCE = Path(latentwalk.__file__).parent
 # A module may import what stands above it. A package stands for all its modules, which may
 # import one another as long as there is no circle.
 ORDER = [
-    "shapes", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
+    "shapes", "rounding", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
     "models.learning", "models.nets", "models.samples", "models.muon", "models.gan", "models.vae",
     "models.classifier",
     "sealed", "provenance", "checkpoints", "training", "interpolation", "evaluation",

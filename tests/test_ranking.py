@@ -106,7 +106,7 @@ def test_a_collapsed_generator_is_last_in_variety_and_not_in_fidelity(found):
 def test_blur_lowers_sharpness_and_certainty_which_noise_does_not(found):
     for measure in ("sharpness", "certainty"):
         values = {name: getattr(found[name], measure) for name in found}
-        assert values["vae"] < values["gan"] < values["real"] + 0.01, measure
+        assert values["vae"] < min(values["gan"], values["real"]), measure
     assert found["noise"].certainty > 0.9, "so it is never shown without a distance"
 
 

@@ -76,7 +76,7 @@ def test_interval_over_seeds_is_student_s():
 
 @pytest.mark.parametrize("freedom", range(1, 10))
 def test_quantiles_are_those_of_the_density(freedom):
-    quantile = seeds.STUDENT[freedom - 1]
+    quantile = seeds.T_QUANTILES[freedom - 1]
     places = torch.linspace(-quantile, quantile, 200_001, dtype=torch.float64)
     density = torch.distributions.StudentT(torch.tensor(float(freedom)).double()).log_prob(places)
     assert torch.trapezoid(density.exp(), places).item() == pytest.approx(0.95, abs=1e-4)
@@ -92,3 +92,9 @@ def test_damaged_file_is_named(file, content):
     file.write_text(content, "utf-8")
     with pytest.raises(seeds.SeedsError, match=r"seeds\.json"):
         seeds.load()
+
+
+def test_two_trainings_differ_by_root_2_deviations_times_student_s_t():
+    found = [run(seed=n, x=v) for n, v in enumerate([1.0, 3.0])]  # deviation root 2
+    assert seeds.two_trainings(found, "x") == pytest.approx(12.706 * 2)
+    assert seeds.two_trainings(found[:1], "x") is None

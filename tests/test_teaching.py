@@ -40,6 +40,11 @@ def test_other_samples_have_the_labels_that_the_judge_reads(network, sample, jud
     assert torch.equal(lessons.labels, read)
 
 
+def test_a_network_in_training_mode_is_refused(judge):
+    with pytest.raises(ValueError, match="the model is in training mode"):
+        teaching.drawn_digits(Generator(tiny.GAN).train(), judge, tiny.rng(), count=10)
+
+
 def test_good_lessons_teach_better_than_wrong_or_few():
     lessons, test = tiny.toy_digits(400), tiny.toy_digits(200, seed=1)
     good = teaching.taught_accuracy(lessons, test, CONFIG, seed=1)

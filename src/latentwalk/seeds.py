@@ -2,7 +2,8 @@
 
 One training says little about a recipe. These are too many to repeat for every report, so their
 measurements travel with the report as its weights do: each with the digests of its recipe and of
-the judge, so that those of others are never shown beside the models of a report.
+the judge, so that those of others are never shown beside the models of a report. How they were
+measured is not in these digests: who changes a measure removes the runs that have it.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from latentwalk import paths
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.recipes import Released
 
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom."""
 
 
@@ -57,7 +58,10 @@ class Run:
             and all(isinstance(value, int | float) for value in numbers.values())
         )
         if not fits:
-            raise SeedsError(f"{path()} holds {str(saved)[:80]}, expected a run of a training")
+            raise SeedsError(
+                f"{path()} holds {str(saved)[:80]}, expected a run of a training; "
+                "`git checkout` it, or remove it"
+            )
         return cls(**{field.name: saved[field.name] for field in dataclasses.fields(cls)})
 
 
@@ -127,7 +131,7 @@ def over_seeds(found: Sequence[Run], metric: str) -> Estimate | None:
     """Mean of a measurement over seeds, with the interval of Student's t.
 
     Args:
-        found: runs, 2 to 10.
+        found: runs.
         metric: a name in their `metrics`.
 
     Returns:
@@ -139,6 +143,27 @@ def over_seeds(found: Sequence[Run], metric: str) -> Estimate | None:
     if len(values) < 2:
         return None
     deviation, mean = torch.std_mean(torch.tensor(values, dtype=torch.float64))
-    freedom = min(len(values) - 1, len(STUDENT))  # more seeds: a little too wide
-    half = STUDENT[freedom - 1] * deviation.item() / len(values) ** 0.5
+    half = _t_quantile(len(values)) * deviation.item() / len(values) ** 0.5
     return Estimate(mean.item(), mean.item() - half, mean.item() + half)
+
+
+def two_trainings(found: Sequence[Run], metric: str) -> float | None:
+    """How far apart a metric of two trainings lies, at most, in 95 of 100 cases.
+
+    Args:
+        found: runs.
+        metric: a name in their `metrics`.
+
+    Returns:
+        The distance, or None for fewer than 2 runs that have the metric.
+    """
+    values = [run.metrics[metric] for run in found if metric in run.metrics]
+    if len(values) < 2:
+        return None
+    deviation = torch.tensor(values, dtype=torch.float64).std().item()
+    return _t_quantile(len(values)) * deviation * 2**0.5
+
+
+def _t_quantile(count: int) -> float:
+    """Of Student's t for the mean of so many; for more than are listed a little too wide."""
+    return T_QUANTILES[min(count - 1, len(T_QUANTILES)) - 1]

@@ -11,6 +11,7 @@ from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
 from latentwalk.recipes import Released
 from latentwalk.render.escape import Literal
+from latentwalk.rounding import rounded
 from latentwalk.rubric import Item
 from latentwalk.student import Student
 
@@ -51,12 +52,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 def number(estimate: Estimate, digits: int = 2) -> str:
     """Write a value with half the width of its interval: 1.23 ± 0.13."""
     half = (estimate.high - estimate.low) / 2
-    return f"{_signed(estimate.value, digits)} ± {half:.{digits}f}"
-
-
-def _signed(value: float, digits: int = 2) -> str:
-    """Write a number with a real minus sign, and zero without one."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+    return f"{rounded(estimate.value, digits)} ± {half:.{digits}f}"
 
 
 def share(estimate: Estimate) -> str:
@@ -130,7 +126,7 @@ def variety(result: Quality) -> str:
 def smoothness(result: Smoothness) -> str:
     """3e: one kind of paths a row, means over the pairs."""
     rows = {
-        row.name: [*_path_means(row.measures), _signed(result.margins[row.name].value)]
+        row.name: [*_path_means(row.measures), rounded(result.margins[row.name].value)]
         for row in result.rows
     }
     return paths_table(rows, "margin")
@@ -156,7 +152,7 @@ def differences(result: Smoothness) -> str:
 
 
 def _path_means(means: dict[str, Estimate]) -> list[str]:
-    return [_signed(means[name].value) for name in SMOOTHNESS_COLUMNS]
+    return [rounded(means[name].value) for name in SMOOTHNESS_COLUMNS]
 
 
 def paths_table(rows: dict[str, list[str]], *more: str) -> str:

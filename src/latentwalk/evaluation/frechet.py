@@ -166,21 +166,6 @@ def frechet_interval(
     return Estimate(distance, max(0.0, distance - half_width), distance + half_width, level)
 
 
-def frechet_along_path(path_features: Tensor, reference_features: Tensor) -> Tensor:
-    """Distance of each step of many paths from the reference: is the middle as real as the ends?
-
-    Args:
-        path_features: (P, S, F): P paths of S steps.
-        reference_features: (N, F).
-
-    Returns:
-        (S,) float64; the steps compare with each other, having P images each.
-    """
-    steps = path_features.unbind(dim=1)  # S of (P, F)
-    distances = [frechet_distance(step, reference_features) for step in steps]
-    return torch.tensor(distances, dtype=torch.float64)
-
-
 def draw(values: Tensor, count: int, rng: torch.Generator) -> Tensor:
     """Draw rows without replacement, such as the training images of the floor.
 

@@ -37,8 +37,7 @@ class RealYardstick:
     nearest_real: float
     """Median distance of a real image to its nearest among the searched ones."""
     end_distance: float
-    """Mean distance between the features of two unrelated real images, of one class if the paths
-    are within a class."""
+    """Mean distance between the features of two unrelated real images."""
 
 
 def judge_paths(

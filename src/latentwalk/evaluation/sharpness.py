@@ -35,23 +35,6 @@ def sharpness(images: Tensor) -> Tensor:
     return squared.sum(dim=1) / squared.sqrt().sum(dim=1).clamp(min=SMALLEST_INK)
 
 
-def greyness(images: Tensor) -> Tensor:
-    r"""How undecided the ink is: $1 - \sum x^2 / \sum x$.
-
-    0 for black and white only, 1/2 for the middle of a cross-fade between disjoint shapes, 1 for
-    a blank image. Blurring keeps $\sum x$ and lowers $\sum x^2$, so it can only raise this.
-
-    Args:
-        images: (B, 1, 28, 28) in [0, 1].
-
-    Returns:
-        (B,) in [0, 1].
-    """
-    _check_images(images)
-    ink = images.flatten(1)
-    return 1 - ink.square().sum(dim=1) / ink.sum(dim=1).clamp(min=SMALLEST_INK)
-
-
 def _check_images(images: Tensor) -> None:
     check_shape("images", images, (None, *IMAGE_SHAPE))
     check_range("images", images, 0, 1)

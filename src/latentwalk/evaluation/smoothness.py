@@ -122,8 +122,8 @@ def summarise_differences(
 
     Args:
         first: one model's paths.
-        second: another's, path by path between the same kind of ends (the same images, or at
-            least the same two digits).
+        second: another's, as many. Path by path between the same ends, what both share cancels;
+            between independent ends the interval is that of two independent means.
         rng: source of the resampling.
         level: confidence level in (0, 1).
     """

@@ -55,7 +55,7 @@ class QualityRow:
     density: Estimate
     """How densely real digits surround these images, about 1 for real ones; see `neighbours`."""
     coverage: Estimate
-    """Share of real digits that have one of these images near; 0.97 for real ones."""
+    """Share of real digits that have one of these images near; 0.95 for real ones."""
     precision: Estimate
     """Share of these images that have a real digit near."""
     recall: Estimate
@@ -67,7 +67,7 @@ class QualityRow:
 
 @dataclass(frozen=True)
 class Quality:
-    """3d: real digits, the GAN's samples, the VAE's samples and its reconstructions."""
+    """3d: real digits, the GAN's samples, and the VAE's from both priors and reconstructed."""
 
     mixture_components: int
     """Gaussians of the fitted prior."""
@@ -130,7 +130,7 @@ def compare_quality(
         generator: trained, unconditional.
         vae: trained.
         classifier: the judge.
-        train: the training digits, for the floor.
+        train: the training digits, for the floor, the fitted prior, and to find copies of.
         test: the test digits, the reference.
         rng: draws noise, codes, training images and the resampling.
         count: images of each kind.

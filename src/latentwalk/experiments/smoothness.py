@@ -46,7 +46,8 @@ COMPARED = (
     (ROUND_PATHS, GAN_PATHS),
     (VAE_PATHS, BLENDS),
 )
-"""Pairs of kinds whose difference is reported; the last two have the same ends, path by path."""
+"""Pairs of kinds whose difference is reported. Path by path the third and the last go between the
+same test images (or what is made of them), and the fourth has the same ends."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from torch import nn
 
 from latentwalk import measures, training
 from latentwalk.data import Digits
+from latentwalk.experiments.judged import check_ready
 from latentwalk.models import classifier, gan, vae
 from latentwalk.models.classifier import Classifier
 
@@ -22,7 +23,11 @@ def drawn_digits(
         judge: labels the images of a model that has no labels of its own.
         rng: draws noise or codes.
         count: how many.
+
+    Raises:
+        ValueError: a network in training mode.
     """
+    check_ready(model=network, judge=judge)
     drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, count, rng)
     labels = (
         classifier.predict(judge, drawn.images).labels if drawn.labels is None else drawn.labels
