@@ -12,15 +12,18 @@ BITS = {"TensorFloat-32": 10, "bfloat16": 7}
 
 
 def rounded(values, kept):
-    """Round float32 to the nearest number of so many bits after the leading one, ties to even."""
+    """Round float32 to the nearest number of so many bits after the leading one, ties to even.
+
+    Its gradient is 1, as on a GPU, where rounding is no step of the graph.
+    """
     spare = 23 - kept
-    bits = values.view(torch.int32)
+    bits = values.detach().view(torch.int32)
     up = (1 << spare - 1) - 1 + (bits >> spare & 1)
-    return (bits + up & -(1 << spare)).view(torch.float32)
+    return values + ((bits + up & -(1 << spare)).view(torch.float32) - values).detach()
 
 
 def play(arithmetic, setattr=setattr):
-    """Let all convolutional and linear layers compute so; for inference only."""
+    """Let all convolutional and linear layers compute so; what is trained is not rounded."""
     kept = BITS[arithmetic]
     convolve, multiply = nn.Conv2d._conv_forward, F.linear
     setattr(
