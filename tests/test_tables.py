@@ -182,7 +182,7 @@ def test_estimates_are_written_with_their_interval():
 
 def test_quality_shows_the_ratio_and_the_shares_in_percent():
     assert column(MADE["quality"], "images") == ["real digits", "GAN samples"]
-    assert column(MADE["quality"], "Fréchet / floor")[1] == "12.34 ± 0.10"
+    assert column(MADE["quality"], "Fréchet / floor")[1] == "12.3 ± 0.1"
     assert column(MADE["quality"], "sharpness")[0] == "0.123 ± 0.050"
     assert column(MADE["quality"], "shares off by") == ["1.2 %"] * 2
 

@@ -103,7 +103,7 @@ def quality(result: Quality) -> str:
     """3d: one kind of images a row."""
     header = ["images", "Fréchet / floor", "sharpness", "certainty", "shares off by"]
     rows = [
-        [row.name, number(row.ratio), number(row.sharpness, 3), number(row.certainty, 3),
+        [row.name, number(row.ratio, 1), number(row.sharpness, 3), number(row.certainty, 3),
          f"{100 * row.label_distance:.1f} %"]
         for row in result.rows
     ]  # fmt: skip

@@ -17,7 +17,7 @@ SMALLEST_VARIANCE = 1e-3
 
 
 def fit_mixture(
-    points: Tensor, components: int, rng: torch.Generator, iterations: int = 20
+    points: Tensor, components: int, rng: torch.Generator, iterations: int = 10
 ) -> MixtureSameFamily:
     """Fit a mixture of Gaussians with full covariances, by expectation and maximisation.
 
@@ -27,8 +27,9 @@ def fit_mixture(
         rng: draws which of the points the first means are. Not where they lie decides it, so that
             codes which differ in rounding alone, as on another machine, give nearly this mixture.
             A cluster without one of them may be fitted badly: let there be many.
-        iterations: after 20 the log-likelihood of the report's codes rises by 0.006 nats a code in
-            each, that of test digits' codes by 0.003.
+        iterations: with 20 instead of 10 the log-likelihood of the report's codes is 0.12 nats a
+            code higher, that of test digits' codes 0.07; the images are no better, and what codes
+            differ in rounding is felt more.
 
     Returns:
         The mixture; `sample((count,))` draws from PyTorch's global generator, see `draw_mixture`.
