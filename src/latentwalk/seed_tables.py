@@ -11,7 +11,6 @@ COLUMNS = {
     "label_agreement_percent": ("labels", 2),
     "worst_digit_agreement_percent": ("worst digit", 1),
     "largest_share_gap_points": ("largest gap", 1),
-    "taught_accuracy_percent": ("taught", 2),
     "log_likelihood_nats": ("likelihood", 2),
 }
 """Measurements over seeds that the report's table shows: what it calls them, and digits."""
@@ -24,7 +23,7 @@ def models(found: Mapping[str, Sequence[Run]]) -> str:
         [model, str(len(runs)),
          *(_mean(runs, metric, digits) for metric, (_, digits) in COLUMNS.items())]
         for model, runs in found.items()
-        if runs
+        if any(metric in run.metrics for run in runs for metric in COLUMNS)
     ]  # fmt: skip
     return table(header, rows or [["none measured", *[""] * (len(header) - 1)]])
 
@@ -48,13 +47,14 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
     means = {model: _mean(found[model], metric) for model in ("cgan", "gan", "vae", "classifier")}
     if not all(means.values()):
         return ""
+    trained = names(found["cgan"], metric)
     return (
         "A classifier that learns from sixty thousand samples alone reads "
         f"{means['cgan']} % of the test digits if they are the conditional GAN's with the labels "
         f"asked for, and {means['gan']} % and {means['vae']} % if they are the GAN's and the VAE's "
         "with the labels that the judge reads in them; from the training digits themselves it "
-        f"learns to read {means['classifier']} % (means over seeds). The judge's labels hand on "
-        "what the judge knows, so the second and the third flatter the samples."
+        f"learns to read {means['classifier']} % (means over the seeds {trained}). The judge's "
+        "labels hand on what the judge knows, so the second and the third flatter the samples."
     )
 
 
