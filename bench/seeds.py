@@ -57,7 +57,7 @@ def taught(model: Released, released: Mapping[str, Released]) -> float:
     seed, judge = model.recipe.seed, released["classifier"]
     assert isinstance(judge.network, Classifier)
     rng = torch.Generator().manual_seed(seed)
-    lessons = teaching.drawn_digits(model.network, judge.network, rng)
+    lessons = teaching.drawn_digits(model, judge.network, rng)
     return teaching.taught_accuracy(lessons, data.load("test", print), judge.recipe.config, seed)
 
 
@@ -84,7 +84,7 @@ def walked(seed: int, released: Mapping[str, Released]) -> seeds.Run:
 
 def show(model: str, released: Mapping[str, Released]) -> None:
     """Print the means over the seeds."""
-    found = seeds.runs(model, released)
+    found = seeds.runs(model, released, print)
     print(f"{model}: seeds {', '.join(str(run.seed) for run in found)}")
     for metric in found[0].metrics:
         if estimate := seeds.over_seeds(found, metric):
@@ -94,8 +94,8 @@ def show(model: str, released: Mapping[str, Released]) -> None:
 
 def is_kept(model: str, seed: int, released: Mapping[str, Released]) -> bool:
     """Whether a run is there with all that would be measured of it now."""
-    known = {run.seed: run.metrics for run in seeds.runs(model, released, print)}
-    return seed in known and NEWEST.get(model, "frechet_ratio") in known[seed]
+    found = seeds.having(seeds.runs(model, released), NEWEST.get(model, "frechet_ratio"))
+    return seed in {run.seed for run in found}
 
 
 def main() -> int:

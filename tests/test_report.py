@@ -9,15 +9,7 @@ import torch
 
 from latentwalk import derivations, paths, rubric, student, study
 from latentwalk.data import to_unit
-from latentwalk.experiments.smoothness import (
-    BLENDS,
-    GAN_PATHS,
-    INVERTED_PATHS,
-    JUMPS,
-    PRIOR_PATHS,
-    ROUND_PATHS,
-    VAE_PATHS,
-)
+from latentwalk.experiments import smoothness
 from latentwalk.models.classifier import predict
 from latentwalk.render import checks
 
@@ -136,6 +128,12 @@ def test_the_text_s_claims_on_quality_hold(work):
     assert gan.coverage.low > samples.coverage.high
     assert samples.sharpness.high < gan.sharpness.low
     assert reconstructions.sharpness.high < real.sharpness.low
+    assert fitted.recall.high < real.recall.low, "lost variety"
+    for samples_of in (gan, samples):
+        assert samples_of.nearer_to_training.low < real.nearer_to_training.high, "no copies"
+    for near in ("coverage", "recall"):
+        below = getattr(real, near).value - getattr(gan, near).value
+        assert 0 < below < 0.03, "few rare shapes are missing"
 
 
 @pytest.mark.item("3e")
@@ -144,30 +142,39 @@ def test_the_text_s_claims_on_smoothness_hold(work):
     assert found.num_pairs >= 2000
     gan, _, inverted, vae, _, blend, jump = (row.measures for row in found.rows)
     less = {(one.first, one.second): one.measures for one in found.differences}
-    for first in (GAN_PATHS, INVERTED_PATHS):  # each on its own ends, and on the same test images
-        found_less = less[first, VAE_PATHS]
+    for first in (
+        smoothness.GAN_PATHS,
+        smoothness.INVERTED_PATHS,
+    ):  # each on its own ends, and on the same test images
+        found_less = less[first, smoothness.VAE_PATHS]
         assert found_less["steadiness"].high < 0 < found_less["label_switches"].low
         assert found_less["third_digit_steps"].low > 0 > found_less["sharpness_drop"].high
         assert found_less["certainty_drop"].high < 0
-    drawn = less[GAN_PATHS, PRIOR_PATHS]  # between random draws
+    drawn = less[smoothness.GAN_PATHS, smoothness.PRIOR_PATHS]  # between random draws
     assert drawn["steadiness"].high < 0
     assert max(drawn["label_switches"].high, drawn["third_digit_steps"].high) < 0
-    assert found.margins[PRIOR_PATHS].value < found.margins[GAN_PATHS].value
-    assert less[ROUND_PATHS, GAN_PATHS]["steadiness"].high < 0
+    assert found.margins[smoothness.PRIOR_PATHS].value < found.margins[smoothness.GAN_PATHS].value
+    assert less[smoothness.ROUND_PATHS, smoothness.GAN_PATHS]["steadiness"].high < 0
     assert max(gan["sharpness_drop"].high, gan["certainty_drop"].high) < 0.01
+    assert inverted["sharpness_drop"].low < 0, "it loses no sharpness"
     for measure in ("certainty_drop", "nearest_real_rise"):
         assert 0 < inverted[measure].low <= inverted[measure].high < vae[measure].low
     for measure in ("relative_length", "largest_step_excess"):
         assert inverted[measure].low > vae[measure].high
     within = {row.name: row.same_digit for row in found.rows}
-    assert within[VAE_PATHS]["steadiness"].low > within[BLENDS]["steadiness"].high
+    assert (
+        within[smoothness.VAE_PATHS]["steadiness"].low
+        > within[smoothness.BLENDS]["steadiness"].high
+    )
     assert blend["steadiness"].low > vae["steadiness"].high > gan["steadiness"].high
     assert jump["realism"].low > gan["realism"].high
     assert vae["steadiness"].low > inverted["steadiness"].high, "not only for other ends"
     margins = found.margins
-    assert margins[VAE_PATHS].low > max(margins[GAN_PATHS].high, margins[INVERTED_PATHS].high)
-    assert margins[INVERTED_PATHS].low > 0 < margins[GAN_PATHS].low
-    assert margins[BLENDS].value == margins[JUMPS].value == 0
+    assert margins[smoothness.VAE_PATHS].low > max(
+        margins[smoothness.GAN_PATHS].high, margins[smoothness.INVERTED_PATHS].high
+    )
+    assert margins[smoothness.INVERTED_PATHS].low > 0 < margins[smoothness.GAN_PATHS].low
+    assert margins[smoothness.BLENDS].value == margins[smoothness.JUMPS].value == 0
 
 
 @pytest.mark.item("4a")

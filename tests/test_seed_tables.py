@@ -51,5 +51,9 @@ def test_seeds_are_named():
     assert seed_tables.names(RUNS) == "1, 2 and 3"
     assert seed_tables.names(RUNS[:2]) == "1 and 2"
     assert seed_tables.names(RUNS[:1]) == "1"
-    assert seed_tables.names([]) == seed_tables.names(RUNS, "coverage_percent") == "none"
-    assert seed_tables.names(RUNS, "frechet_ratio") == "1, 2 and 3"
+    assert seed_tables.names([]) == "none"
+
+
+def test_only_the_seeds_that_have_a_metric_are_counted():
+    more = [*RUNS, Run("gan", 4, "", "CPU", 1.0, {"other": 1.0})]
+    assert seed_tables.note(more, "frechet_ratio") == " (2.0 ± 2.5 over 3 seeds)"

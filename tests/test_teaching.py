@@ -1,6 +1,7 @@
 """A classifier that learns from samples: what it is given, and that what it is given matters."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -22,27 +23,30 @@ def judge():
     return tiny.shaken(Classifier(tiny.JUDGE)).eval()
 
 
+def released(model, network):
+    return SimpleNamespace(recipe=SimpleNamespace(model=model), network=network)
+
+
 def test_a_conditional_generator_s_samples_have_the_labels_asked_for(judge):
     generator = tiny.shaken(Generator(tiny.CGAN)).eval()
-    lessons = teaching.drawn_digits(generator, judge, tiny.rng(), count=30)
+    lessons = teaching.drawn_digits(released(gan, generator), judge, tiny.rng(), count=30)
     again = gan.sample(generator, 30, tiny.rng())
     assert torch.equal(lessons.labels, again.labels)
     torch.testing.assert_close(to_unit(lessons.images), again.images, atol=0.502 / 255, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("network", "sample"), [(Generator(tiny.GAN), gan.sample), (Vae(tiny.VAE), vae.sample)]
-)
-def test_other_samples_have_the_labels_that_the_judge_reads(network, sample, judge):
+@pytest.mark.parametrize(("model", "network"), [(gan, Generator(tiny.GAN)), (vae, Vae(tiny.VAE))])
+def test_other_samples_have_the_labels_that_the_judge_reads(model, network, judge):
     network = tiny.shaken(network).eval()
-    lessons = teaching.drawn_digits(network, judge, tiny.rng(), count=30)
-    read = classifier.predict(judge, sample(network, 30, tiny.rng()).images).labels
+    lessons = teaching.drawn_digits(released(model, network), judge, tiny.rng(), count=30)
+    read = classifier.predict(judge, model.sample(network, 30, tiny.rng()).images).labels
     assert torch.equal(lessons.labels, read)
 
 
 def test_a_network_in_training_mode_is_refused(judge):
+    learning = released(gan, Generator(tiny.GAN).train())
     with pytest.raises(ValueError, match="the model is in training mode"):
-        teaching.drawn_digits(Generator(tiny.GAN).train(), judge, tiny.rng(), count=10)
+        teaching.drawn_digits(learning, judge, tiny.rng(), count=10)
 
 
 def test_good_lessons_teach_better_than_wrong_or_few():

@@ -17,7 +17,7 @@ from latentwalk.experiments.quality import (
     Quality,
 )
 from latentwalk.experiments.smoothness import GAN_PATHS, VAE_PATHS, Smoothness
-from latentwalk.rounding import rounded
+from latentwalk.rounding import plain
 
 IMAGES = {"gan": GAN_SAMPLES, "vae": VAE_SAMPLES, "reconstruction": RECONSTRUCTIONS}
 PATHS = {"gan": GAN_PATHS, "vae": VAE_PATHS}
@@ -46,18 +46,12 @@ def claims(quality: Quality, smoothness: Smoothness) -> list[Claim]:
         row = images[name]
         share = 100 * row.sharpness.value / images[REAL].sharpness.value
         ratio = row.ratio.value
-        found.append(Claim(f"{kind}_frechet_ratio", "3d", ratio, _printed(ratio, 1)))
-        found.append(Claim(f"{kind}_sharpness_percent", "3d", share, _printed(share, 0)))
+        found.append(Claim(f"{kind}_frechet_ratio", "3d", ratio, plain(ratio, 1)))
+        found.append(Claim(f"{kind}_sharpness_percent", "3d", share, plain(share, 0)))
     for kind, name in PATHS.items():
         values = {measure: walks[name][measure].value for measure in ALONG}
-        found += [
-            Claim(f"{kind}_{n}", "3e", value, _printed(value, 2)) for n, value in values.items()
-        ]
+        found += [Claim(f"{kind}_{n}", "3e", value, plain(value, 2)) for n, value in values.items()]
     return found
-
-
-def _printed(value: float, digits: int) -> str:
-    return rounded(value, digits).replace("−", "-")  # a number for the grader to read
 
 
 def save(quality: Quality, smoothness: Smoothness) -> Path:

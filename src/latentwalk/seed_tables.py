@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from latentwalk.seeds import Run, over_seeds
+from latentwalk.experiments.teaching import LESSONS
+from latentwalk.seeds import Run, having, over_seeds
 from latentwalk.tables import SMOOTHNESS_COLUMNS, number, paths_table, table
 
 COLUMNS = {
@@ -23,7 +24,7 @@ def models(found: Mapping[str, Sequence[Run]]) -> str:
         [model, str(len(runs)),
          *(_mean(runs, metric, digits) for metric, (_, digits) in COLUMNS.items())]
         for model, runs in found.items()
-        if any(metric in run.metrics for run in runs for metric in COLUMNS)
+        if any(having(runs, metric) for metric in COLUMNS)
     ]  # fmt: skip
     return table(header, rows or [["none measured", *[""] * (len(header) - 1)]])
 
@@ -38,7 +39,7 @@ def paths(runs: Sequence[Run], kinds: Sequence[str]) -> str:
 def note(runs: Sequence[Run], metric: str, digits: int = 1) -> str:
     """Write a mean over seeds to follow a number: " (2.1 ± 0.3 over 5 seeds)", or nothing."""
     mean = _mean(runs, metric, digits)
-    return f" ({mean} over {len(runs)} seeds)" if mean else ""
+    return f" ({mean} over {len(having(runs, metric))} seeds)" if mean else ""
 
 
 def taught(found: Mapping[str, Sequence[Run]]) -> str:
@@ -47,20 +48,20 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
     means = {model: _mean(found[model], metric) for model in ("cgan", "gan", "vae", "classifier")}
     if not all(means.values()):
         return ""
-    trained = names(found["cgan"], metric)
+    seeds = names(having(found["cgan"], metric))
     return (
-        "A classifier that learns from sixty thousand samples alone reads "
+        f"A classifier that learns from {LESSONS:,} samples alone reads "
         f"{means['cgan']} % of the test digits if they are the conditional GAN's with the labels "
         f"asked for, and {means['gan']} % and {means['vae']} % if they are the GAN's and the VAE's "
         "with the labels that the judge reads in them; from the training digits themselves it "
-        f"learns to read {means['classifier']} % (means over the seeds {trained}). The judge's "
+        f"learns to read {means['classifier']} % (means over the seeds {seeds}). The judge's "
         "labels hand on what the judge knows, so the second and the third flatter the samples."
     )
 
 
-def names(runs: Sequence[Run], metric: str | None = None) -> str:
-    """Name the seeds of some runs, or of those that have a metric: 2017, 2018 and 2020."""
-    names = [str(run.seed) for run in runs if metric is None or metric in run.metrics]
+def names(runs: Sequence[Run]) -> str:
+    """Name the seeds of some runs: 2017, 2018 and 2020."""
+    names = [str(run.seed) for run in runs]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "none"
 
 

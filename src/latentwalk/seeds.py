@@ -139,12 +139,12 @@ def over_seeds(found: Sequence[Run], metric: str) -> Estimate | None:
 
     Source: Student 1908, "The probable error of a mean".
     """
-    values = [run.metrics[metric] for run in found if metric in run.metrics]
+    values = _values(found, metric)
     if len(values) < 2:
         return None
-    deviation, mean = torch.std_mean(torch.tensor(values, dtype=torch.float64))
-    half = _t_quantile(len(values)) * deviation.item() / len(values) ** 0.5
-    return Estimate(mean.item(), mean.item() - half, mean.item() + half)
+    half = _t_quantile(len(values)) * values.std().item() / len(values) ** 0.5
+    mean = values.mean().item()
+    return Estimate(mean, mean - half, mean + half)
 
 
 def two_trainings(found: Sequence[Run], metric: str) -> float | None:
@@ -157,11 +157,20 @@ def two_trainings(found: Sequence[Run], metric: str) -> float | None:
     Returns:
         The distance, or None for fewer than 2 runs that have the metric.
     """
-    values = [run.metrics[metric] for run in found if metric in run.metrics]
+    values = _values(found, metric)
     if len(values) < 2:
         return None
-    deviation = torch.tensor(values, dtype=torch.float64).std().item()
-    return _t_quantile(len(values)) * deviation * 2**0.5
+    return _t_quantile(len(values)) * values.std().item() * 2**0.5
+
+
+def having(found: Sequence[Run], metric: str) -> list[Run]:
+    """Give the runs of which a metric was measured."""
+    return [run for run in found if metric in run.metrics]
+
+
+def _values(found: Sequence[Run], metric: str) -> torch.Tensor:
+    values = [run.metrics[metric] for run in having(found, metric)]
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def _t_quantile(count: int) -> float:

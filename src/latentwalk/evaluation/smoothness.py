@@ -139,7 +139,6 @@ def margin_over_nulls(
     blends: PathMeasures,
     jumps: PathMeasures,
     rng: torch.Generator,
-    level: float = 0.95,
 ) -> Estimate:
     """Weigh steadiness against realism, each by what the two nulls have of it.
 
@@ -154,7 +153,6 @@ def margin_over_nulls(
         blends: as many cross-fades, between real images.
         jumps: as many jumps between the same images.
         rng: source of the resampling, of all three by the same numbers.
-        level: confidence level in (0, 1).
 
     Raises:
         ValueError: different numbers of paths.
@@ -175,7 +173,7 @@ def margin_over_nulls(
         farther = _ratio(walk[..., 2], jump[..., 2])
         return torch.stack([steadier, more_real, farther]).amin(dim=0)
 
-    return bootstrap_interval(torch.arange(counts[0]), rng, margin, level)
+    return bootstrap_interval(torch.arange(counts[0]), rng, margin)
 
 
 def pick(measures: PathMeasures, which: Tensor | slice) -> PathMeasures:

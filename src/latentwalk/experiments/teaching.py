@@ -1,25 +1,25 @@
 """3d: how good samples are as training digits, by what a classifier learns from them alone."""
 
 import torch
-from torch import nn
 
 from latentwalk import measures, training
 from latentwalk.data import Digits
 from latentwalk.experiments.judged import check_ready
-from latentwalk.models import classifier, gan, vae
-from latentwalk.models.classifier import Classifier
+from latentwalk.models import classifier
+from latentwalk.models.classifier import Classifier, ClassifierConfig
+from latentwalk.recipes import Released
 
 LESSONS = 60_000
 """Samples that a classifier is taught by: as many as there are training digits."""
 
 
 def drawn_digits(
-    network: nn.Module, judge: Classifier, rng: torch.Generator, count: int = LESSONS
+    model: Released, judge: Classifier, rng: torch.Generator, count: int = LESSONS
 ) -> Digits:
     """Draw samples of a model as digits to train on.
 
     Args:
-        network: a trained generator or VAE, in evaluation mode.
+        model: a trained generator or VAE.
         judge: labels the images of a model that has no labels of its own.
         rng: draws noise or codes.
         count: how many.
@@ -27,16 +27,15 @@ def drawn_digits(
     Raises:
         ValueError: a network in training mode.
     """
-    check_ready(model=network, judge=judge)
-    drawn = (vae if isinstance(network, vae.Vae) else gan).sample(network, count, rng)
+    check_ready(model=model.network, judge=judge)
+    drawn = model.recipe.model.sample(model.network, count, rng)
     labels = (
         classifier.predict(judge, drawn.images).labels if drawn.labels is None else drawn.labels
     )
     return Digits((255 * drawn.images).round().to(torch.uint8), labels)
 
 
-def taught_accuracy(lessons: Digits, test: Digits, config: classifier.ClassifierConfig,
-                    seed: int) -> float:  # fmt: skip
+def taught_accuracy(lessons: Digits, test: Digits, config: ClassifierConfig, seed: int) -> float:
     """Train a fresh classifier and let it read real digits.
 
     Args:
