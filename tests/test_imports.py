@@ -13,8 +13,8 @@ SOURCE = Path(latentwalk.__file__).parent
 # import one another as long as there is no circle.
 ORDER = [
     "shapes", "rounding", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
-    "models.learning", "models.nets", "models.samples", "models.muon", "models.gan", "models.vae",
-    "models.classifier",
+    "models.learning", "models.nets", "models.samples", "models.muon", "models.gan",
+    "models.modulated", "models.vae", "models.classifier",
     "sealed", "provenance", "checkpoints", "training", "interpolation", "evaluation",
     "symbolic", "counterexample", "derivations", "formulas",
     "measures", "history", "recipes", "seeds", "side_by_side", "results", "experiments", "claims",

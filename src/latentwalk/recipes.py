@@ -1,4 +1,4 @@
-"""The six trained models of the report: how each is made, kept and found again."""
+"""The seven trained models of the report: how each is made, kept and found again."""
 
 import dataclasses
 import shutil
@@ -12,21 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from latentwalk import checkpoints, data, history, measures, paths, provenance, training
-from latentwalk.models import classifier, gan, learning, muon, nets, vae
+from latentwalk.models import classifier, gan, learning, modulated, muon, nets, vae
 from latentwalk.training import History
 
 CODE = {
     classifier: (learning, classifier),
     gan: (learning, nets, gan),
-    vae: (learning, nets, muon, vae),
+    vae: (learning, nets, modulated, muon, vae),
 }
 """The modules whose code decides what a model's training leads to."""
 
 LATENT_SIZE = 16
 """d of the homework: entries of epsilon in Problem 2 and of z in Problem 3."""
 
-IMPORTANCE_SAMPLES = 5000
-"""Of each of the 1,000 test images with which a VAE's likelihood is measured."""
+LIKELIHOOD_IMAGES = 500
+"""Test images with which it is measured what importance samples gain over the bound."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Recipe:
     """The model's configuration."""
     seed: int = 2017
     """Decides the initial weights, the order of the images and the noise."""
+    likelihood_samples: int = 500
+    """Importance samples an image with which a VAE's likelihood is measured."""
 
     def key(self) -> provenance.RecipeKey:
         """Give the key of configuration, seed, data and code that its weights must carry."""
@@ -65,7 +67,7 @@ class Released:
 
 
 def recipes() -> dict[str, Recipe]:
-    """Give the six recipes by name, in the order in which the report needs them."""
+    """Give the seven recipes by name, in the order in which the report needs them."""
     d = LATENT_SIZE
     problem_2 = gan.GanConfig(latent_size=d)
     labelled = dataclasses.replace(problem_2, num_classes=10)
@@ -79,6 +81,10 @@ def recipes() -> dict[str, Recipe]:
         Recipe("gan_10d", "Problem 4a alone: 10 d", gan, gan.Generator,
                dataclasses.replace(problem_2, latent_size=10 * d)),
         Recipe("gan_onehot", "Problem 4b alone: d + 10", gan, gan.Generator, labelled),
+        Recipe("vae_full", "Problem 3a: likelihood", vae, vae.Vae,
+               vae.VaeConfig(latent_size=d, batch_size=128, steps=16_000, weight_decay=0.1,
+                             code_size=64, full_covariance=True, importance_samples=4),
+               likelihood_samples=5000),
     )  # fmt: skip
     return {recipe.name: recipe for recipe in known}
 
@@ -144,7 +150,6 @@ def train(
     out: Path | None = None,
     precision: training.Precision = "auto",
     device: torch.device | None = None,
-    importance_samples: int = IMPORTANCE_SAMPLES,
     say: Callable[[str], None] = lambda line: None,
 ) -> Released:
     """Train a model, or go on with its interrupted training, and write its weights.
@@ -154,14 +159,13 @@ def train(
         out: the weights file to write; `build/weights/<name>.safetensors` if left out.
         precision: see `training.fit`.
         device: where to train; a GPU, if there is one, if left out.
-        importance_samples: see `measure`.
         say: gets one-line messages.
     """
     out = out or _places(recipe.name)[0]
     unmeasured = fit(recipe, precision=precision, device=device, say=say)
     tensors, metadata = checkpoints.load_weights(unmeasured)
     network = read(unmeasured, recipe).network
-    metrics = measure(recipe, network, importance_samples=importance_samples, say=say)
+    metrics = measure(recipe, network, say)
     metadata = dataclasses.replace(metadata, metrics=metrics)
     checkpoints.save_weights(out, tensors, metadata)
     unmeasured.unlink()
@@ -187,17 +191,10 @@ def fit(
     if checkpoints.status(unmeasured, key).state == "valid":
         return unmeasured
     trained = training.fit(
-        recipe.model,
-        recipe.config,
-        data.load("train", say),
-        seed=recipe.seed,
-        key=key.digest,
-        checkpoint=checkpoint,
-        device=device,
-        precision=precision,
-        snapshot=_snapshot(recipe, device),
-        say=say,
-    )
+        recipe.model, recipe.config, data.load("train", say), seed=recipe.seed, key=key.digest,
+        checkpoint=checkpoint, device=device, precision=precision,
+        snapshot=_snapshot(recipe, device), say=say,
+    )  # fmt: skip
     tensors = {f"network/{k}": v for k, v in trained.network.cpu().state_dict().items()}
     tensors |= history.pack(trained.history)
     checkpoints.save_weights(unmeasured, tensors, _metadata(recipe, trained, device))
@@ -222,18 +219,13 @@ def _metadata(
 
 
 def measure(
-    recipe: Recipe,
-    network: nn.Module,
-    *,
-    importance_samples: int = IMPORTANCE_SAMPLES,
-    say: Callable[[str], None] = lambda line: None,
+    recipe: Recipe, network: nn.Module, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, float]:
     """Measure a trained network; see `measures` for what each number is.
 
     Args:
         recipe: what it was trained by.
         network: on the CPU, in evaluation mode.
-        importance_samples: samples an image for the VAE's likelihood, over 1,000 test images.
         say: gets one-line messages.
     """
     say(f"{recipe.name}: measuring it")
@@ -244,7 +236,8 @@ def measure(
     assert isinstance(judge, classifier.Classifier)
     found = measures.measure_samples(network, judge, data.load("train", say), test)
     if isinstance(network, vae.Vae):
-        found |= measures.measure_likelihood(network, test, importance_samples, images=1000)
+        samples = recipe.likelihood_samples
+        found |= measures.measure_likelihood(network, test, samples, LIKELIHOOD_IMAGES)
     return found
 
 

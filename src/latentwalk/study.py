@@ -106,7 +106,7 @@ class Study:
 
 
 def open_study(seed: int, say: Callable[[str], None] = print) -> Study:
-    """Load the digits and the six models; what has no valid weights is trained first.
+    """Load the digits and the seven models; what has no valid weights is trained first.
 
     Args:
         seed: of everything that the experiments draw.

@@ -1,5 +1,6 @@
 """Log-likelihood of held-out images under a latent-variable model, by importance sampling."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentwalk.models.vae import (
-    Posterior,
-    Vae,
-    bernoulli_log_likelihood,
-    gaussian_log_density,
-)
+from latentwalk.models.vae import Posterior, Vae, log_joint
 from latentwalk.shapes import IMAGE_SHAPE, check_range, check_shape
-
-LOG_TWO_PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ def importance_sampled_log_likelihood(
     the same result for the same two batch sizes.
 
     Args:
-        encode: images (B, ...) to the mu and logvar of q(z|x), each (B, Z).
+        encode: images (B, ...) to q(z|x).
         log_joint: z (B, Z) and images (B, ...) to log p(x, z) in nats, (B,).
         images: (N, ...) what the model is a distribution of: binary images for a Bernoulli model.
         num_samples: importance samples K an image.
@@ -127,14 +121,10 @@ def vae_log_likelihood(
     if vae.training:
         raise ValueError("the VAE is in training mode, expected evaluation mode: call vae.eval()")
 
-    def log_joint(z: Tensor, images: Tensor) -> Tensor:
-        standard = torch.zeros_like(z)
-        log_prior = gaussian_log_density(z, mu=standard, logvar=standard)
-        return bernoulli_log_likelihood(vae.decode_logits(z), images) + log_prior
-
     return importance_sampled_log_likelihood(
-        vae.encode, log_joint, binary_images, num_samples, rng, images_per_batch, samples_per_batch
-    )
+        vae.encode, functools.partial(log_joint, vae), binary_images, num_samples, rng,
+        images_per_batch, samples_per_batch,
+    )  # fmt: skip
 
 
 def _chunk_bounds(
@@ -146,17 +136,16 @@ def _chunk_bounds(
     samples_per_batch: int,
 ) -> Tensor:
     """Both bounds of a few images, summed over batches of samples: (2, B) float64."""
-    mu, logvar = posterior.mu.unsqueeze(1), posterior.logvar.unsqueeze(1)  # (B, 1, Z)
-    log_sum = torch.full((len(images),), -math.inf, dtype=torch.float64, device=images.device)
+    count_images, size = posterior.mu.shape
+    log_sum = torch.full((count_images,), -math.inf, dtype=torch.float64, device=images.device)
     total = torch.zeros_like(log_sum)
     for first in range(0, num_samples, samples_per_batch):
         count = min(samples_per_batch, num_samples - first)
-        shape = (len(images), count, mu.shape[-1])
+        shape = (count, count_images, size)
         epsilon = torch.randn(shape, generator=rng, device=rng.device).to(images.device)
-        z = mu + (0.5 * logvar).exp() * epsilon  # (B, count, Z)
-        log_q = -0.5 * (epsilon.square() + logvar + LOG_TWO_PI).sum(dim=-1)  # (B, count)
-        joint = log_joint(z.flatten(0, 1), images.repeat_interleave(count, dim=0))
-        log_weights = joint.view_as(log_q).double() - log_q.double()
-        log_sum = torch.logaddexp(log_sum, log_weights.logsumexp(dim=1))
-        total += log_weights.sum(dim=1)
+        z = posterior.draw(epsilon)
+        joint = log_joint(z.flatten(0, 1), images.repeat(count, *[1] * (images.dim() - 1)))
+        log_weights = joint.view(count, -1).double() - posterior.log_density(epsilon).double()
+        log_sum = torch.logaddexp(log_sum, log_weights.logsumexp(dim=0))
+        total += log_weights.sum(dim=0)
     return torch.stack([log_sum - math.log(num_samples), total / num_samples])

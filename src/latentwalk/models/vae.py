@@ -1,4 +1,4 @@
-r"""The variational autoencoder: a Gaussian encoder, and the GAN's decoder with Bernoulli pixels.
+r"""The variational autoencoder: a Gaussian encoder, and a decoder with Bernoulli pixels.
 
 Training maximises the bound of Problem 1b,
 
@@ -8,7 +8,11 @@ with p(z) = N(0, I), q(z|x) = N(mu(x), diag(exp(logvar(x)))) and independent Ber
 Grey pixels are read as probabilities and drawn anew each time an image is shown (dynamic
 binarisation), so that the likelihood is a likelihood of binary images.
 
-Source: Kingma and Welling 2014, eq. 3 and appendix B.
+The decoder is the GAN's generator, so that the two can be compared. A VAE that is made for its
+likelihood alone may have another decoder, a q(z|x) with any covariance, and a tighter bound to
+finish with.
+
+Source: Kingma and Welling 2014, eq. 3 and appendix B; the tighter bound, Burda et al. 2016, eq. 8.
 """
 
 import math
@@ -22,15 +26,18 @@ from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data import Batch
 from latentwalk.models.learning import check_positive, running_average, warm_up_cosine
+from latentwalk.models.modulated import ModulatedDecoder
 from latentwalk.models.muon import Muon, hidden_kernels
 from latentwalk.models.nets import Decoder, Encoder
 from latentwalk.models.samples import Samples
 from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
+LOG_TWO_PI = math.log(2 * math.pi)
+
 
 @dataclass(frozen=True)
 class VaeConfig:
-    """How a VAE is built and trained; the decoder's fields equal the GAN's."""
+    """How a VAE is built and trained; as it is here, the decoder's fields equal the GAN's."""
 
     latent_size: int = 16
     """Entries of the latent vector z, as many as the GAN's noise vector has."""
@@ -40,7 +47,7 @@ class VaeConfig:
     """Channels of the encoder at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
     """Residual blocks at each of the two resolutions."""
-    steps: int = 26_000
+    steps: int = 14_000
     """Training steps (one batch each)."""
     batch_size: int = 64
     """Images a step."""
@@ -48,9 +55,23 @@ class VaeConfig:
     """Peak step size of Muon for the kernels of hidden layers, and of Adam for the rest."""
     average_decay: float = 0.998
     """Decay a step of the running average of the weights."""
+    weight_decay: float = 0.0
+    """What the kernels of hidden layers lose at a step, in learning rates of themselves."""
+    code_size: int = 0
+    """Entries of the code that a `ModulatedDecoder` makes of z; 0 for the GAN's decoder."""
+    full_covariance: bool = False
+    """Whether the entries of z may depend on each other under q(z|x)."""
+    importance_samples: int = 1
+    """Draws of z an image in the last quarter of the steps, whose batches have as many times
+    fewer images; the bound that is maximised there tightens with them."""
 
     def __post_init__(self) -> None:
-        check_positive(self)
+        check_positive(self, zero_allowed=("weight_decay", "code_size"))
+        if self.importance_samples > self.batch_size:
+            raise ValueError(
+                f"VaeConfig.importance_samples is {self.importance_samples}, expected no more than "
+                f"a batch has images, {self.batch_size}"
+            )
         if self.average_decay >= 1:
             raise ValueError(
                 f"VaeConfig.average_decay is {self.average_decay}, expected less than 1"
@@ -59,16 +80,42 @@ class VaeConfig:
 
 @dataclass(frozen=True)
 class Posterior:
-    """The encoder's Gaussian q(z|x), diagonal."""
+    r"""The encoder's Gaussian q(z|x) = N(mu, C C^T), C = diag(exp(logvar / 2)) (1 + mixing).
+
+    As 1 + mixing is triangular with ones on its diagonal, log det C is half the sum of logvar
+    whatever the mixing is.
+    """
 
     mu: Tensor
     """(B, Z) mean."""
     logvar: Tensor
-    """(B, Z) logarithm of the variance."""
+    """(B, Z) logarithm of the variance; with mixing, of the part that is each entry's own."""
+    mixing: Tensor | None = None
+    """(B, Z, Z) how each entry follows the noise of those before it: zero on the diagonal and
+    above. None, in a diagonal posterior: the entries of z are independent."""
 
     def draw(self, epsilon: Tensor) -> Tensor:
-        """Turn standard normal noise (B, Z) into z = mu + sigma epsilon (B, Z)."""
+        """Turn standard normal noise (..., B, Z) into z = mu + C epsilon (..., B, Z)."""
+        if self.mixing is not None:
+            epsilon = epsilon + (self.mixing * epsilon.unsqueeze(-2)).sum(dim=-1)
         return self.mu + (0.5 * self.logvar).exp() * epsilon
+
+    def log_density(self, epsilon: Tensor) -> Tensor:
+        """Log q(z|x) of the z that noise (..., B, Z) is turned into: (..., B) nats."""
+        return -0.5 * (epsilon.square() + self.logvar + LOG_TWO_PI).sum(dim=-1)
+
+    def variance(self) -> Tensor:
+        """Give the variance (B, Z) of each entry of z."""
+        if self.mixing is None:
+            return self.logvar.exp()
+        return self.logvar.exp() * (1 + self.mixing.square().sum(dim=2))
+
+    def divergence(self) -> Tensor:
+        r"""D_KL(q(z|x) || N(0, I)) = 1/2 sum (mu^2 + variance - 1 - logvar), (B,) nats.
+
+        Source: Kingma and Welling 2014, appendix B.
+        """
+        return 0.5 * (self.mu.square() + self.variance() - 1 - self.logvar).sum(dim=1)
 
 
 class Vae(nn.Module):
@@ -78,13 +125,27 @@ class Vae(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.encoder_width, config.blocks, normalise=True)
-        self.posterior = nn.Linear(self.encoder.output_size, 2 * config.latent_size)
-        self.decoder = Decoder(config.latent_size, config.width, config.blocks)
+        size = config.latent_size
+        pairs = size * (size - 1) // 2 if config.full_covariance else 0
+        self.sizes = (size, size, pairs)
+        self.posterior = nn.Linear(self.encoder.output_size, sum(self.sizes))
+        self.decoder = (
+            ModulatedDecoder(size, config.width, config.code_size, config.blocks)
+            if config.code_size
+            else Decoder(size, config.width, config.blocks)
+        )
 
     def encode(self, images: Tensor) -> Posterior:
         """Map images (B, 1, 28, 28) in [0, 1] to q(z|x)."""
-        mu, logvar = self.posterior(self.encoder(images * 2 - 1)).chunk(2, dim=1)
-        return Posterior(mu, logvar)
+        parameters = self.posterior(self.encoder(images * 2 - 1)).float()  # if autocast is on
+        mu, logvar, below = parameters.split(self.sizes, dim=1)
+        if not self.config.full_covariance:
+            return Posterior(mu, logvar)
+        size = self.config.latent_size
+        rows, columns = torch.tril_indices(size, size, offset=-1, device=mu.device)
+        mixing = mu.new_zeros(len(mu), size, size)
+        mixing[:, rows, columns] = below
+        return Posterior(mu, logvar, mixing)
 
     def decode_logits(self, z: Tensor) -> Tensor:
         """Map z (B, Z) to the log-odds of ink (B, 1, 28, 28)."""
@@ -93,21 +154,6 @@ class Vae(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Map z (B, Z) to the probability of ink (B, 1, 28, 28) in [0, 1]: the mean image."""
         return torch.sigmoid(self.decode_logits(z))
-
-
-def gaussian_kl(mu: Tensor, logvar: Tensor) -> Tensor:
-    r"""D_KL(N(mu, diag(exp(logvar))) || N(0, I)) = 1/2 sum (mu^2 + e^logvar - 1 - logvar).
-
-    Args:
-        mu: (B, Z).
-        logvar: (B, Z).
-
-    Returns:
-        (B,) nats.
-
-    Source: Kingma and Welling 2014, appendix B.
-    """
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1)
 
 
 def bernoulli_log_likelihood(logits: Tensor, binary_images: Tensor) -> Tensor:
@@ -127,7 +173,7 @@ def bernoulli_log_likelihood(logits: Tensor, binary_images: Tensor) -> Tensor:
 
 def gaussian_log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     """Log N(z; mu, diag(exp(logvar))) for z (B, Z): (B,) nats."""
-    terms = (z - mu).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)
+    terms = (z - mu).square() * (-logvar).exp() + logvar + LOG_TWO_PI
     return -0.5 * terms.sum(dim=1)
 
 
@@ -145,10 +191,38 @@ def elbo_parts(vae: Vae, binary_images: Tensor, epsilon: Tensor) -> tuple[Tensor
     """
     posterior = vae.encode(binary_images)
     logits = vae.decode_logits(posterior.draw(epsilon))
-    return (
-        bernoulli_log_likelihood(logits, binary_images),
-        gaussian_kl(posterior.mu, posterior.logvar),
-    )
+    return bernoulli_log_likelihood(logits, binary_images), posterior.divergence()
+
+
+def log_joint(vae: Vae, z: Tensor, binary_images: Tensor) -> Tensor:
+    """Log p(x, z) of codes (B, Z) and binary images (B, 1, 28, 28): (B,) nats."""
+    standard = torch.zeros_like(z)
+    log_prior = gaussian_log_density(z, mu=standard, logvar=standard)
+    return bernoulli_log_likelihood(vae.decode_logits(z), binary_images) + log_prior
+
+
+def weighted_parts(
+    vae: Vae, binary_images: Tensor, epsilon: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Estimate both parts of the bound, and a tighter bound, with several draws of z an image.
+
+    Args:
+        vae: the model.
+        binary_images: (B, 1, 28, 28), 0 or 1.
+        epsilon: (K, B, Z) standard normal noise.
+
+    Returns:
+        As `elbo_parts`, and $\log \frac1K \sum_k p(x, z_k) / q(z_k|x)$, each (B,) nats.
+
+    Source: Burda et al. 2016, eq. 8.
+    """
+    posterior = vae.encode(binary_images)
+    z = posterior.draw(epsilon).flatten(0, 1)  # (K B, Z)
+    joint = log_joint(vae, z, binary_images.repeat(len(epsilon), 1, 1, 1))
+    log_weights = joint.view(epsilon.shape[:2]) - posterior.log_density(epsilon)  # (K, B)
+    divergence = posterior.divergence()
+    bound = log_weights.logsumexp(dim=0) - math.log(len(epsilon))
+    return log_weights.mean(dim=0) + divergence, divergence, bound
 
 
 @torch.inference_mode()
@@ -207,23 +281,32 @@ def init(config: VaeConfig, device: torch.device) -> VaeState:
     average = running_average(network, config.average_decay)
     kernels, others = hidden_kernels(network, ends=("encoder.entry", "posterior", "decoder.exit"))
     rate = config.learning_rate
-    return VaeState(
-        config, network, average, Muon(kernels, rate), torch.optim.Adam(others, rate, fused=True)
-    )
+    kernel_optimizer = Muon(kernels, rate, weight_decay=config.weight_decay)
+    adam = torch.optim.Adam(others, rate, fused=True)
+    return VaeState(config, network, average, kernel_optimizer, adam)
 
 
 def train_step(
     state: VaeState, batch: Batch, rng: torch.Generator
 ) -> tuple[VaeState, dict[str, Tensor]]:
-    """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats an image."""
+    """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats an image.
+
+    With several importance samples, the last quarter of the steps is on the tighter bound.
+    """
     config = state.config
     optimizers = (state.kernel_optimizer, state.optimizer)
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
-    binary_images = torch.bernoulli(batch.images, generator=rng)
-    epsilon = torch.randn(len(binary_images), config.latent_size, generator=rng, device=rng.device)
-    reconstruction, divergence = elbo_parts(state.network, binary_images, epsilon)
-    loss = (divergence - reconstruction).mean()
+    samples = config.importance_samples if state.step >= 0.75 * config.steps else 1
+    binary_images = torch.bernoulli(batch.images[: len(batch.images) // samples], generator=rng)
+    shape = (samples, len(binary_images), config.latent_size)
+    epsilon = torch.randn(shape, generator=rng, device=rng.device)
+    if samples == 1:
+        reconstruction, divergence = elbo_parts(state.network, binary_images, epsilon[0])
+        loss = (divergence - reconstruction).mean()
+    else:
+        reconstruction, divergence, bound = weighted_parts(state.network, binary_images, epsilon)
+        loss = -bound.mean()
     state.network.zero_grad(set_to_none=True)
     loss.backward()
     for optimizer in optimizers:
@@ -231,7 +314,7 @@ def train_step(
     state.average.update_parameters(state.network)
     state.step += 1
     return state, {
-        "negative_elbo_nats": loss.detach(),
+        "negative_elbo_nats": (divergence - reconstruction).detach().mean(),
         "reconstruction_nats": -reconstruction.detach().mean(),
         "kl_nats": divergence.detach().mean(),
     }
