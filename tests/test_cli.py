@@ -2,8 +2,8 @@ import contextlib
 import dataclasses
 import errno
 import os
-import shutil
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
