@@ -189,28 +189,22 @@ def configurations(released: dict[str, Released]) -> str:
 
 
 def _setting(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def computing(released: dict[str, Released]) -> str:
     """What each model's training took."""
-    header = ["model", "used for", "parameters", "steps", "images", "minutes"]
+    header = ["model", "used for", "parameters", "steps", "minutes"]
     rows = []
     for name, model in released.items():
         parameters = sum(p.numel() for p in model.network.parameters())
-        steps = model.metadata.steps
-        images = steps * model.recipe.config.batch_size
-        minutes = f"{model.metadata.seconds / 60:.1f}"
-        rows.append(
-            [
-                f"`{name}`",
-                model.recipe.purpose,
-                f"{parameters:,}",
-                f"{steps:,}",
-                f"{images:,}",
-                minutes,
-            ]
-        )
+        made = model.metadata
+        numbers = (f"{parameters:,}", f"{made.steps:,}", f"{made.seconds / 60:.1f}")
+        rows.append([f"`{name}`", model.recipe.purpose, *numbers])
     return table(header, rows, left=2)
 
 
