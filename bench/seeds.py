@@ -21,13 +21,13 @@ from latentwalk.models.vae import Vae
 from latentwalk.recipes import Released
 
 SEEDS = (2017, 2018, 2019, 2020, 2021)
-MODELS = ("classifier", "gan", "cgan", "vae", "gan_10d", "gan_onehot", "vae_full")
+MODELS = ("classifier", "gan", "cgan", "vae", "gan_10d", "gan_onehot", "vae_flow")
 TEACHERS = ("gan", "cgan", "vae")  # what a classifier learns from their samples is measured
 PATHS = "gan+vae"  # 3e needs one of each
 NEWEST = dict.fromkeys(("classifier", *TEACHERS), "taught_accuracy_percent") | {
     PATHS: f"{GAN_PATHS}: margin"
 }  # what a run lacks that was measured before it was added
-LIKELIHOOD_SAMPLES = 500  # the report's own measurement of `vae_full` has more
+LIKELIHOOD_SAMPLES = 500  # the report's own measurement of `vae_flow` has more
 PAIRS = 500
 
 

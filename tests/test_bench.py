@@ -159,14 +159,14 @@ def test_time_to_quality_is_that_of_the_shortest_training_that_all_seeds_pass_wi
     found = [(row["seeds"], row["steps"], row["seconds"]) for row in quality.reached(rows)]
     assert found == [("2 of 2", 10, 1.5), ("2 of 2", 20, 4.0), ("0 of 2", None, None),
                      ("0 of 2", None, None)]  # fmt: skip
-    (first, *_) = quality.reached([trained("vae_full", 7, 2.0, log_likelihood_nats=-89.0)])
+    (first, *_) = quality.reached([trained("vae_flow", 7, 2.0, log_likelihood_nats=-89.0)])
     assert (first["goal"], first["seconds"]) == ("bound, nats -90", 2.0)
 
 
 def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys):
     lengths = []
     monkeypatch.setattr(quality, "LENGTHS", {"vae": (2, 3)})
-    monkeypatch.setattr(quality, "GOALS", {"vae": quality.GOALS["vae_full"]})
+    monkeypatch.setattr(quality, "GOALS", {"vae": quality.GOALS["vae_flow"]})
 
     def measure_samples(network, judge, train, test):
         assert not network.training

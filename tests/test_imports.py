@@ -14,7 +14,7 @@ SOURCE = Path(latentwalk.__file__).parent
 ORDER = [
     "shapes", "rounding", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
     "models.learning", "models.nets", "models.samples", "models.muon", "models.gan",
-    "models.modulated", "models.vae", "models.classifier",
+    "models.flow", "models.vae", "models.classifier",
     "sealed", "provenance", "checkpoints", "training", "interpolation", "evaluation",
     "symbolic", "counterexample", "derivations", "formulas",
     "measures", "history", "recipes", "seeds", "side_by_side", "results", "experiments", "claims",

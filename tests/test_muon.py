@@ -54,15 +54,14 @@ def test_step_of_a_convolution_is_the_step_of_its_matrix(layout):
     assert not torch.equal(matrix, start.flatten(1))
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.5])
-def test_agrees_with_pytorchs_own_up_to_its_bfloat16(decay):
+def test_agrees_with_pytorchs_own_up_to_its_bfloat16():
     draws = torch.Generator().manual_seed(4)
     start, gradients = torch.randn(16, 40, generator=draws), torch.randn(3, 16, 40, generator=draws)
     ours, theirs = (nn.Parameter(start.clone()) for _ in range(2))
     optimizers = [
-        Muon([ours], 0.05, 0.9, weight_decay=decay),
+        Muon([ours], 0.05, 0.9),
         torch.optim.Muon(
-            [theirs], 0.05, weight_decay=decay, momentum=0.9, adjust_lr_fn="match_rms_adamw"
+            [theirs], 0.05, weight_decay=0, momentum=0.9, adjust_lr_fn="match_rms_adamw"
         ),
     ]
     for gradient in gradients:

@@ -17,7 +17,7 @@ from latentwalk.models import classifier, gan, vae
 from latentwalk.provenance import WeightsMetadata
 from latentwalk.recipes import Recipe
 
-NAMES = ["classifier", "gan", "vae", "cgan", "gan_10d", "gan_onehot", "vae_full"]
+NAMES = ["classifier", "gan", "vae", "cgan", "gan_10d", "gan_onehot", "vae_flow"]
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "weights"
 code_digest = functools.cache(provenance.code_digest)  # the sources stay as they are
 TINY = {

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny import CGAN, FULL, GAN, JUDGE, VAE, shaken, toy_digits
+from tiny import CGAN, FLOW, GAN, JUDGE, VAE, shaken, toy_digits
 
 from latentwalk import data, recipes, results, study
 from latentwalk.models.classifier import Classifier
@@ -19,7 +19,7 @@ NETWORKS = {
     "cgan": (Generator, CGAN),
     "gan_10d": (Generator, GAN),
     "gan_onehot": (Generator, CGAN),
-    "vae_full": (Vae, FULL),
+    "vae_flow": (Vae, FLOW),
 }
 TRAIN, TEST = toy_digits(60, seed=1), toy_digits(40, seed=2)
 PAIR = SimpleNamespace(inputs=np.zeros((2, 3), np.float32))

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from latentwalk import checkpoints, data, history, measures, paths, provenance, training
-from latentwalk.models import classifier, gan, learning, modulated, muon, nets, vae
+from latentwalk.models import classifier, flow, gan, learning, muon, nets, vae
 from latentwalk.training import History
 
 CODE = {
     classifier: (learning, classifier),
     gan: (learning, nets, gan),
-    vae: (learning, nets, modulated, muon, vae),
+    vae: (learning, nets, flow, muon, vae),
 }
 """The modules whose code decides what a model's training leads to."""
 
@@ -81,9 +81,8 @@ def recipes() -> dict[str, Recipe]:
         Recipe("gan_10d", "Problem 4a alone: 10 d", gan, gan.Generator,
                dataclasses.replace(problem_2, latent_size=10 * d)),
         Recipe("gan_onehot", "Problem 4b alone: d + 10", gan, gan.Generator, labelled),
-        Recipe("vae_full", "Problem 3a: likelihood", vae, vae.Vae,
-               vae.VaeConfig(latent_size=d, batch_size=128, steps=16_000, weight_decay=0.1,
-                             code_size=64, full_covariance=True, importance_samples=4),
+        Recipe("vae_flow", "Problem 3a: learned prior", vae, vae.Vae,
+               vae.VaeConfig(latent_size=24, flow_layers=8),
                likelihood_samples=5000),
     )  # fmt: skip
     return {recipe.name: recipe for recipe in known}

@@ -62,7 +62,7 @@ def vae_path(
         indices=indices,
         digits=(int(digits[0]), int(digits[1])),
         originals=judge(classifier, originals),
-        code_deviations=to_numpy(posterior.variance().sqrt()),
+        code_deviations=to_numpy((0.5 * posterior.logvar).exp()),
         times=np.linspace(0, 1, steps),
         codes=to_numpy(codes),
         strip=judge(classifier, in_chunks(vae.decode, codes)),

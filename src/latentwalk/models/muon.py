@@ -27,18 +27,12 @@ class Muon(torch.optim.Optimizer):
             read as matrices (O, I H W).
         learning_rate: of a size that would suit Adam.
         momentum: share of the gradients' running average that is kept at a step.
-        weight_decay: what a kernel loses at a step, in learning rates of itself.
     """
 
     def __init__(
-        self,
-        kernels: Iterable[nn.Parameter],
-        learning_rate: float,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
+        self, kernels: Iterable[nn.Parameter], learning_rate: float, momentum: float = 0.95
     ) -> None:
-        defaults = {"lr": learning_rate, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(kernels, defaults)
+        super().__init__(kernels, {"lr": learning_rate, "momentum": momentum})
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
@@ -55,7 +49,6 @@ class Muon(torch.optim.Optimizer):
             # bfloat16's digits do not last through powers of Gram matrices: they blow up
             with torch.autocast(kernels[0].device.type, enabled=False):
                 updates = orthogonal([step.flatten(1) for step in steps])
-            torch._foreach_mul_(kernels, 1 - group["lr"] * group["weight_decay"])
             for kernel, update in zip(kernels, updates, strict=True):
                 size = 0.2 * max(update.shape) ** 0.5  # Adam's usual root mean square
                 kernel.sub_(update.view_as(kernel), alpha=size * group["lr"])

@@ -8,11 +8,10 @@ with p(z) = N(0, I), q(z|x) = N(mu(x), diag(exp(logvar(x)))) and independent Ber
 Grey pixels are read as probabilities and drawn anew each time an image is shown (dynamic
 binarisation), so that the likelihood is a likelihood of binary images.
 
-The decoder is the GAN's generator, so that the two can be compared. A VAE that is made for its
-likelihood alone may have another decoder, a q(z|x) with any covariance, and a tighter bound to
-finish with.
+The decoder is the GAN's generator, so that the two can be compared. In place of N(0, I), p(z) may
+be learned as well: see `flow`.
 
-Source: Kingma and Welling 2014, eq. 3 and appendix B; the tighter bound, Burda et al. 2016, eq. 8.
+Source: Kingma and Welling 2014, eq. 3 and appendix B.
 """
 
 import math
@@ -25,8 +24,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data import Batch
+from latentwalk.models.flow import Flow
 from latentwalk.models.learning import check_positive, running_average, warm_up_cosine
-from latentwalk.models.modulated import ModulatedDecoder
 from latentwalk.models.muon import Muon, hidden_kernels
 from latentwalk.models.nets import Decoder, Encoder
 from latentwalk.models.samples import Samples
@@ -55,22 +54,14 @@ class VaeConfig:
     """Peak step size of Muon for the kernels of hidden layers, and of Adam for the rest."""
     average_decay: float = 0.998
     """Decay a step of the running average of the weights."""
-    weight_decay: float = 0.0
-    """What the kernels of hidden layers lose at a step, in learning rates of themselves."""
-    code_size: int = 0
-    """Entries of the code that a `ModulatedDecoder` makes of z; 0 for the GAN's decoder."""
-    full_covariance: bool = False
-    """Whether the entries of z may depend on each other under q(z|x)."""
-    importance_samples: int = 1
-    """Draws of z an image in the last quarter of the steps, whose batches have as many times
-    fewer images; the bound that is maximised there tightens with them."""
+    flow_layers: int = 0
+    """Layers of the `Flow` that makes the prior p(z) of N(0, I); 0 for p(z) = N(0, I)."""
 
     def __post_init__(self) -> None:
-        check_positive(self, zero_allowed=("weight_decay", "code_size"))
-        if self.importance_samples > self.batch_size:
+        check_positive(self, zero_allowed=("flow_layers",))
+        if self.flow_layers and self.latent_size < 2:
             raise ValueError(
-                f"VaeConfig.importance_samples is {self.importance_samples}, expected no more than "
-                f"a batch has images, {self.batch_size}"
+                f"VaeConfig.latent_size is {self.latent_size}, expected at least 2 with a flow"
             )
         if self.average_decay >= 1:
             raise ValueError(
@@ -80,42 +71,27 @@ class VaeConfig:
 
 @dataclass(frozen=True)
 class Posterior:
-    r"""The encoder's Gaussian q(z|x) = N(mu, C C^T), C = diag(exp(logvar / 2)) (1 + mixing).
-
-    As 1 + mixing is triangular with ones on its diagonal, log det C is half the sum of logvar
-    whatever the mixing is.
-    """
+    """The encoder's Gaussian q(z|x) = N(mu, diag(exp(logvar)))."""
 
     mu: Tensor
     """(B, Z) mean."""
     logvar: Tensor
-    """(B, Z) logarithm of the variance; with mixing, of the part that is each entry's own."""
-    mixing: Tensor | None = None
-    """(B, Z, Z) how each entry follows the noise of those before it: zero on the diagonal and
-    above. None, in a diagonal posterior: the entries of z are independent."""
+    """(B, Z) logarithm of the variance."""
 
     def draw(self, epsilon: Tensor) -> Tensor:
-        """Turn standard normal noise (..., B, Z) into z = mu + C epsilon (..., B, Z)."""
-        if self.mixing is not None:
-            epsilon = epsilon + (self.mixing * epsilon.unsqueeze(-2)).sum(dim=-1)
+        """Turn standard normal noise (..., B, Z) into z = mu + sigma epsilon (..., B, Z)."""
         return self.mu + (0.5 * self.logvar).exp() * epsilon
 
     def log_density(self, epsilon: Tensor) -> Tensor:
         """Log q(z|x) of the z that noise (..., B, Z) is turned into: (..., B) nats."""
         return -0.5 * (epsilon.square() + self.logvar + LOG_TWO_PI).sum(dim=-1)
 
-    def variance(self) -> Tensor:
-        """Give the variance (B, Z) of each entry of z."""
-        if self.mixing is None:
-            return self.logvar.exp()
-        return self.logvar.exp() * (1 + self.mixing.square().sum(dim=2))
-
     def divergence(self) -> Tensor:
-        r"""D_KL(q(z|x) || N(0, I)) = 1/2 sum (mu^2 + variance - 1 - logvar), (B,) nats.
+        r"""D_KL(q(z|x) || N(0, I)) = 1/2 sum (mu^2 + exp(logvar) - 1 - logvar), (B,) nats.
 
         Source: Kingma and Welling 2014, appendix B.
         """
-        return 0.5 * (self.mu.square() + self.variance() - 1 - self.logvar).sum(dim=1)
+        return 0.5 * (self.mu.square() + self.logvar.exp() - 1 - self.logvar).sum(dim=1)
 
 
 class Vae(nn.Module):
@@ -126,26 +102,24 @@ class Vae(nn.Module):
         self.config = config
         self.encoder = Encoder(config.encoder_width, config.blocks, normalise=True)
         size = config.latent_size
-        pairs = size * (size - 1) // 2 if config.full_covariance else 0
-        self.sizes = (size, size, pairs)
-        self.posterior = nn.Linear(self.encoder.output_size, sum(self.sizes))
-        self.decoder = (
-            ModulatedDecoder(size, config.width, config.code_size, config.blocks)
-            if config.code_size
-            else Decoder(size, config.width, config.blocks)
-        )
+        self.posterior = nn.Linear(self.encoder.output_size, 2 * size)
+        self.decoder = Decoder(size, config.width, config.blocks)
+        self.flow = Flow(size, config.flow_layers) if config.flow_layers else None
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Log p(z) of codes (B, Z): (B,) nats."""
+        noise, growth = self.flow(z) if self.flow else (z, 0)
+        standard = torch.zeros_like(noise)
+        return gaussian_log_density(noise, mu=standard, logvar=standard) + growth
+
+    def from_prior(self, noise: Tensor) -> Tensor:
+        """Turn standard normal noise (B, Z) into draws z (B, Z) from p(z)."""
+        return self.flow.noise_to_code(noise) if self.flow else noise
 
     def encode(self, images: Tensor) -> Posterior:
         """Map images (B, 1, 28, 28) in [0, 1] to q(z|x)."""
         parameters = self.posterior(self.encoder(images * 2 - 1)).float()  # if autocast is on
-        mu, logvar, below = parameters.split(self.sizes, dim=1)
-        if not self.config.full_covariance:
-            return Posterior(mu, logvar)
-        size = self.config.latent_size
-        rows, columns = torch.tril_indices(size, size, offset=-1, device=mu.device)
-        mixing = mu.new_zeros(len(mu), size, size)
-        mixing[:, rows, columns] = below
-        return Posterior(mu, logvar, mixing)
+        return Posterior(*parameters.chunk(2, dim=1))
 
     def decode_logits(self, z: Tensor) -> Tensor:
         """Map z (B, Z) to the log-odds of ink (B, 1, 28, 28)."""
@@ -187,49 +161,27 @@ def elbo_parts(vae: Vae, binary_images: Tensor, epsilon: Tensor) -> tuple[Tensor
 
     Returns:
         The reconstruction term log p(x|z) and the divergence from the prior, both (B,) nats;
-        the bound is the first minus the second.
+        the bound is the first minus the second. The divergence is exact for p(z) = N(0, I), and
+        of the same draw for a prior that is learned.
     """
     posterior = vae.encode(binary_images)
-    logits = vae.decode_logits(posterior.draw(epsilon))
-    return bernoulli_log_likelihood(logits, binary_images), posterior.divergence()
+    z = posterior.draw(epsilon)
+    reconstruction = bernoulli_log_likelihood(vae.decode_logits(z), binary_images)
+    if vae.flow is None:
+        return reconstruction, posterior.divergence()
+    return reconstruction, posterior.log_density(epsilon) - vae.log_prior(z)
 
 
 def log_joint(vae: Vae, z: Tensor, binary_images: Tensor) -> Tensor:
     """Log p(x, z) of codes (B, Z) and binary images (B, 1, 28, 28): (B,) nats."""
-    standard = torch.zeros_like(z)
-    log_prior = gaussian_log_density(z, mu=standard, logvar=standard)
-    return bernoulli_log_likelihood(vae.decode_logits(z), binary_images) + log_prior
-
-
-def weighted_parts(
-    vae: Vae, binary_images: Tensor, epsilon: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Estimate both parts of the bound, and a tighter bound, with several draws of z an image.
-
-    Args:
-        vae: the model.
-        binary_images: (B, 1, 28, 28), 0 or 1.
-        epsilon: (K, B, Z) standard normal noise.
-
-    Returns:
-        As `elbo_parts`, and $\log \frac1K \sum_k p(x, z_k) / q(z_k|x)$, each (B,) nats.
-
-    Source: Burda et al. 2016, eq. 8.
-    """
-    posterior = vae.encode(binary_images)
-    z = posterior.draw(epsilon).flatten(0, 1)  # (K B, Z)
-    joint = log_joint(vae, z, binary_images.repeat(len(epsilon), 1, 1, 1))
-    log_weights = joint.view(epsilon.shape[:2]) - posterior.log_density(epsilon)  # (K, B)
-    divergence = posterior.divergence()
-    bound = log_weights.logsumexp(dim=0) - math.log(len(epsilon))
-    return log_weights.mean(dim=0) + divergence, divergence, bound
+    return bernoulli_log_likelihood(vae.decode_logits(z), binary_images) + vae.log_prior(z)
 
 
 @torch.inference_mode()
 def sample(vae: Vae, count: int, rng: torch.Generator) -> Samples:
-    """Decode fresh draws from the prior N(0, I); the images are the pixels' means."""
+    """Decode fresh draws from the prior; the images are the pixels' means, the inputs N(0, I)."""
     inputs = torch.randn(count, vae.config.latent_size, generator=rng, device=rng.device)
-    images = torch.cat([vae.decode(part) for part in inputs.split(1000)])
+    images = torch.cat([vae.decode(vae.from_prior(part)) for part in inputs.split(1000)])
     return Samples(images, inputs, labels=None)
 
 
@@ -281,32 +233,23 @@ def init(config: VaeConfig, device: torch.device) -> VaeState:
     average = running_average(network, config.average_decay)
     kernels, others = hidden_kernels(network, ends=("encoder.entry", "posterior", "decoder.exit"))
     rate = config.learning_rate
-    kernel_optimizer = Muon(kernels, rate, weight_decay=config.weight_decay)
-    adam = torch.optim.Adam(others, rate, fused=True)
-    return VaeState(config, network, average, kernel_optimizer, adam)
+    return VaeState(
+        config, network, average, Muon(kernels, rate), torch.optim.Adam(others, rate, fused=True)
+    )
 
 
 def train_step(
     state: VaeState, batch: Batch, rng: torch.Generator
 ) -> tuple[VaeState, dict[str, Tensor]]:
-    """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats an image.
-
-    With several importance samples, the last quarter of the steps is on the tighter bound.
-    """
+    """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats an image."""
     config = state.config
     optimizers = (state.kernel_optimizer, state.optimizer)
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
-    samples = config.importance_samples if state.step >= 0.75 * config.steps else 1
-    binary_images = torch.bernoulli(batch.images[: len(batch.images) // samples], generator=rng)
-    shape = (samples, len(binary_images), config.latent_size)
-    epsilon = torch.randn(shape, generator=rng, device=rng.device)
-    if samples == 1:
-        reconstruction, divergence = elbo_parts(state.network, binary_images, epsilon[0])
-        loss = (divergence - reconstruction).mean()
-    else:
-        reconstruction, divergence, bound = weighted_parts(state.network, binary_images, epsilon)
-        loss = -bound.mean()
+    binary_images = torch.bernoulli(batch.images, generator=rng)
+    epsilon = torch.randn(len(binary_images), config.latent_size, generator=rng, device=rng.device)
+    reconstruction, divergence = elbo_parts(state.network, binary_images, epsilon)
+    loss = (divergence - reconstruction).mean()
     state.network.zero_grad(set_to_none=True)
     loss.backward()
     for optimizer in optimizers:
@@ -314,7 +257,7 @@ def train_step(
     state.average.update_parameters(state.network)
     state.step += 1
     return state, {
-        "negative_elbo_nats": (divergence - reconstruction).detach().mean(),
+        "negative_elbo_nats": loss.detach(),
         "reconstruction_nats": -reconstruction.detach().mean(),
         "kl_nats": divergence.detach().mean(),
     }
