@@ -17,9 +17,9 @@ def exact(number):
 
 
 def images():
-    values = ((1, 0.5), (3.14159, 0.49), (61.25, 0.25), (7, 0.3), (5.04, 0.305))
+    values = ((1, 0.5), (3.14159, 0.49), (61.25, 0.25), (7, 0.3), (18, 0.31), (5.04, 0.305))
     names = (quality.REAL, quality.GAN_SAMPLES, quality.VAE_SAMPLES, quality.FITTED_SAMPLES,
-             quality.RECONSTRUCTIONS)  # fmt: skip
+             quality.LEARNED_SAMPLES, quality.RECONSTRUCTIONS)  # fmt: skip
     rows = [
         SimpleNamespace(name=name, ratio=exact(ratio), sharpness=exact(sharpness))
         for name, (ratio, sharpness) in zip(names, values, strict=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import CGAN, GAN, JUDGE, VAE, frozen_copy, rng, shaken, toy_digits
+from tiny import CGAN, FLOW, GAN, JUDGE, VAE, frozen_copy, rng, shaken, toy_digits
 
 from latentwalk.data import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_distance
@@ -43,6 +43,11 @@ def autoencoder():
 
 
 @pytest.fixture(scope="module")
+def learned():
+    return built(Vae, FLOW, 8)
+
+
+@pytest.fixture(scope="module")
 def classifier():
     return built(Classifier, JUDGE, 4)
 
@@ -63,9 +68,9 @@ def samples(generator, classifier):
 
 
 @pytest.fixture(scope="module")
-def compared(generator, autoencoder, classifier, train, test_set):
+def compared(generator, autoencoder, learned, classifier, train, test_set):
     return quality.compare_quality(
-        generator, autoencoder, classifier, train, test_set, rng(6), count=COUNT
+        generator, autoencoder, learned, classifier, train, test_set, rng(6), count=COUNT
     )
 
 
@@ -296,7 +301,8 @@ def test_vae_path_needs_the_digit(autoencoder, classifier):
 
 def test_quality_rows(compared):
     names = [
-        "real digits", "GAN samples", "VAE samples", "VAE, fitted prior", "VAE reconstructions"
+        "real digits", "GAN samples", "VAE samples", "VAE, fitted prior", "VAE, learned prior",
+        "VAE reconstructions",
     ]  # fmt: skip
     assert [row.name for row in compared.rows] == names
     assert compared.num_images == COUNT
@@ -330,7 +336,9 @@ def test_quality_of_real_digits_is_that_of_a_drawn_set(compared, classifier, tra
     assert compared.rows[0].frechet.value == pytest.approx(distance, rel=1e-6)
 
 
-def test_quality_measures_the_models_own_images(compared, autoencoder, classifier, test_set):
+def test_quality_measures_the_models_own_images(
+    compared, autoencoder, learned, classifier, test_set
+):
     """Follow the draws: training images, test images, noise, codes."""
     follow = rng(6)
     draw(torch.empty(200), COUNT, follow)
@@ -339,18 +347,19 @@ def test_quality_measures_the_models_own_images(compared, autoencoder, classifie
     reference = extract_features(classifier, to_unit(test_set.images))
     for row, images in (
         (2, vae.sample(autoencoder, COUNT, follow).images),
-        (4, vae.reconstruct(autoencoder, originals)),
+        (4, vae.sample(learned, COUNT, follow).images),
+        (5, vae.reconstruct(autoencoder, originals)),
     ):
         distance = frechet_distance(extract_features(classifier, images), reference)
         assert compared.rows[row].frechet.value == pytest.approx(distance, rel=1e-5)
 
 
 def test_quality_asks_for_no_more_than_there_is(
-    generator, autoencoder, classifier, train, test_set
+    generator, autoencoder, learned, classifier, train, test_set
 ):
     with pytest.raises(ValueError, match="num_samples is 201, expected 1 to 200"):
         quality.compare_quality(
-            generator, autoencoder, classifier, train, test_set, rng(), count=201
+            generator, autoencoder, learned, classifier, train, test_set, rng(), count=201
         )
 
 

@@ -59,7 +59,7 @@ class Study:
     def quality(self) -> quality.Quality:
         """3d: the GAN's and the VAE's images, measured."""
         return self._obtain(
-            "3d", quality.compare_quality, ["gan", "vae"],
+            "3d", quality.compare_quality, ["gan", "vae", "vae_flow"],
             train=self.train, test=self.test, rng=self._rng(3),
         )  # fmt: skip
 
@@ -98,7 +98,9 @@ class Study:
         self, item: str, function: Callable[..., Any], names: Sequence[str], **arguments: Any
     ) -> Any:
         """Run an experiment that takes the judge and one network of each kind named."""
-        parameter = {"gan": "generator", "cgan": "generator", "vae": "vae"}
+        parameter = {
+            "gan": "generator", "cgan": "generator", "vae": "vae", "vae_flow": "learned"
+        }  # fmt: skip
         networks = {parameter[name]: self.released[name].network for name in names}
         networks["classifier"] = self.released["classifier"].network
         key = self._key([*names, "classifier"])

@@ -29,6 +29,7 @@ REAL = "real digits"
 GAN_SAMPLES = "GAN samples"
 VAE_SAMPLES = "VAE samples"
 FITTED_SAMPLES = "VAE, fitted prior"
+LEARNED_SAMPLES = "VAE, learned prior"
 RECONSTRUCTIONS = "VAE reconstructions"
 DIGITS_A_COMPONENT = 500
 """Training digits for each Gaussian of the prior that is fitted to their codes."""
@@ -76,7 +77,8 @@ class Quality:
     num_images: int
     """Images in each row; the distance's bias depends on it."""
     rows: tuple[QualityRow, ...]
-    """Real, GAN, VAE samples, those with the fitted prior, reconstructions, in this order."""
+    """Real, GAN, VAE samples, those from the fitted prior, the other VAE's from its learned one,
+    reconstructions, in this order."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def real_digits(
 def compare_quality(
     generator: Generator,
     vae: Vae,
+    learned: Vae,
     classifier: Classifier,
     train: Digits,
     test: Digits,
@@ -124,11 +127,13 @@ def compare_quality(
 
     The VAE's images are its pixels' means, as in 3c. Reconstructions start from test images, so
     they are near the reference by construction: they show what decoding alone costs. Samples from
-    a prior that was fitted to the codes of training digits show what N(0, I) costs.
+    a prior that was fitted to the codes of training digits, and those of a VAE that learned its
+    prior with the rest, show what N(0, I) costs.
 
     Args:
         generator: trained, unconditional.
-        vae: trained.
+        vae: trained, with the prior N(0, I).
+        learned: another, with a learned prior.
         classifier: the judge.
         train: the training digits, for the floor, the fitted prior, and to find copies of.
         test: the test digits, the reference.
@@ -138,18 +143,21 @@ def compare_quality(
     Raises:
         ValueError: a network in training mode, or more images asked for than there are.
     """
-    check_ready(generator=generator, vae=vae, judge=classifier)
+    check_ready(generator=generator, vae=vae, learned=learned, judge=classifier)
     real = real_digits(classifier, train, test, rng, count)
     device = real.images.device
     originals = to_unit(draw(test.images, count, rng)).to(device)
     samples = gan.sample(generator, count, rng).images
-    prior_samples = vae_model.sample(vae, count, rng).images
+    prior_samples, learned_samples = (
+        vae_model.sample(network, count, rng).images for network in (vae, learned)
+    )
     components = max(1, len(train.images) // DIGITS_A_COMPONENT)
     codes = _fitted_codes(vae, to_unit(train.images).to(device), components, rng, count)
     candidates = {
         GAN_SAMPLES: samples,
         VAE_SAMPLES: prior_samples,
         FITTED_SAMPLES: in_chunks(vae.decode, codes),
+        LEARNED_SAMPLES: learned_samples,
         RECONSTRUCTIONS: vae_model.reconstruct(vae, originals),
     }
     rows = [_measure(REAL, real.images, real.reading, real, rng)]

@@ -11,7 +11,7 @@ from latentwalk.figures.style import GAN, INK, MUTED, add_axes, blank, styled
 @styled
 def fig_quality(quality: Quality) -> Figure:
     """Draw 3d: distance to real digits over the floor, sharpness and the judge's certainty."""
-    figure = blank(43.0)
+    figure = blank(47.0)
     rows = quality.rows
     colors = [INK if row.name.startswith("real") else model_color(row.name) for row in rows]
     panels = (
@@ -20,7 +20,7 @@ def fig_quality(quality: Quality) -> Figure:
         ("judge\u2019s certainty", [row.certainty for row in rows], 130.0, 27.0),
     )
     for title, estimates, left, width in panels:
-        axes = add_axes(figure, left, 7.0, width, 29.0)
+        axes = add_axes(figure, left, 7.0, width, 33.0)
         draw_estimates(axes, estimates, colors)
         axes.axvline(estimates[0].value, color=MUTED, linewidth=0.8, linestyle=DASHED, zorder=0)
         axes.margins(x=0.1)
