@@ -17,7 +17,7 @@ from kept import Column, Table
 from latentwalk import data, measures, recipes, training
 from latentwalk.models.vae import Vae
 
-LENGTHS = {"cgan": (500, 1000, 1500, 2000, 4000, 8000), "vae_flow": (1000, 2000, 4000, 8000)}
+LENGTHS = {"cgan": (500, 1000, 1500, 2000, 4000, 8000), "vae_flow": (500, 1000, 2000, 4000, 8000)}
 GOALS: dict[str, list[dict[str, float]]] = {
     "cgan": [
         {"label_agreement_percent": 80, "frechet_ratio": 80},
@@ -25,7 +25,7 @@ GOALS: dict[str, list[dict[str, float]]] = {
         {"label_agreement_percent": 99, "frechet_ratio": 3},
         {"label_agreement_percent": 99, "frechet_ratio": 2},
     ],
-    "vae_flow": [{"log_likelihood_nats": bound} for bound in (-90, -86.8, -84.5, -82.5)],
+    "vae_flow": [{"log_likelihood_nats": bound} for bound in (-90, -86.8, -84.5, -82.5, -81.5)],
 }
 """What a training must reach to have passed: at least, a ratio at most."""
 IMPORTANCE_SAMPLES, LIKELIHOOD_IMAGES = 1000, 250

@@ -95,7 +95,7 @@ class Posterior:
 
 
 class Vae(nn.Module):
-    """The encoder and the decoder."""
+    """The encoder, the decoder, and the prior where it is learned."""
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
