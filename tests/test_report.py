@@ -101,8 +101,8 @@ def test_vae_is_trained_and_bounds_the_likelihood(work):
 @pytest.mark.item("3a")
 def test_the_second_vae_has_another_prior_and_latent_size_and_a_better_likelihood(work):
     plain, learned = (work.released[name].recipe for name in ("vae", "vae_flow"))
-    sizes = {"flow_layers": 0, "latent_size": plain.config.latent_size}
-    assert replace(learned.config, **sizes) == plain.config != learned.config
+    as_plain = {"flow_layers": 0, "latent_size": plain.config.latent_size}
+    assert replace(learned.config, **as_plain) == plain.config != learned.config
     before, after = (work.released[name].metadata.metrics for name in ("vae", "vae_flow"))
     assert after["importance_samples"] >= 5000
     assert after["elbo_nats"] > before["elbo_nats"] + 1

@@ -98,7 +98,7 @@ def vae_log_likelihood(
     images_per_batch: int = 10,
     samples_per_batch: int = 20,
 ) -> LogLikelihood:
-    """Bound log p(x) of binary images under a VAE with standard-normal prior and Bernoulli pixels.
+    """Bound log p(x) of binary images under a VAE with Bernoulli pixels, whatever its prior.
 
     Args:
         vae: the trained model, in evaluation mode.

@@ -68,7 +68,7 @@ class QualityRow:
 
 @dataclass(frozen=True)
 class Quality:
-    """3d: real digits, the GAN's samples, and the VAE's from both priors and reconstructed."""
+    """3d: real digits, the GAN's samples, the VAE's and its reconstructions, another VAE's."""
 
     mixture_components: int
     """Gaussians of the fitted prior."""
@@ -127,8 +127,8 @@ def compare_quality(
 
     The VAE's images are its pixels' means, as in 3c. Reconstructions start from test images, so
     they are near the reference by construction: they show what decoding alone costs. Samples from
-    a prior that was fitted to the codes of training digits, and those of a VAE that learned its
-    prior with the rest, show what N(0, I) costs.
+    a prior that was fitted to the codes of training digits show what N(0, I) costs; those of a VAE
+    that learned its prior with the rest, another way to mend it.
 
     Args:
         generator: trained, unconditional.

@@ -163,7 +163,8 @@ def _all_paths(
     start, end = images.chunk(2)
     codes = in_chunks(lambda part: vae.encode(part).mu, images)  # (2 P, Z)
     inputs = torch.randn(2 * pairs, generator.config.latent_size, generator=rng, device=rng.device)
-    random_codes = torch.randn(2 * pairs, vae.config.latent_size, generator=rng, device=rng.device)
+    noise = torch.randn(2 * pairs, vae.config.latent_size, generator=rng, device=rng.device)
+    random_codes = in_chunks(vae.noise_to_code, noise)
     few = min(INVERTED_PAIRS, pairs)
     found = invert(generator, torch.cat([start[:few], end[:few]]), rng)
     return {

@@ -1,9 +1,9 @@
 """A prior that is learned: an invertible map between codes and standard normal noise.
 
 A VAE whose codes have this prior is also one whose latent vector is the noise, with prior N(0, I):
-its decoder begins with `noise_to_code`, its encoder ends with the inverse, and so its q(z|x) is a
-Gaussian no longer. Both have the same bound. (Chen et al. 2017, "Variational lossy autoencoder",
-section 3.2, say so of autoregressive maps.)
+its decoder begins with `noise_to_code`, its encoder ends with the inverse, and so its q of the
+noise is in general no Gaussian. Both have the same bound. (Chen et al. 2017, "Variational lossy
+autoencoder", section 3.2, say so of autoregressive maps.)
 
 Source: affine coupling layers, Dinh et al. 2017, "Density estimation using Real NVP", section 3.
 """
@@ -16,7 +16,8 @@ from latentwalk.shapes import check_shape
 WIDTH = 64
 """Units of the hidden layers of each coupling."""
 LARGEST_LOG_SCALE = 2.0
-"""Of one coupling, either way; unbounded scales can run away while nothing holds them yet."""
+"""Of each entry in one coupling, either way; unbounded scales can run away while
+nothing holds them yet."""
 
 
 class Coupling(nn.Module):
@@ -24,7 +25,7 @@ class Coupling(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.sizes = (size - size // 2, size // 2)
+        self.sizes = (size // 2, size - size // 2)
         exit_layer = nn.Linear(WIDTH, 2 * self.sizes[1])
         nn.init.zeros_(exit_layer.weight)  # each coupling starts as the identity
         nn.init.zeros_(exit_layer.bias)
@@ -39,9 +40,9 @@ class Coupling(nn.Module):
         shift, log_scale = self._terms(kept)
         return torch.cat([kept, (moved + shift) * log_scale.exp()], dim=1), log_scale.sum(dim=1)
 
-    def inverse(self, moved_code: Tensor) -> Tensor:
+    def inverse(self, noise: Tensor) -> Tensor:
         """Undo `forward`: (B, Z) to (B, Z)."""
-        kept, moved = moved_code.split(self.sizes, dim=1)
+        kept, moved = noise.split(self.sizes, dim=1)
         shift, log_scale = self._terms(kept)
         return torch.cat([kept, moved * (-log_scale).exp() - shift], dim=1)
 
@@ -53,7 +54,7 @@ class Coupling(nn.Module):
 class Flow(nn.Module):
     """Couplings, between which the order of the entries is turned round.
 
-    In float32, whatever autocast is on outside: what it maps there and back must come back.
+    Autocast is off inside: what it maps there and back must come back.
 
     Args:
         size: entries of a code, at least 2.

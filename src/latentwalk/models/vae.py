@@ -55,7 +55,7 @@ class VaeConfig:
     average_decay: float = 0.998
     """Decay a step of the running average of the weights."""
     flow_layers: int = 0
-    """Layers of the `Flow` that makes the prior p(z) of N(0, I); 0 for p(z) = N(0, I)."""
+    """Layers of the `Flow` whose inverse makes p(z) of N(0, I); 0 for p(z) = N(0, I)."""
 
     def __post_init__(self) -> None:
         check_positive(self, zero_allowed=("flow_layers",))
@@ -112,7 +112,7 @@ class Vae(nn.Module):
         standard = torch.zeros_like(noise)
         return gaussian_log_density(noise, mu=standard, logvar=standard) + growth
 
-    def from_prior(self, noise: Tensor) -> Tensor:
+    def noise_to_code(self, noise: Tensor) -> Tensor:
         """Turn standard normal noise (B, Z) into draws z (B, Z) from p(z)."""
         return self.flow.noise_to_code(noise) if self.flow else noise
 
@@ -161,8 +161,8 @@ def elbo_parts(vae: Vae, binary_images: Tensor, epsilon: Tensor) -> tuple[Tensor
 
     Returns:
         The reconstruction term log p(x|z) and the divergence from the prior, both (B,) nats;
-        the bound is the first minus the second. The divergence is exact for p(z) = N(0, I), and
-        of the same draw for a prior that is learned.
+        the bound is the first minus the second. The divergence is exact for p(z) = N(0, I). For a
+        prior that is learned it is estimated from the same draw, and may be negative.
     """
     posterior = vae.encode(binary_images)
     z = posterior.draw(epsilon)
@@ -181,7 +181,7 @@ def log_joint(vae: Vae, z: Tensor, binary_images: Tensor) -> Tensor:
 def sample(vae: Vae, count: int, rng: torch.Generator) -> Samples:
     """Decode fresh draws from the prior; the images are the pixels' means, the inputs N(0, I)."""
     inputs = torch.randn(count, vae.config.latent_size, generator=rng, device=rng.device)
-    images = torch.cat([vae.decode(vae.from_prior(part)) for part in inputs.split(1000)])
+    images = torch.cat([vae.decode(vae.noise_to_code(part)) for part in inputs.split(1000)])
     return Samples(images, inputs, labels=None)
 
 

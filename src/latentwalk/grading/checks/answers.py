@@ -54,7 +54,8 @@ def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
     real = to_unit(staff.test.images)
     reference, edges = read(staff.judge, real).features, in_chunks(sharpness, real).mean().item()
     inputs = gan.draw_inputs(network.config, IMAGES, rng)
-    codes = torch.randn(IMAGES, autoencoder.config.latent_size, generator=rng)
+    noise = torch.randn(IMAGES, autoencoder.config.latent_size, generator=rng)
+    codes = in_chunks(autoencoder.noise_to_code, noise)
     made = {
         "gan": (network, inputs),
         "vae": (autoencoder.decode, codes),
