@@ -17,7 +17,7 @@ from kept import Column, Table
 from latentwalk import data, measures, recipes, training
 from latentwalk.models.vae import Vae
 
-LENGTHS = {"cgan": (500, 1000, 1500, 2000, 4000, 8000), "vae_flow": (500, 1000, 2000, 4000, 8000)}
+LENGTHS = {"cgan": (500, 1000, 1500, 2000, 4000, 8000), "vae_flow": (1000, 2000, 4000, 6000)}
 GOALS: dict[str, list[dict[str, float]]] = {
     "cgan": [
         {"label_agreement_percent": 80, "frechet_ratio": 80},

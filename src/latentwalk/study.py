@@ -57,7 +57,7 @@ class Study:
         return self._obtain("3c", problem3.vae_path, ["vae"], test=self.test, digits=(start, end))
 
     def quality(self) -> quality.Quality:
-        """3d: the GAN's and the VAE's images, measured."""
+        """3d: the GAN's and both VAEs' images, measured."""
         return self._obtain(
             "3d", quality.compare_quality, ["gan", "vae", "vae_flow"],
             train=self.train, test=self.test, rng=self._rng(3),

@@ -189,11 +189,7 @@ def configurations(released: dict[str, Released]) -> str:
 
 
 def _setting(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def computing(released: dict[str, Released]) -> str:
