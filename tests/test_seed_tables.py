@@ -1,5 +1,7 @@
 """What the report shows of several seeds."""
 
+import math
+
 import pytest
 import test_tables
 from test_tables import cells, column
@@ -45,6 +47,22 @@ def test_what_samples_teach_is_said_only_where_it_was_measured_of_all():
     places = [said.index(f"{value + 2:.2f} ± 12.71 %") for value in values.values()]
     assert places == sorted(places)
     assert seed_tables.taught(found | {"vae": found["vae"][:1]}) == ""
+
+
+@pytest.mark.parametrize(
+    ("ratio", "coverage", "said"),
+    [
+        (3.0, 90.0, "none of 2 (largest ratio 3.0, least coverage 90.0 %)"),
+        (11.0, 90.0, "1 of 2 (largest ratio 11.0, least coverage 90.0 %)"),
+        (3.0, 84.0, "1 of 2 (largest ratio 3.0, least coverage 84.0 %)"),
+        (math.inf, 0.0, "1 of 2 (largest ratio inf, least coverage 0.0 %)"),
+    ],
+)
+def test_a_training_that_diverged_or_lost_a_digit_is_counted(ratio, coverage, said):
+    runs = [Run("gan", seed, "", "CPU", 1.0, {"frechet_ratio": r, "coverage_percent": c})
+            for seed, r, c in ((1, 2.0, 92.0), (2, ratio, coverage))]  # fmt: skip
+    assert seed_tables.failures(runs) == said
+    assert seed_tables.failures([]) == "none of 0"
 
 
 def test_seeds_are_named():

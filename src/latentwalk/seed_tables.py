@@ -16,6 +16,11 @@ COLUMNS = {
 }
 """Measurements over seeds that the report's table shows: what it calls them, and digits."""
 
+LEAST_COVERAGE_PERCENT = 85
+"""Less is a collapse: real digits cover 95 %, and losing one of ten digits costs a tenth of that."""
+MOST_RATIO = 10
+"""More is a training that diverged, or went nowhere."""
+
 
 def models(found: Mapping[str, Sequence[Run]]) -> str:
     """Means over trainings from several seeds, with their intervals: one model a row."""
@@ -56,6 +61,22 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
         "with the labels that the judge reads in them; from the training digits themselves it "
         f"learns to read {means['classifier']} % (means over the seeds {seeds}). The judge's "
         "labels hand on what the judge knows, so the second and the third flatter the samples."
+    )
+
+
+def failures(runs: Sequence[Run]) -> str:
+    """Say how many of a GAN's trainings failed, and how bad the worst was."""
+    if not runs:
+        return "none of 0"
+    ratios = [run.metrics["frechet_ratio"] for run in runs]
+    coverages = [run.metrics["coverage_percent"] for run in runs]
+    failed = sum(
+        not (ratio <= MOST_RATIO and coverage >= LEAST_COVERAGE_PERCENT)  # so that nan is a failure
+        for ratio, coverage in zip(ratios, coverages, strict=True)
+    )
+    return (
+        f"{failed or 'none'} of {len(runs)} (largest ratio {max(ratios):.1f}, least coverage "
+        f"{min(coverages):.1f} %)"
     )
 
 

@@ -148,14 +148,14 @@ end
 
 function Table(tbl)
   tbl.classes:insert('typst:no-figure')
-  if width_of(tbl) > WIDE_TABLE then  -- Typst would take the room from the widest column alone
-    for _, row in ipairs(tbl.head.rows) do
-      for _, cell in ipairs(row.cells) do
-        cell.contents = cell.contents:walk {Space = function() return pandoc.LineBreak() end}
-      end
+  if width_of(tbl) <= WIDE_TABLE then return tbl end
+  -- Typst would take the room from the widest column alone
+  for _, row in ipairs(tbl.head.rows) do
+    for _, cell in ipairs(row.cells) do
+      cell.contents = cell.contents:walk {Space = function() return pandoc.LineBreak() end}
     end
   end
-  return tbl
+  return {raw_block('#wide-table['), tbl, raw_block(']')}
 end
 
 function Header(header)
