@@ -17,7 +17,7 @@ COLUMNS = {
 """Measurements over seeds that the report's table shows: what it calls them, and digits."""
 
 LEAST_COVERAGE_PERCENT = 85
-"""Less is a collapse: real digits cover 95 %, and losing one of ten digits costs a tenth of that."""
+"""Less is a collapse: real digits cover 95 %, and without one of the ten a tenth less."""
 MOST_RATIO = 10
 """More is a training that diverged, or went nowhere."""
 
