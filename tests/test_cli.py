@@ -124,15 +124,19 @@ def test_version(latentwalk):
         ("train gan --stepz 3", "--stepz"),
         ("train gan --steps many", "--steps"),
         ("train gan --steps", "--steps"),
-        ("train gan --latent-size 0", "GanConfig.latent_size is 0"),
-        ("train gan --num-classes 11", "GanConfig.num_classes is 11, expected 0"),
-        ("train vae --learning-rate -1", "VaeConfig.learning_rate is -1"),
-        ("train gan --learning-rate nan", "GanConfig.learning_rate is nan"),
+        ("train gan --latent-size 0", "--latent-size is 0, expected more than 0"),
+        ("train gan --num-classes 11", "--num-classes is 11, expected 0"),
+        ("train vae --learning-rate -1", "--learning-rate is -1"),
+        ("train gan --learning-rate nan", "--learning-rate is nan, expected a finite number"),
         ("train gan --seed -1", "--seed is -1, expected 0"),
         ("train gan --precision half", "--precision"),
         ("train gan --out gan.pt", "--out is gan.pt, expected a name that ends in .safetensors"),
         ("train gan --out nowhere/x.safetensors", "is in nowhere, which is no folder"),
-        ("sample gan", "--out"),
+        ("train gan --latent-size 99999999999999999999", "expected 1000000000 or less"),
+        ("train gan --out /proc/x.safetensors", "--out /proc/x.safetensors cannot be written"),
+        ("sample gan", "error: --out FILE.npz is missing: File to write"),
+        ("sample gan --out x.npz --count abc", "'abc' is no whole number"),
+        ("pack", "error: PATH is missing: A folder that is new or empty."),
         ("sample gan --out x.npz --count 0", "--count is 0, expected 1 ... 100000"),
         ("sample gan --out x.npz --count -5", "--count is -5"),
         ("sample gan --out x.npz --count 100001", "--count is 100001"),
@@ -200,13 +204,60 @@ def test_ctrl_c_is_one_line_and_130(latentwalk, monkeypatch):
     assert err == "latentwalk: interrupted; the same command goes on from what is saved\n"
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def program(words, **options):
+    """Run the command line in a process of its own."""
+    script = f"import sys; from latentwalk import cli; sys.exit(cli.main({words.split()}))"
+    return subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE, **options)
+
+
+@pytest.mark.parametrize("words", ["--help", "doctor --help"])
+def test_a_reader_that_goes_away_is_no_error(words):
     reader, writer = os.pipe()
     os.close(reader)
-    script = "import sys; from latentwalk import cli; sys.exit(cli.main(['--help']))"
-    done = subprocess.run([sys.executable, "-c", script], stdout=writer, stderr=subprocess.PIPE)
+    done = program(words, stdout=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_terminal_without_the_characters_gets_others():
+    ascii_only = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = program("doctor --help", env=os.environ | ascii_only, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+
+
+def test_nobody_listening_is_no_error():
+    done = program("--help", preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_help_fills_its_paragraphs_to_the_terminal_and_keeps_its_lists(latentwalk, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = latentwalk("grade", "--help")
+    before_the_box = out.split("╭")[0].splitlines()
+    assert max(map(len, before_the_box[1:])) <= 60
+    assert "    results.json  for Gradescope" in before_the_box
+    assert any(len(line) > 50 for line in before_the_box), "one line is not one word"
+
+
+def test_help_of_a_command_by_its_name_after_help(latentwalk):
+    assert latentwalk("help", "doctor") == latentwalk("doctor", "--help")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RuntimeError("[enforce fail] can't allocate memory: 62 GB"), "does not fit into memory"),
+        (MemoryError(), "does not fit into memory"),
+        (OverflowError("too\nlarge"), "cannot train this configuration: too; choose smaller"),
+    ],
+)
+def test_what_pytorch_cannot_train_is_one_line(latentwalk, project, monkeypatch, error, says):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(recipes, "train", fail)
+    assert says in error_line(latentwalk("train", "gan"))
 
 
 # train
@@ -303,6 +354,7 @@ def weights_once(tmp_path_factory):
 def trained(project, weights_once):
     """The project after `latentwalk train` of gan, vae and cgan."""
     shutil.copytree(weights_once, project / "build" / "weights")
+    (project / "report.qmd").write_text("# A report\n")
     return project
 
 
@@ -390,9 +442,10 @@ def test_a_variant_can_be_sampled_by_its_file(latentwalk, trained):
 
 
 @pytest.fixture
-def rendered(monkeypatch):
+def rendered(project, monkeypatch):
     """Stands in for the renderer and the weights; collects what was done, in order."""
     done = []
+    (project / "report.qmd").write_text("# A report\n")
 
     def make(qmd, out_dir, engine, say):
         assert "LATENTWALK_BUILD_LOCKED" in os.environ
@@ -418,6 +471,16 @@ def test_render_trains_what_is_missing_first(latentwalk, project, rendered):
         *(f"build/report.{end}" for end in ("pdf", "html", "ipynb")),
         "made by the embedded renderer",
     ]
+
+
+def test_a_document_that_cannot_be_read_stops_before_anything_takes_time(
+    latentwalk, project, rendered
+):
+    (project / "report.qmd").write_text("```{python}\n1\n")
+    assert "report.qmd:1: this block is not closed" in error_line(latentwalk("render"))
+    (project / "report.qmd").unlink()
+    assert "report.qmd: cannot be read" in error_line(latentwalk("render"))
+    assert rendered == []
 
 
 def test_a_malformed_student_file_stops_before_anything_takes_time(latentwalk, project, rendered):
@@ -483,6 +546,22 @@ def test_doctor_tells_stale_weights_from_damaged_ones(latentwalk, trained, monke
     assert code == 0
     assert states(out)["gan"] == "note"
     assert "configuration field latent_size changed from 3 to 9" in out
+
+
+def test_doctor_says_which_weights_were_given(latentwalk, trained, monkeypatch):
+    mine = trained / "mine"
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(mine))
+    code, out, _ = latentwalk("doctor")
+    assert (code, states(out)["weights"]) == (1, "broken")
+    assert f"LATENTWALK_WEIGHTS is {mine}, which is not a folder" in out
+    mine.mkdir()
+    code, out, _ = latentwalk("doctor")
+    assert (code, states(out)["weights"]) == (0, "note")
+    assert "with none of the models" in out
+    (mine / "gan.safetensors").write_bytes(b"damaged")
+    code, out, _ = latentwalk("doctor")
+    assert (code, states(out)["weights"], states(out)["gan"]) == (1, "ok", "broken")
+    assert f"mend or remove {mine / 'gan.safetensors'}" in out
 
 
 def test_doctor_survives_a_library_that_is_missing(latentwalk, project, monkeypatch):

@@ -25,7 +25,7 @@ from sabotage import (
     write,
 )
 
-from latentwalk import cli
+from latentwalk import checkpoints, cli, paths
 from latentwalk.grading import complete, contract, packing
 from latentwalk.grading.intake import IntakeError, inner_submission
 from latentwalk.grading.submission import NETWORKS
@@ -102,7 +102,7 @@ FAULTS = {
     "no archive": (remove("results/4d.npz"), "missing", "results/4d.npz",
                    "-> save `images` (10, 10, 1, 28, 28), `inputs` (10, 10, 10 d + 10)"),
     "no array": (drop("2c", "labels"), "missing", "results/2c.npz",
-                 "has no array labels, expected (2) -> save `labels` (2,) in it"),
+                 "has no array labels, expected (2,) -> save `labels` (2,) in it"),
     "half an archive": (cut_in_half("results/2b.npz"), "damaged", "results/2b.npz",
                         "is no .npz file, or damaged; expected what numpy.savez writes -> save it"),
     "an altered archive": (one_bit("results/3c.npz"), "damaged", "results/3c.npz", "-> save it"),
@@ -384,6 +384,60 @@ def test_packing_ends_with_the_same_look(tmp_path, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "missing  results/2e.npz" in out
     assert "11 of 12 files are complete" in out
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """A build folder of its own, with a report and its results."""
+    build = shutil.copytree(paths.build_dir() / "results", tmp_path / "build" / "results").parent
+    for name in (PAPER, NOTEBOOK):
+        shutil.copyfile(paths.build_dir() / name, build / name)
+    monkeypatch.setenv("LATENTWALK_BUILD", str(build))
+    return build
+
+
+def make_newer(path, than):
+    later = than.stat().st_mtime_ns + 1
+    os.utime(path, ns=(later, later))
+
+
+def test_packing_refuses_results_of_a_report_that_was_not_finished(built, tmp_path, capsys):
+    assert cli.main(["pack", str(tmp_path / "whole")]) == 0
+    make_newer(built / "results" / "2b.npz", than=built / PAPER)
+    assert cli.main(["pack", str(tmp_path / "half")]) == 2
+    says = f"{built}/results/2b.npz is newer than {built}/report.pdf; run `make report` once more"
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "half").exists()
+
+
+def test_packing_refuses_a_report_that_is_older_than_its_text(built, tmp_path, capsys, monkeypatch):
+    changed = tmp_path / "student.yml"
+    shutil.copyfile(paths.student_file(), changed)
+    monkeypatch.setattr(paths, "student_file", lambda: changed)
+    make_newer(changed, than=built / NOTEBOOK)
+    assert cli.main(["pack", str(tmp_path / "new")]) == 2
+    assert f"{changed} is newer than" in capsys.readouterr().err
+
+
+def test_packing_refuses_other_weights_than_the_report_s(built, tmp_path, capsys, monkeypatch):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(mine))
+    shutil.copyfile(paths.released_weights_dir() / "gan.safetensors", mine / "gan.safetensors")
+    assert cli.main(["pack", str(tmp_path / "same")]) == 0
+    tensors, metadata = checkpoints.load_weights(mine / "gan.safetensors")
+    other = {name: tensor + (tensor.dim() > 0) for name, tensor in tensors.items()}
+    checkpoints.save_weights(mine / "gan.safetensors", other, metadata)
+    assert cli.main(["pack", str(tmp_path / "other")]) == 2
+    says = f"2b.npz was made with other weights than {mine / 'gan.safetensors'}"
+    assert says in capsys.readouterr().err
+
+
+def test_packing_into_a_file_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert cli.main(["pack", str(tmp_path / "file")]) == 2
+    assert f"{tmp_path / 'file'} is a file; name a folder" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_nothing_is_changed(copy):

@@ -217,7 +217,10 @@ def test_a_reader_may_pick_one_digit_twice(samples):
     assert picked.same_digit
 
 
-@pytest.mark.parametrize("pair", [(3, 3), (0, 10), (-1, 2), (0.0, 1), (1,), (1, 2, 3), ("0", "1")])
+@pytest.mark.parametrize(
+    "pair",
+    [(3, 3), (0, 10), (-1, 2), (0.0, 1), (True, 2), (1,), (1, 2, 3), ("0", "1"), "01", {0, 1}, 3],
+)
 def test_a_pair_that_is_none_is_refused(samples, pair):
     with pytest.raises(ValueError, match="expected two different whole numbers from 0 to 9") as got:
         problem2.pick_pair(samples, pair)

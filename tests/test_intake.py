@@ -487,7 +487,6 @@ def test_honest_json_comes_back(tmp_path_factory, value, escaped, indent):
         ('"\\ud800"', "is not JSON in UTF-8 ("),
         ('{"\\udc00\\ud800": 1}', "is not JSON in UTF-8 ("),
         (b'"\xff"', "is not JSON in UTF-8 ('utf-8' codec can't decode byte 0xff"),
-        (b"\xef\xbb\xbf1", "is not JSON in UTF-8 (Unexpected UTF-8 BOM"),
         ('{"a": 1}'.encode("utf-16"), "is not JSON in UTF-8 ("),
         ("", "is not JSON in UTF-8 (Expecting value: line 1 column 1 (char 0))"),
         ("{'a': 1}", "is not JSON in UTF-8 (Expecting property name"),
@@ -504,6 +503,11 @@ def test_honest_json_comes_back(tmp_path_factory, value, escaped, indent):
 )
 def test_json_with_a_catch_is_refused(load, content, words):
     assert words in refusal(load, content)
+
+
+def test_the_mark_that_some_editors_write_first_is_no_catch(tmp_path):
+    (tmp_path / "marked.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(tmp_path / "marked.json") == {"a": 1}
 
 
 @pytest.mark.parametrize(

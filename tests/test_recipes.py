@@ -438,13 +438,24 @@ def test_given_weights_are_used_as_they_are_with_their_own_recipe(project, tmp_p
 
 def test_what_is_not_among_the_given_weights_comes_from_the_usual_places(project, monkeypatch):
     monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
+    (project / "mine").mkdir()
     put(places("gan")[1], TINY["gan"], mark=0.5)
     assert mark_of(recipes.load("gan")) == 0.5
-    said = []
+
+
+def test_nothing_takes_the_place_of_given_weights_that_cannot_be_used(project, monkeypatch):
+    monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
+    put(places("gan")[1], TINY["gan"], mark=0.5)
+    with pytest.raises(paths.ProjectNotFoundError, match="mine, which is not a folder"):
+        recipes.load("gan")
     (project / "mine").mkdir()
-    (project / "mine" / "gan.safetensors").write_bytes(b"damaged")
-    assert mark_of(recipes.load("gan", said.append)) == 0.5
-    assert "mine/gan.safetensors" in said[0]
+    given = project / "mine" / "gan.safetensors"
+    given.write_bytes(b"damaged")
+    with pytest.raises(checkpoints.WeightsError, match=r"mine/gan\.safetensors"):
+        recipes.find("gan")
+    put(given, TINY["vae"])
+    with pytest.raises(checkpoints.WeightsError, match="trained as vae: weights do not fit Gen"):
+        recipes.load("gan")
 
 
 def test_given_weights_of_an_impossible_configuration_are_refused(project, monkeypatch):
@@ -456,9 +467,8 @@ def test_given_weights_of_an_impossible_configuration_are_refused(project, monke
     }
     bad = dataclasses.replace(whole, recipe=dataclasses.replace(whole.recipe, configuration=wrong))
     checkpoints.save_weights(project / "mine" / "gan.safetensors", {"a": torch.zeros(1)}, bad)
-    said = []
-    assert mark_of(recipes.load("gan", said.append)) == 0.5
-    assert "GanConfig.latent_size is -1" in said[0]
+    with pytest.raises(checkpoints.WeightsError, match=r"GanConfig\.latent_size is -1"):
+        recipes.load("gan")
 
 
 def test_training_never_writes_among_the_given_weights(project, monkeypatch):

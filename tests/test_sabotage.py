@@ -10,6 +10,7 @@ import torch
 from remembered import remembered
 
 from latentwalk import claims, data, derivations, formulas, recipes, rubric, study
+from latentwalk.commands import train
 from latentwalk.experiments import problem2, problem3, problem4
 from latentwalk.grading import contract, one, packing
 from latentwalk.grading.checks import answers
@@ -103,6 +104,13 @@ def test_broken_claims_are_caught_by_the_right_checks(case, copy, failing):
 def test_broken_weights_are_caught_by_the_right_checks(case, copy, failing):
     case.spoil(copy)
     assert failing(copy, MOST) == case.caught_by
+
+
+@pytest.mark.parametrize("name", sabotage.NETWORKS)
+def test_trainings_of_the_suite_are_what_the_command_understands(name, tmp_path):
+    words = map(str, sabotage.short_training(name, tmp_path))
+    options = train.read_options(recipes.get(name), list(words))
+    assert options.config.steps == recipes.get(name).config.steps // 10
 
 
 def test_another_proof_loses_nothing(copy, failing):

@@ -62,6 +62,5 @@ def save(quality: Quality, smoothness: Smoothness) -> Path:
     """
     path = paths.results_dir() / "claims.json"
     content = [asdict(claim) for claim in claims(quality, smoothness)]
-    with paths.atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    paths.write_if_changed(path, json.dumps(content, indent=1) + "\n")
     return path

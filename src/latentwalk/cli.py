@@ -5,6 +5,7 @@ and `latentwalk --help` should not.
 """
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,14 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0; 1 when a command worked and found something wrong; 2 for an error, said
         in one line; 130 when interrupted.
     """
+    _prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     show_traceback = words[:1] == ["--traceback"]
     try:
         code = _dispatch(words[show_traceback:])
         sys.stdout.flush()
-    except HelpAsked as help_text:
-        print(help_text)
-        return 0
     except KeyboardInterrupt:
         return _complain("interrupted; the same command goes on from what is saved", 130)
     except BrokenPipeError:  # `latentwalk doctor | head -1`
@@ -58,12 +57,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _prepare_streams() -> None:
+    """Let every text be printed: to a terminal without its characters, and to nobody at all."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever called
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _dispatch(words: list[str]) -> int:
     """Find the command and run it."""
     if not words:
         print(_overview(), file=sys.stderr)
         return 2
     if words[0] in ("-h", "--help", "help"):
+        if words[1:]:
+            return _dispatch([words[1], "--help"])
         print(_overview())
         return 0
     if words[0] == "--version":
@@ -75,7 +86,11 @@ def _dispatch(words: list[str]) -> int:
             "(`latentwalk --help` explains them)"
         )
     module = f"latentwalk.commands.{words[0].replace('-', '_')}"
-    outcome = importlib.import_module(module).run(words[1:], _say)
+    try:
+        outcome = importlib.import_module(module).run(words[1:], _say)
+    except HelpAsked as help_text:
+        print(help_text)
+        return 0
     print(outcome.text)
     return outcome.exit_code
 

@@ -21,8 +21,7 @@ def save(steps: Iterable[Step]) -> Path:
         WriteError: when the results' folder cannot be written.
     """
     path = paths.results_dir() / "1.json"
-    with paths.atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(as_text(steps), indent=1) + "\n", encoding="utf-8")
+    paths.write_if_changed(path, json.dumps(as_text(steps), indent=1) + "\n")
     return path
 
 

@@ -26,7 +26,7 @@ _FOLDER_AT_FAULT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno
 
 
 class ProjectNotFoundError(RuntimeError):
-    """No folder with the report was found, or the one named by the environment is none."""
+    """A folder that is needed was not found, or what the environment names is none."""
 
 
 class WriteError(RuntimeError):
@@ -138,8 +138,18 @@ def built_weights_dir() -> Path:
 
 
 def given_weights_dir() -> Path | None:
-    """Weights that the user wants used as they are ($LATENTWALK_WEIGHTS), if any."""
-    return _from_environment("LATENTWALK_WEIGHTS")
+    """Weights that the user wants used as they are ($LATENTWALK_WEIGHTS), if any.
+
+    Raises:
+        ProjectNotFoundError: the variable names something else than a folder.
+    """
+    named = _from_environment("LATENTWALK_WEIGHTS")
+    if named is not None and not named.is_dir():
+        raise ProjectNotFoundError(
+            f"LATENTWALK_WEIGHTS is {named}, which is not a folder; set it to the folder that "
+            "holds your weights, or unset it"
+        )
+    return named
 
 
 def released_weights_dir() -> Path:
@@ -213,6 +223,21 @@ def atomic_path(target: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_if_changed(target: Path, text: str) -> None:
+    """Write a text file in full, unless it holds this text: then its date stays, too.
+
+    Quarto runs a document once for each format; what the second run would only repeat must not
+    look newer than what the first has made.
+
+    Raises:
+        WriteError: when the folder is read-only or full.
+    """
+    if target.is_file() and target.read_bytes() == text.encode():
+        return
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(text.encode())
 
 
 def _try_lock(handle: IO[str]) -> bool:

@@ -125,6 +125,7 @@ def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:
 
     Raises:
         ValueError: there is no such model.
+        WeightsError: what $LATENTWALK_WEIGHTS holds of that name cannot be used.
         TrainingDiverged: it had to be trained, and a loss stopped being finite.
     """
     if found := find(name, say):
@@ -134,9 +135,13 @@ def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:
 
 
 def find(name: str, say: Callable[[str], None] = lambda line: None) -> Released | None:
-    """Give a trained model if there are valid weights, as `load` does; it never trains."""
+    """Give a trained model if there are valid weights, as `load` does; it never trains.
+
+    Raises:
+        ValueError, WeightsError: as `load` does.
+    """
     for path, found in status(name):
-        if found.state == "valid":
+        if found.state == "valid" or path == _given(name):  # others in its place would mislead
             return read(path, get(name))
         if found.state != "missing":
             say(f"{name}: not using {path}: {found.reason}")
@@ -252,7 +257,11 @@ def read(path: Path, recipe: Recipe) -> Released:
     else:
         tensors, metadata = checkpoints.load_weights(path, recipe.key())
     network = recipe.network(recipe.config)
-    checkpoints.load_into(network, checkpoints.under("network/", tensors))
+    try:
+        checkpoints.load_into(network, checkpoints.under("network/", tensors))
+    except checkpoints.WeightsError as error:
+        message = f"{path}, trained as {metadata.name}: {error}"
+        raise checkpoints.WeightsError(message, error.fault) from error
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
     return Released(recipe, network, metadata, history.unpack(tensors))
 

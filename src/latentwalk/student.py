@@ -115,7 +115,8 @@ class _Field:
         except ValueError:
             hours = math.nan
         if not 0 <= hours <= MAX_HOURS:  # NaN fails both comparisons
-            raise self.error(expected)
+            quoted = getattr(self.value, "style", None) in ("'", '"')
+            raise self.error(f"{expected}{'; without quotes' if quoted else ''}")
         return hours
 
     def check_pledge(self) -> None:

@@ -43,6 +43,8 @@ class Study:
         self, samples: problem2.TenSamples, pair: tuple[int, int] | None = None
     ) -> problem2.Pair:
         """2c: the two images between which the path runs, by rule or by the reader's choice."""
+        if pair is not None:  # whatever the reader wrote
+            pair = problem2.checked_pair(samples, pair)
         return results.obtain(
             "2c", problem2.pick_pair, self._key(["gan", "classifier"]), samples=samples, pair=pair
         )

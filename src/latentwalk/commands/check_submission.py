@@ -21,6 +21,7 @@ One line for each file that docs/submission.md asks for, and for whatever else i
     misfit   it can be read, and is not what is asked for (shape, range, pledge ...)
     refused  it is not opened: a link, a pipe, too large, an unusual name
     ignored  nothing reads it
+
 What to do comes after the arrow. The exit code is 0 if all is there and 1 if something is not.
 Complete is not correct: nothing is generated again here. Points come from `latentwalk grade`.
 

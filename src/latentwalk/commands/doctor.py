@@ -20,9 +20,9 @@ from latentwalk.render.quarto import find_quarto
 ROOM_BYTES = 500_000_000  # weights, checkpoints, results and the report, generously
 HELP = """Say what this machine has, what is missing, and how to mend it.
 
-ok       as it should be
-note     works without; what happens instead is said
-broken   the report cannot be made before this is mended; the exit code is then 1
+    ok       as it should be
+    note     works without; what happens instead is said
+    broken   the report cannot be made before this is mended; the exit code is then 1
 
 Example:
     latentwalk doctor
@@ -69,7 +69,7 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     except ImportError as error:
         yield Finding("broken", name, f"{error}", "run `make setup`")
     except paths.ProjectNotFoundError as error:
-        yield Finding("broken", name, "the project is not found", str(error))
+        yield Finding("broken", name, "a folder is not found", str(error))
 
 
 def _python() -> Iterator[Finding]:
@@ -106,7 +106,10 @@ def _machine() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
-    yield Finding("ok", "project", str(paths.project_root()))
+    report = paths.report_file()
+    mend = "" if report.is_file() else "`git checkout` it, or set LATENTWALK_ROOT to its folder"
+    where = f"{paths.project_root()}{' has no report.qmd' if mend else ''}"
+    yield Finding("broken" if mend else "ok", "project", where, mend)
     build = paths.build_dir()
     place = next(folder for folder in (build, *build.parents) if folder.is_dir())
     try:
@@ -155,10 +158,20 @@ def _data() -> Iterator[Finding]:
 def _weights() -> Iterator[Finding]:
     from latentwalk import recipes
 
+    if given := paths.given_weights_dir():
+        mine = [name for name in recipes.recipes() if (given / f"{name}.safetensors").exists()]
+        value = f"LATENTWALK_WEIGHTS is {given}, with {', '.join(mine) or 'none of the models'}"
+        mend = "" if mine else "the usual weights are used; name the files as the models, or unset"
+        yield Finding("ok" if mine else "note", "weights", value, f"{mend} it" if mend else "")
     for name in recipes.recipes():
         places = recipes.status(name)
         valid = [path for path, found in places if found.state == "valid"]
         faults = [found for _, found in places if found.state not in ("valid", "missing")]
+        first, preferred = places[0]
+        if first.parent == given and preferred in faults:
+            mend = f"mend or remove {first}: nothing else is used in its place"
+            yield Finding("broken", name, preferred.reason, mend)
+            continue
         if valid:
             yield Finding("ok", name, f"valid weights in {_near(valid[0])}")
         for fault in faults:

@@ -25,13 +25,15 @@ _HELP = """Grade submissions: everything is made again from their weights and in
 
 Each check runs in a process of its own. Proofs and discussions are for a person to read; the
 score says how many points await one. docs/grading.md explains a class and a cluster,
-docs/submission.md what a submission holds, rubric.yml what is checked. In --out, a folder a
-submission:
+docs/submission.md what a submission holds, rubric.yml what is checked.
+
+In --out, a folder a submission:
     page.html     for the reader: every check with its evidence, pictures, fields for the marks
     score.json    every outcome with its evidence
     results.json  for Gradescope
     junit.xml     for anything that reads JUnit
     score.txt     the table
+
 and beside them for several submissions, written after each:
     class.csv     a line a submission
     class.txt     the same as a table

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import tyro
 
-from latentwalk import paths
+from latentwalk import paths, student
 from latentwalk.commands.parsing import Outcome, parse
 from latentwalk.grading import complete, packing
 
 PROGRAM = "latentwalk pack"
 _HELP = """Make a submission from what `make report` has made: the report, the arrays that its
 figures show, and the networks. docs/submission.md lists the files. What was packed is looked at
-as `latentwalk check-submission` does; the exit code is 1 if something is missing.
+as `latentwalk check-submission` does; the exit code is 1 if something is missing. Weights are
+looked for as `make report` does: give the same LATENTWALK_WEIGHTS, if any.
 
 Example:
     latentwalk pack submission
@@ -34,10 +35,13 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
 
     Raises:
         UsageError: no folder, or an unknown option.
-        PackError: the folder holds something, or there is no report yet.
+        PackError: the folder holds something, or there is no report, or an old one.
     """
     options = parse(PackOptions, arguments, PROGRAM, _HELP)
-    packed = packing.pack(options.folder)
+    with paths.build_lock(say):  # not while a report is being made
+        packed = packing.pack(options.folder)
+    if student.load().name is None:
+        say("student.yml has no name, so the report names nobody")
     found = complete.examine(packed.folder)
     text = f"{found}\n{packed.folder}: {len(packed.files)} files"
     return Outcome(text, exit_code=1 if found.lacking else 0)

@@ -2,12 +2,22 @@
 
 import contextlib
 import io
+import re
+import shutil
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 HELP = ("-h", "--help")
 _FRAME = "╭╮╰╯│─"  # of the box that tyro draws around a complaint
+_WORDS = {  # what is said otherwise, and how
+    r"^Error parsing (?!-)\S+: ": "",
+    r"\b[A-Z]\w*Config\.(\w+) is": r"--\1 is",
+    r" is (inf|nan), expected ": r" is \1, expected a finite number, ",
+    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is no whole number",
+    r"could not convert string to float: ('.*?')": r"\1 is no number",
+}
 Options = TypeVar("Options")
 
 
@@ -47,8 +57,7 @@ def parse(
 
     Raises:
         HelpAsked: with the options and their docstrings.
-        UsageError: one line instead of tyro's box.
-        ValueError: from the dataclass, for a value out of range.
+        UsageError: one line instead of tyro's box, or for what the dataclass refuses.
     """
     import tyro  # here, because `latentwalk --help` does without
 
@@ -59,15 +68,18 @@ def parse(
             return tyro.cli(
                 kind,
                 prog=program,
-                description=description,
+                description="",
                 args=arguments,
                 default=tyro.MISSING_NONPROP if default is None else default,
             )
+    except ValueError as error:  # from the dataclass
+        raise UsageError(_in_words(str(error))) from error
     except SystemExit as stop:
         said.seek(0)
         if not stop.code:
-            raise HelpAsked(said.read().rstrip()) from None
-        problem = _first_part(said.read())
+            usage, _, options = said.read().rstrip().partition("\n\n")
+            raise HelpAsked(f"{usage}\n\n{filled(description)}\n\n{options}") from None
+        problem = _in_words(_first_part(said.read()))
         raise UsageError(f"{problem} (`{program} --help` lists the options)") from None
 
 
@@ -81,6 +93,35 @@ def take_model(arguments: Sequence[str], names: Sequence[str], program: str) -> 
     if not arguments or arguments[0] not in names:
         raise UsageError(f"after `{program}` comes a model, got {got}, expected {', '.join(names)}")
     return arguments[0]
+
+
+def filled(text: str) -> str:
+    """Fill paragraphs to the terminal's width; indented lines stay as they are, if they fit."""
+    width = shutil.get_terminal_size().columns
+    pieces: list[str] = []
+    for line in text.strip("\n").splitlines():
+        if pieces and line and not line.startswith(" ") and not pieces[-1].startswith((" ", "\n")):
+            pieces[-1] += f" {line}"
+        else:
+            pieces.append(line or "\n")
+    lines = []
+    for piece in pieces:
+        indent = " " * (len(piece) - len(piece.lstrip(" ")))
+        hanging = indent and indent + "    "
+        lines += textwrap.wrap(piece, width, subsequent_indent=hanging, drop_whitespace=True,
+                               break_long_words=False, break_on_hyphens=False) or [""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _in_words(problem: str) -> str:
+    """Say a problem in the words of the command line, where tyro, Python or a dataclass spoke."""
+    if found := re.match(r"Missing from [^:]+: (.+?) \(required\)$", problem):
+        words = found[1].split()
+        named = 2 if words[0].startswith("-") else 1  # an option comes with what stands for it
+        return f"{' '.join(words[:named])} is missing: {' '.join(words[named:])}"
+    for pattern, better in _WORDS.items():
+        problem = re.sub(pattern, better, problem)
+    return re.sub(r"--[a-z_]+", lambda option: option[0].replace("_", "-"), problem)
 
 
 def _first_part(box: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from latentwalk import data, paths, recipes, side_by_side, student
 from latentwalk.commands.parsing import Outcome, parse
+from latentwalk.render.document import read_document
 from latentwalk.render.engine import Engine, render_report
 
 HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
@@ -37,7 +38,8 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
         DocumentError, RenderError: the report cannot be made.
     """
     options = parse(RenderOptions, arguments, "latentwalk render", HELP)
-    student.load(say=say)  # its mistakes are said before anything takes minutes
+    read_document(paths.report_file())  # mistakes are said before anything takes minutes
+    student.load(say=say)
     with paths.build_lock(say):
         data.obtain(say)
         untrained = [name for name in recipes.recipes() if recipes.find(name, say) is None]

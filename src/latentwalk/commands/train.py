@@ -1,21 +1,33 @@
 """`latentwalk train MODEL`: train a model of the report, or a variant of it."""
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Sequence
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import torch
 import tyro
 
 from latentwalk import paths, recipes, training
-from latentwalk.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
+from latentwalk.commands.parsing import (
+    HELP,
+    HelpAsked,
+    Outcome,
+    UsageError,
+    parse,
+    take_model,
+)
 from latentwalk.recipes import Recipe
 from latentwalk.training import Precision
 
 PROGRAM = "latentwalk train"
 SUFFIX = ".safetensors"
+MOST_SAMPLES = 1_000_000  # ten hours on two cores
+LARGEST = 10**9  # of what is counted in a configuration; PyTorch overflows somewhere beyond
 Config = TypeVar("Config")
 
 
@@ -34,17 +46,20 @@ class TrainOptions(Generic[Config]):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a GPU when there is one."""
     likelihood_samples: int = 500
-    """Importance samples an image to measure a VAE's likelihood when it is trained: 5,000 take
-    three minutes on two cores; fewer take less, and bound it less tightly."""
+    """Importance samples an image to measure a VAE's likelihood; 5,000 take three minutes."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"--seed is {self.seed}, expected 0 ... 2^63 - 1")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("--device is cuda, but there is no GPU that PyTorch can use; use cpu")
-        if self.likelihood_samples < 1:
+        for name, value in vars(self.config).items():
+            if isinstance(value, int) and value > LARGEST:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} is {value}, expected {LARGEST} or less")
+        if not 1 <= self.likelihood_samples <= MOST_SAMPLES:
             raise ValueError(
-                f"--likelihood-samples is {self.likelihood_samples}, expected 1 or more"
+                f"--likelihood-samples is {self.likelihood_samples}, expected 1 ... {MOST_SAMPLES}"
             )
 
 
@@ -61,13 +76,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     if arguments[:1] and arguments[0] in HELP:
         raise HelpAsked(_overview(known.values()))
     recipe = known[take_model(arguments, list(known), PROGRAM)]
-    options = parse(
-        TrainOptions[type(recipe.config)],  # type: ignore[arg-type,misc]
-        arguments[1:],
-        f"{PROGRAM} {recipe.name}",
-        _help(recipe),
-        TrainOptions(recipe.config, recipe.seed, likelihood_samples=recipe.likelihood_samples),
-    )
+    options = read_options(recipe, arguments[1:])
     chosen = dataclasses.replace(
         recipe,
         config=options.config,
@@ -75,7 +84,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
         likelihood_samples=options.likelihood_samples,
     )
     out = target(recipe, chosen, options.out)
-    with paths.build_lock(say):
+    with paths.build_lock(say), _said_in_options():
         trained = recipes.train(
             chosen,
             out=out,
@@ -85,6 +94,35 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
         )
     rows = [f"  {name:<36} {value:.6g}" for name, value in trained.metadata.metrics.items()]
     return Outcome("\n".join([f"{out}: trained in {trained.metadata.seconds:.0f} s", *rows]))
+
+
+def read_options(recipe: Recipe, arguments: Sequence[str]) -> TrainOptions[Any]:
+    """Read what follows the model's name; what is not given is as in the recipe.
+
+    Raises:
+        HelpAsked, UsageError, ValueError: as `run`.
+    """
+    return parse(
+        TrainOptions[type(recipe.config)],  # type: ignore[arg-type,misc]
+        arguments,
+        f"{PROGRAM} {recipe.name}",
+        _help(recipe),
+        TrainOptions(recipe.config, recipe.seed, likelihood_samples=recipe.likelihood_samples),
+    )
+
+
+@contextlib.contextmanager
+def _said_in_options() -> Iterator[None]:
+    """Turn what PyTorch says of a configuration that it cannot train into one line."""
+    try:
+        yield
+    except (RuntimeError, OverflowError, MemoryError) as error:
+        if type(error).__module__.startswith("latentwalk."):
+            raise
+        memory = isinstance(error, MemoryError) or re.search(r"memory|alloc", str(error))
+        why = "it does not fit into memory" if memory else str(error).strip().split("\n")[0]
+        message = f"PyTorch cannot train this configuration: {why}; choose smaller values"
+        raise UsageError(message) from error
 
 
 def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
@@ -108,6 +146,11 @@ def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
         what = "is a folder" if out.is_dir() else f"is in {out.parent}, which is no folder"
         raise ValueError(f"--out {out} {what}; name a file in a folder that exists")
     folders = [paths.built_weights_dir().resolve(), paths.released_weights_dir().resolve()]
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()  # now, not after minutes of training
+    except OSError as error:
+        why = error.strerror or error
+        raise ValueError(f"--out {out} cannot be written ({why}); name another folder") from error
     reserved = out.resolve().parent in folders and out.stem in recipes.recipes()
     if reserved and (out.resolve() != own.resolve() or chosen.key() != recipe.key()):
         raise ValueError(f"--out {out} is where the report's weights lie; choose another name")

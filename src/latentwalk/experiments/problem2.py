@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ def pick_pair(samples: TenSamples, pair: tuple[int, int] | None = None) -> Pair:
     Raises:
         ValueError: numbers that are equal or out of range, or no two different labels to pick.
     """
-    start, end = _automatic_pair(samples) if pair is None else _checked_pair(samples, pair)
+    start, end = _automatic_pair(samples) if pair is None else checked_pair(samples, pair)
     rows = [start, end]
     return Pair(
         indices=(start, end),
@@ -120,15 +121,25 @@ def _automatic_pair(samples: TenSamples) -> tuple[int, int]:
     return max(different, key=lambda pair: min(certainty[pair[0]], certainty[pair[1]]))
 
 
-def _checked_pair(samples: TenSamples, pair: tuple[int, int]) -> tuple[int, int]:
+def checked_pair(samples: TenSamples, pair: Any) -> tuple[int, int]:
+    """Give the numbers of two samples that a reader chose.
+
+    Raises:
+        ValueError: anything else than two different numbers of samples.
+    """
     count = len(samples.labels)
-    whole = len(pair) == 2 and all(isinstance(n, int | np.integer) for n in pair)
-    if not whole or not all(0 <= n < count for n in pair) or pair[0] == pair[1]:
-        raise ValueError(
-            f"the pair is {tuple(pair)}, expected two different whole numbers "
-            f"from 0 to {count - 1}, as written above the images"
-        )
-    return int(pair[0]), int(pair[1])
+    match pair:
+        case (int() | np.integer() as start, int() | np.integer() as end) if (
+            bool not in (type(start), type(end))
+            and 0 <= start < count
+            and 0 <= end < count
+            and start != end
+        ):
+            return int(start), int(end)
+    raise ValueError(
+        f"the pair is {pair!r}, expected two different whole numbers from 0 to {count - 1}, "
+        "as written above the images"
+    )
 
 
 def generator_path(

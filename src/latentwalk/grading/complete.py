@@ -118,7 +118,8 @@ def _absent(file: FileRule, intake: Intake) -> Finding:
     folder, _, last = file.name.rpartition("/")
     for place in (file.name, folder, "."):
         if why := intake.refused.get(place):
-            mend = next((m for word, m in _MENDS.items() if word in why), "put a plain file there")
+            plain = "put a plain file there" if place == file.name else "put a folder there"
+            mend = next((m for word, m in _MENDS.items() if word in why), plain)
             of = "" if place == file.name else f"{'the submission' if place == '.' else place} "
             return Finding("refused", file.name, f"{of}{why}", mend)
     mend = "`make report` makes it"

@@ -233,7 +233,7 @@ def read_json(path: Path, max_bytes: int = 8 << 20, max_depth: int = 32) -> Any:
         IntakeError: names the file, what was got and what was expected, in one line.
     """
     try:
-        text = files.read(path, max_bytes).decode("utf-8")
+        text = files.read(path, max_bytes).decode("utf-8-sig")  # editors add a mark
         _check_tokens(text, max_depth)
         return json.loads(
             text,

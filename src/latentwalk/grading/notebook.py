@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from latentwalk import data, paths, recipes
+from latentwalk import checkpoints, data, paths, recipes
 from latentwalk.grading import cells, confine, contract, host, outputs
 from latentwalk.grading.cells import CodeCell
 
@@ -77,7 +77,7 @@ def _lay_out(source: Path, work: Path) -> None:
         made.mkdir(parents=True)
     shutil.copyfile(source / contract.NOTEBOOK, work / contract.NOTEBOOK)
     for path in sorted((source / "weights").glob("*.safetensors")):
-        if path.stem != _OWN_JUDGE and path.stem in recipes.recipes():
+        if path.stem != _OWN_JUDGE and path.stem in recipes.recipes() and _is_intact(path):
             shutil.copyfile(path, weights / path.name)
     for name in recipes.recipes():
         valid = [path for path, found in recipes.status(name) if found.state == "valid"]
@@ -89,6 +89,15 @@ def _lay_out(source: Path, work: Path) -> None:
     for split in ("train", "test"):  # the kernel cannot download them
         data.load(split)
     shutil.copytree(paths.user_data_dir() or paths.data_cache(), places["data"])
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether a file can be used; others cost the points of their own checks, not the notebook."""
+    try:
+        checkpoints.load_weights(path)
+    except checkpoints.WeightsError:
+        return False
+    return True
 
 
 def _give(work: Path, uid: int) -> None:

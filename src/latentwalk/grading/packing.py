@@ -1,15 +1,17 @@
 """Make a submission from what `make report` has made: see docs/submission.md."""
 
+import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import paths, recipes
+from latentwalk import checkpoints, paths, recipes
 from latentwalk.grading import contract
 
 
 class PackError(ValueError):
-    """There is nothing to pack, or nowhere to put it."""
+    """There is nothing to pack, nowhere to put it, or it is not of one piece."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,18 @@ def pack(folder: Path) -> Packed:
         folder: must not exist, or be empty.
 
     Raises:
-        PackError: the folder holds something, or build/ has no report at all.
+        PackError: the folder holds something, or is a file; build/ has no report at all, or one
+            that was not made from the results, weights and texts as they are now.
     """
+    if folder.exists() and not folder.is_dir():
+        raise PackError(f"{folder} is a file; name a folder that is new or empty")
     if folder.is_dir() and any(folder.iterdir()):
         raise PackError(f"{folder} is not empty; name a folder that is new or empty")
     found, missing = _sources()
     if not found.keys() & {contract.PAPER, contract.NOTEBOOK}:
         raise PackError(f"{paths.build_dir()} has no report; make it first with `make report`")
+    _check_newest(found)
+    _check_weights(found)
     for name, source in found.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +64,37 @@ def _sources() -> tuple[dict[str, Path], list[str]]:
         if source := _valid(name):
             found[f"weights/{source.name}"] = source
     return found, missing
+
+
+def _check_newest(found: Mapping[str, Path]) -> None:
+    """Refuse a report that is older than what it shows: its last making failed, or has to come."""
+    reports = [found[name] for name in (contract.PAPER, contract.NOTEBOOK) if name in found]
+    report = min(reports, key=_written)
+    texts = [path for path in (paths.report_file(), paths.student_file()) if path.is_file()]
+    results = [path for name, path in found.items() if name.startswith("results/")]
+    for path in (*texts, *results):
+        if _written(path) > _written(report):
+            raise PackError(f"{path} is newer than {report}; run `make report` once more")
+
+
+def _check_weights(found: Mapping[str, Path]) -> None:
+    """Refuse arrays that were made with other weights than those that go beside them."""
+    for archive in (path for path in found.values() if path.suffix == ".npz"):
+        record = archive.with_suffix(".json")  # as `results.save` leaves it
+        if not record.is_file():
+            continue
+        weights = json.loads(record.read_text("utf-8"))["made_from"]["weights"]
+        for name, _, digest in (word.partition(":") for word in weights.split()):
+            packed = found.get(f"weights/{name}.safetensors")
+            if packed and not checkpoints.load_weights(packed)[1].tensor_digest.startswith(digest):
+                raise PackError(
+                    f"{archive} was made with other weights than {packed}; give the same "
+                    "LATENTWALK_WEIGHTS as to `make report`, or run that once more"
+                )
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 def _valid(name: str) -> Path | None:
