@@ -46,6 +46,7 @@ def test_what_samples_teach_is_said_only_where_it_was_measured_of_all():
     said = seed_tables.taught(found)
     places = [said.index(f"{value + 2:.2f} ± 12.71 %") for value in values.values()]
     assert places == sorted(places)
+    assert "(means over 2, 2, 2 and 2 seeds)" in said
     assert seed_tables.taught(found | {"vae": found["vae"][:1]}) == ""
 
 

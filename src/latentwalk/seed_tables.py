@@ -53,13 +53,13 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
     means = {model: _mean(found[model], metric) for model in ("cgan", "gan", "vae", "classifier")}
     if not all(means.values()):
         return ""
-    seeds = names(having(found["cgan"], metric))
+    counts = _listed([str(len(having(found[model], metric))) for model in means])
     return (
         f"A classifier that learns from {LESSONS:,} samples alone reads "
         f"{means['cgan']} % of the test digits if they are the conditional GAN's with the labels "
         f"asked for, and {means['gan']} % and {means['vae']} % if they are the GAN's and the VAE's "
         "with the labels that the judge reads in them; from the training digits themselves it "
-        f"learns to read {means['classifier']} % (means over the seeds {seeds}). The judge's "
+        f"learns to read {means['classifier']} % (means over {counts} seeds). The judge's "
         "labels hand on what the judge knows, so the second and the third flatter the samples."
     )
 
@@ -82,8 +82,11 @@ def failures(runs: Sequence[Run]) -> str:
 
 def names(runs: Sequence[Run]) -> str:
     """Name the seeds of some runs: 2017, 2018 and 2020."""
-    names = [str(run.seed) for run in runs]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "none"
+    return _listed([str(run.seed) for run in runs]) or "none"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _mean(runs: Sequence[Run], metric: str, digits: int = 2) -> str:
