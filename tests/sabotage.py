@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from latentwalk.interpolation import lerp, slerp
 from latentwalk.render.checks import pdf_text
 
 Spoil = Callable[[Path], None]
+PDFIUM = threading.Lock()  # the library is not for threads, and the table spoils two at a time
 _LABEL = re.compile(r"^#\| label: ([\w-]+)", re.MULTILINE)
 
 
@@ -38,7 +40,9 @@ class Case:
     spoil: Spoil
     """Breaks a copy of a good submission, in place."""
     caught_by: frozenset[str]
-    """The checks that must fail; all others must pass."""
+    """The checks that must fail; all others must pass, but those of `perhaps`."""
+    perhaps: frozenset[str] = frozenset()
+    """The checks that fail with some weights and pass with others."""
 
 
 def arrays_of(folder, item):
@@ -146,7 +150,8 @@ def retyped(change):
 
     def spoil(folder):
         path = folder / "report.pdf"
-        text = json.dumps(change(pdf_text(path)), ensure_ascii=False)
+        with PDFIUM:
+            text = json.dumps(change(pdf_text(path)), ensure_ascii=False)
         path.write_bytes(typst.compile(f"#text({text})".encode()))
 
     return spoil
@@ -155,7 +160,8 @@ def retyped(change):
 def set_otherwise(folder):
     """The PDF has the same text in other lines, and the notebook's pictures at another size."""
     path = folder / "report.pdf"
-    source = f"#text({json.dumps(pdf_text(path), ensure_ascii=False)})\n"
+    with PDFIUM:
+        source = f"#text({json.dumps(pdf_text(path), ensure_ascii=False)})\n"
     cells = Submission(folder).notebook_cells()
     drawn = [picture for cell in cells for picture in pictures(cell.outputs)]
     with tempfile.TemporaryDirectory() as scratch:
@@ -237,7 +243,7 @@ def repainted(number):
 
     def spoil(folder):
         path = folder / "report.pdf"
-        with pypdfium2.PdfDocument(path.read_bytes()) as document:
+        with PDFIUM, pypdfium2.PdfDocument(path.read_bytes()) as document:
             objects = [
                 (page, found)
                 for page in document
@@ -428,6 +434,11 @@ def case(name, spoil, *caught_by):
     return Case(name, spoil, frozenset(caught_by))
 
 
+def moved(name, spoil, *caught_by):
+    """A path moved a little; whether the figure still shows its images depends on the weights."""
+    return Case(name, spoil, frozenset(caught_by), perhaps=frozenset({"figure_shows_2e"}))
+
+
 USES_GAN = (
     "gan_opens", "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate",
     "noise_is_ten_times_larger", "quality_is_as_claimed", "smoothness_is_as_claimed",
@@ -469,16 +480,16 @@ ARRAYS = [
          "pair_is_from_the_ten", "pair_is_labelled"),
     case("pair's labels shifted by one", edit("2c", labels=lambda a: shifted(a["labels"])),
          "pair_is_labelled", "originals_are_test_digits"),
-    case("nine steps", walk(line(9)), "path_has_ten_inputs"),
-    case("eleven steps", walk(line(11)), "path_has_ten_inputs"),
+    moved("nine steps", walk(line(9)), "path_has_ten_inputs"),
+    moved("eleven steps", walk(line(11)), "path_has_ten_inputs"),
     case("a step left out",
          edit("2e", inputs=lambda a: np.delete(a["inputs"], 4, 0),
               strip__images=lambda a: np.delete(a["strip.images"], 4, 0)),
          "path_has_ten_inputs", "path_is_straight"),
     case("end points swapped", walk(lambda s, e: np.linspace(e, s, 10)),
          "path_ends_are_exact", "path_is_straight", "figure_shows_2e"),
-    case("off by one step", walk(off_by_one_step), "path_ends_are_exact", "path_is_straight"),
-    case("slerp passed off as linear", walk(on_the_sphere), "path_is_straight"),
+    moved("off by one step", walk(off_by_one_step), "path_ends_are_exact", "path_is_straight"),
+    moved("slerp passed off as linear", walk(on_the_sphere), "path_is_straight"),
     case("unequal steps on the line", walk(uneven), "path_is_straight", "figure_shows_2e"),
     case("pixel blend passed off as the path's images", edit("2e", strip__images=blended),
          "path_images_regenerate"),
