@@ -213,14 +213,18 @@ def test_its_files_have_no_influence(server, submission, tmp_path):
     assert failing(run_again(server, folder, tmp_path)) == {}
 
 
-def test_it_finds_the_submitted_weights_and_the_staff_s_judge(server, submission, tmp_path):
+def test_it_finds_the_submitted_weights_that_are_intact_and_the_staff_s_judge(
+    server, submission, tmp_path
+):
     looks = (
         "print(sorted(p.stem for p in pathlib.Path(os.environ['LATENTWALK_WEIGHTS']).iterdir()))"
     )
     folder = submission(altered(put("4d", looks, "['gan']\n")))
     (folder / "weights").mkdir()
+    intact = (paths.released_weights_dir() / "gan.safetensors").read_bytes()
     for name in ("gan", "classifier", "other"):
-        (folder / "weights" / f"{name}.safetensors").write_bytes(b"whatever")
+        (folder / "weights" / f"{name}.safetensors").write_bytes(intact)
+    (folder / "weights" / "vae.safetensors").write_bytes(b"whatever")
     assert failing(run_again(server, folder, tmp_path)) == {}
 
 
