@@ -1,23 +1,32 @@
 """Time to quality: what the conditional GAN and the VAE reach in trainings of several lengths.
 
-Run by `make bench`; takes half an hour on two cores. A training's learning rate falls to nothing
-at its end, where most of the quality comes from, so each length is a training of its own, planned
-for it. Seconds are those of the training loop; measuring comes after it and is shown beside it.
+Run by `make bench`; takes two thirds of an hour on two cores. A training's learning rate falls to
+nothing at its end, where most of the quality comes from, so each length is a training of its own,
+planned for it. A textbook's loop (`textbook.py`) keeps its rate, so one training of the same
+networks is measured at several moments. Seconds are those of the training loop; measuring comes
+after it and is shown beside it.
 """
 
 import argparse
+import copy
 import dataclasses
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import textbook
 import torch
 from kept import Column, Table
 
 from latentwalk import data, measures, recipes, training
 from latentwalk.models.vae import Vae
 
-LENGTHS = {"cgan": (500, 1000, 1500, 2000, 4000, 8000), "vae_flow": (1000, 2000, 4000, 6000)}
+OURS, TEXTBOOK = "ours", "textbook"
+LENGTHS = {"cgan": (500, 1500, 4000, 6000), "vae_flow": (1000, 2000, 6000)}
+TEXTBOOK_MOMENTS = {"cgan": (1000, 2000, 4000), "vae_flow": (2000, 6000)}
+"""After how many steps its training is measured; the last takes about as long as the longest of
+ours, or longer."""
 GOALS: dict[str, list[dict[str, float]]] = {
     "cgan": [
         {"label_agreement_percent": 80, "frechet_ratio": 80},
@@ -36,6 +45,7 @@ NUMBERS = {
 }
 COLUMNS = {
     "model": Column("model"),
+    "way": Column("way"),
     "seed": Column("seed"),
     "steps": Column("steps", ",d"),
     "seconds": Column("seconds", ".0f"),
@@ -43,29 +53,48 @@ COLUMNS = {
     "measuring_seconds": Column("measuring s", ".0f"),
 }  # fmt: skip
 REACHED = {
-    "model": Column("model"), "goal": Column("goal"), "seeds": Column("seeds that pass"),
-    "steps": Column("steps", ",d"), "seconds": Column("seconds", ".0f"),
+    "model": Column("model"), "way": Column("way"), "goal": Column("goal"),
+    "seeds": Column("seeds that pass"), "steps": Column("steps", ",d"),
+    "seconds": Column("seconds", ".0f"), "lowest": Column("lowest", ".0f"),
+    "highest": Column("highest", ".0f"),
 }  # fmt: skip
 
 
 def train(name: str, steps: int, seed: int, judge: torch.nn.Module) -> dict[str, Any]:
     """Train a model so many steps and measure it."""
     recipe = recipes.get(name)
-    train_digits, test = data.load("train", print), data.load("test", print)
     trained = training.fit(
-        recipe.model, dataclasses.replace(recipe.config, steps=steps), train_digits,
+        recipe.model, dataclasses.replace(recipe.config, steps=steps), data.load("train", print),
         seed=seed, key="bench",
     )  # fmt: skip
+    about = {"model": name, "way": OURS, "seed": seed, "steps": steps}
+    return about | {"seconds": trained.elapsed_seconds} | measure(trained.network, judge)
+
+
+def train_as_textbook(name: str, seed: int, judge: torch.nn.Module) -> Iterator[dict[str, Any]]:
+    """Train a model's networks with the textbook's loop and measure them at its moments."""
+    torch.manual_seed(seed)
+    digits = data.load("train", print).to(training.best_device())
+    loop = textbook.begin(recipes.get(name).config, digits)
+    steps, seconds = 0, 0.0
+    for moment in TEXTBOOK_MOMENTS[name]:
+        started = time.monotonic()
+        loop.take(moment - steps)
+        steps, seconds = moment, seconds + time.monotonic() - started
+        about = {"model": name, "way": TEXTBOOK, "seed": seed, "steps": steps}
+        yield about | {"seconds": seconds} | measure(copy.deepcopy(loop.network).eval(), judge)
+
+
+def measure(network: torch.nn.Module, judge: torch.nn.Module) -> dict[str, Any]:
+    """Measure samples, and the likelihood of a VAE; with the seconds that it takes."""
     started = time.monotonic()
-    network = trained.network.cpu().requires_grad_(False)
+    train_digits, test = data.load("train", print), data.load("test", print)
+    network = network.cpu().requires_grad_(False)
     found = measures.measure_samples(network, judge, train_digits, test)
     if isinstance(network, Vae):
         found |= measures.measure_likelihood(network, test, IMPORTANCE_SAMPLES, LIKELIHOOD_IMAGES)
-    return {
-        "model": name, "seed": seed, "steps": steps, "seconds": trained.elapsed_seconds,
-        **{number: found.get(number) for number in NUMBERS},
-        "measuring_seconds": time.monotonic() - started,
-    }  # fmt: skip
+    numbers = {number: found.get(number) for number in NUMBERS}
+    return numbers | {"measuring_seconds": time.monotonic() - started}
 
 
 def passes(row: dict[str, Any], goal: dict[str, float]) -> bool:
@@ -77,22 +106,27 @@ def passes(row: dict[str, Any], goal: dict[str, float]) -> bool:
 
 
 def reached(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give for each goal the shortest training that every seed passes with, and its mean time."""
+    """Give for each way and goal the shortest training that every seed passes with, and its time.
+
+    Where none does, it says how many seeds pass with the longest.
+    """
     found = []
-    for name in dict.fromkeys(row["model"] for row in rows):
+    for name, way in dict.fromkeys((row["model"], row["way"]) for row in rows):
+        of_way = [row for row in rows if (row["model"], row["way"]) == (name, way)]
+        lengths = sorted({row["steps"] for row in of_way})
+        by_length = {n: [row for row in of_way if row["steps"] == n] for n in lengths}
         for goal in GOALS[name]:
-            of_model = [row for row in rows if row["model"] == name]
-            lengths = sorted({row["steps"] for row in of_model})
-            by_length = {n: [row for row in of_model if row["steps"] == n] for n in lengths}
             enough = next(
                 (n for n in lengths if all(passes(row, goal) for row in by_length[n])), None
             )
             chosen = by_length[enough or lengths[-1]]
+            seconds = [row["seconds"] for row in chosen] if enough else None
             found.append({
-                "model": name, "goal": in_words(goal),
+                "model": name, "way": way, "goal": in_words(goal),
                 "seeds": f"{sum(passes(row, goal) for row in chosen)} of {len(chosen)}",
                 "steps": enough,
-                "seconds": enough and sum(row["seconds"] for row in chosen) / len(chosen),
+                "seconds": seconds and statistics.mean(seconds),
+                "lowest": seconds and min(seconds), "highest": seconds and max(seconds),
             })  # fmt: skip
     return found
 
@@ -107,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=list(LENGTHS), choices=LENGTHS)
     parser.add_argument("--lengths", nargs="+", type=int, help="steps, of each model")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[2017])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[2017, 2018, 2019])
     options = parser.parse_args()
     judge = recipes.load("classifier", print).network
     for name in options.models:
@@ -116,6 +150,9 @@ def main() -> None:
             for seed in options.seeds:
                 rows.append(train(name, steps, seed, judge))
                 print(f"{name}: {steps} steps, seed {seed}: {rows[-1]['seconds']:.0f} s")
+        for row in train_as_textbook(name, options.seeds[0], judge):
+            rows.append(row)
+            print(f"{name}, textbook: {row['steps']} steps: {row['seconds']:.0f} s")
         keep(name, rows)
 
 

@@ -46,7 +46,7 @@ COLUMNS = {
 def stepper(recipe: recipes.Recipe, digits: data.Digits, precision: str) -> Take:
     """Give a function that takes so many training steps."""
     if precision == TEXTBOOK:
-        return textbook.stepper(recipe.config, digits)
+        return textbook.begin(recipe.config, digits).take
     device = digits.images.device
     torch.manual_seed(recipe.seed)
     state = recipe.model.init(recipe.config, device)

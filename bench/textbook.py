@@ -3,17 +3,18 @@
 A `DataLoader` over PIL images with `ToTensor`, batches of 64, float32, Adam as it comes but for the
 rate. A GAN updates its discriminator, then its generator, with binary cross-entropy on real and
 generated images apart (Radford et al. 2016); a VAE minimises the negative bound. `bench/steps.py`
-times it beside the package's own steps.
+times it beside the package's own steps, `bench/quality.py` says what it reaches.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
@@ -41,8 +42,18 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return to_tensor(Image.fromarray(self.images[index])), self.labels[index]
 
 
-def stepper(config: Any, digits: Digits) -> Callable[[int], None]:
-    """Give a function that takes so many training steps of 64 images.
+@dataclass(frozen=True)
+class Loop:
+    """A training that has begun."""
+
+    network: nn.Module
+    """The generator or the VAE, as far as it has learned."""
+    take: Callable[[int], None]
+    """Takes so many steps of 64 images."""
+
+
+def begin(config: Any, digits: Digits) -> Loop:
+    """Begin a training.
 
     Raises:
         ValueError: fewer digits than one batch.
@@ -50,7 +61,8 @@ def stepper(config: Any, digits: Digits) -> Callable[[int], None]:
     if len(digits) < BATCH_SIZE:
         raise ValueError(f"{len(digits)} digits, expected at least {BATCH_SIZE}")
     device = digits.images.device
-    step = gan_step(config, device) if isinstance(config, GanConfig) else vae_step(config, device)
+    begun = gan_step if isinstance(config, GanConfig) else vae_step
+    network, step = begun(config, device)
     loader = DataLoader(Pictures(digits), BATCH_SIZE, shuffle=True, drop_last=True)
     batches = _endless(loader)
 
@@ -60,11 +72,11 @@ def stepper(config: Any, digits: Digits) -> Callable[[int], None]:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    return take
+    return Loop(network, take)
 
 
-def gan_step(config: GanConfig, device: torch.device) -> Step:
-    """Build a GAN, conditional if the configuration says so; give its training step."""
+def gan_step(config: GanConfig, device: torch.device) -> tuple[nn.Module, Step]:
+    """Build a GAN, conditional if the configuration says so; give generator and training step."""
     generator = gan.Generator(config).to(device)
     discriminator = gan.Discriminator(config).to(device)
     of_generator = torch.optim.Adam(generator.parameters(), GAN_RATE, betas=(0.5, 0.999))
@@ -86,11 +98,11 @@ def gan_step(config: GanConfig, device: torch.device) -> Step:
         score(fake, labels, real=True).backward()
         of_generator.step()
 
-    return step
+    return generator, step
 
 
-def vae_step(config: VaeConfig, device: torch.device) -> Step:
-    """Build a VAE; give its training step."""
+def vae_step(config: VaeConfig, device: torch.device) -> tuple[nn.Module, Step]:
+    """Build a VAE; give it and its training step."""
     network = vae.Vae(config).to(device)
     optimizer = torch.optim.Adam(network.parameters(), VAE_RATE)
 
@@ -102,7 +114,7 @@ def vae_step(config: VaeConfig, device: torch.device) -> Step:
         (divergence - reconstruction).mean().backward()
         optimizer.step()
 
-    return step
+    return network, step
 
 
 def _endless(loader: DataLoader[tuple[Tensor, int]]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -144,9 +144,9 @@ def test_growth_says_which_point_failed():
         growth.measure_apart(growth.Point("vae", "batch size", -3), options)
 
 
-def trained(model, steps, seconds, **numbers):
+def trained(model, steps, seconds, way=quality.OURS, **numbers):
     empty = dict.fromkeys(quality.NUMBERS)
-    return {"model": model, "steps": steps, "seconds": seconds, **empty, **numbers}
+    return {"model": model, "way": way, "steps": steps, "seconds": seconds, **empty, **numbers}
 
 
 def test_time_to_quality_is_that_of_the_shortest_training_that_all_seeds_pass_with():
@@ -163,9 +163,23 @@ def test_time_to_quality_is_that_of_the_shortest_training_that_all_seeds_pass_wi
     assert (first["goal"], first["seconds"]) == ("bound, nats -90", 2.0)
 
 
+def test_time_to_quality_keeps_the_textbook_apart_and_gives_the_spread():
+    rows = [
+        trained("vae_flow", 7, 2.0, log_likelihood_nats=-89.0),
+        trained("vae_flow", 7, 4.0, log_likelihood_nats=-89.0),
+        trained("vae_flow", 5, 1.0, way=quality.TEXTBOOK, log_likelihood_nats=-95.0),
+        trained("vae_flow", 9, 6.0, way=quality.TEXTBOOK, log_likelihood_nats=-89.5),
+    ]
+    first, *_ = quality.reached(rows)
+    assert (first["way"], first["seconds"], first["lowest"], first["highest"]) == ("ours", 3, 2, 4)
+    usual = next(row for row in quality.reached(rows) if row["way"] == quality.TEXTBOOK)
+    assert (usual["goal"], usual["steps"], usual["seconds"]) == ("bound, nats -90", 9, 6.0)
+
+
 def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys):
     lengths = []
     monkeypatch.setattr(quality, "LENGTHS", {"vae": (2, 3)})
+    monkeypatch.setattr(quality, "TEXTBOOK_MOMENTS", {"vae": (1, 4)})
     goals = [{"log_likelihood_nats": bound} for bound in (-90, -86.8)]
     monkeypatch.setattr(quality, "GOALS", {"vae": goals})
 
@@ -179,14 +193,17 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
         quality.measures, "measure_likelihood", lambda *_: {"log_likelihood_nats": -88.0}
     )
     monkeypatch.setattr(recipes, "load", lambda *_: SimpleNamespace(network=None))
-    monkeypatch.setattr(sys, "argv", ["quality.py", "--models", "vae"])
+    monkeypatch.setattr(sys, "argv", ["quality.py", "--models", "vae", "--seeds", "5"])
     quality.main()
     rows, passed = kept.kept()
-    assert lengths == [2, 3]
-    assert [row["steps"] for row in rows.rows] == [2, 3]
-    assert [row["frechet_ratio"] for row in rows.rows] == [5.0, 2.5]
+    assert lengths == [2, 3, tiny.VAE.steps, tiny.VAE.steps]
+    assert [(row["way"], row["steps"]) for row in rows.rows] == [
+        ("ours", 2), ("ours", 3), ("textbook", 1), ("textbook", 4)
+    ]  # fmt: skip
+    assert [row["frechet_ratio"] for row in rows.rows] == pytest.approx([5, 5 / 2, 5 / 3, 5 / 4])
     assert all(row["seconds"] > 0 for row in rows.rows)
-    assert [row["steps"] for row in passed.rows] == [2, None]
+    assert rows.rows[2]["seconds"] < rows.rows[3]["seconds"]
+    assert [row["steps"] for row in passed.rows] == [2, None, 1, None]
     assert "label_agreement_percent" not in rows.columns  # nothing was measured of it
     assert [rows.name, passed.name] == ["quality_vae", "goals_vae"]
 
@@ -256,7 +273,7 @@ def test_the_textbook_trains_the_same_networks(model, config, monkeypatch):
             trained.extend(self.param_groups[0]["params"])
 
     monkeypatch.setattr(torch.optim, "Adam", Adam)
-    take = textbook.stepper(config, tiny.toy_digits(80))
+    take = textbook.begin(config, tiny.toy_digits(80)).take
     shapes = [tuple(each.shape) for network in networks for each in network.parameters()]
     assert [tuple(each.shape) for each in trained] == shapes
     before = [each.detach().clone() for each in trained]
@@ -266,7 +283,7 @@ def test_the_textbook_trains_the_same_networks(model, config, monkeypatch):
 
 def test_the_textbook_needs_a_batch_of_digits():
     with pytest.raises(ValueError, match="63 digits, expected at least 64"):
-        textbook.stepper(tiny.GAN, tiny.toy_digits(63))
+        textbook.begin(tiny.GAN, tiny.toy_digits(63))
 
 
 def test_a_textbook_s_picture_is_the_digit(digits):
