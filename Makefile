@@ -36,7 +36,7 @@ reproduce: .venv/.stamp ## train everything again from nothing, compare with the
 seeds: .venv/.stamp ## train every model from five seeds, and keep what is measured in assets/seeds.json
 	@LATENTWALK_BUILD="$(BUILD)/seeds" $(BIN)/python bench/seeds.py
 
-bench: .venv/.stamp ## measure speed, memory, time to quality, and each command; takes 45 minutes
+bench: .venv/.stamp ## measure speed, memory, time to quality, and each command; takes an hour
 	@$(BIN)/python bench/steps.py
 	@KINETO_LOG_LEVEL=99 $(BIN)/python bench/parts.py
 	@$(BIN)/python bench/growth.py
