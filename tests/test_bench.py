@@ -206,14 +206,16 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     assert [row["steps"] for row in passed.rows] == [2, None, 1, None]
     assert "label_agreement_percent" not in rows.columns  # nothing was measured of it
     assert [rows.name, passed.name] == ["quality_vae", "goals_vae"]
-    more = ["quality.py", "--models", "vae", "--seeds", "4", "--lengths", "3", "--add"]
+    more = ["quality.py", "--models", "vae", "--seeds", "4", "5", "--lengths", "3", "--add"]
     monkeypatch.setattr(sys, "argv", more)
     quality.main()
     added, _ = kept.kept()
     assert [(row["steps"], row["seed"]) for row in added.rows] == [
         (2, 5), (3, 4), (3, 5), (1, 5), (4, 5)
     ]  # fmt: skip
-    assert [row for row in added.rows if row["seed"] == 5] == list(rows.rows)
+    again = added.rows.pop(2)  # the newer takes the place of the older
+    assert (again["frechet_ratio"], rows.rows[1]["frechet_ratio"]) == (5.0 / 6, 5.0 / 2)
+    assert [row for row in added.rows if row["seed"] == 5] == [rows.rows[0], *rows.rows[2:]]
 
 
 MACHINE = {"device": "CPU (A)", "cores": 4, "threads": 2, "python": "3.11", "torch": "2"}
