@@ -18,11 +18,12 @@ from typing import Any
 import textbook
 import torch
 from kept import Column, Table, kept, machine
+from steps import TEXTBOOK
 
 from latentwalk import data, measures, recipes, training
 from latentwalk.models.vae import Vae
 
-OURS, TEXTBOOK = "ours", "textbook"
+OURS = "ours"
 LENGTHS = {"cgan": (500, 1000, 1500, 2000, 4000, 6000), "vae_flow": (1000, 2000, 6000)}
 TEXTBOOK_MOMENTS = {"cgan": (1000, 2000, 4000), "vae_flow": (2000, 6000)}
 """After how many steps its training is measured; the last takes about as long as the longest of
@@ -86,7 +87,10 @@ def train_as_textbook(name: str, seed: int, judge: torch.nn.Module) -> Iterator[
 
 
 def measure(network: torch.nn.Module, judge: torch.nn.Module) -> dict[str, Any]:
-    """Measure samples, and the likelihood of a VAE; with the seconds that it takes."""
+    """Measure samples, and the likelihood of a VAE; with the seconds that it takes.
+
+    The network is in evaluation mode; it is moved to the CPU.
+    """
     started = time.monotonic()
     train_digits, test = data.load("train", print), data.load("test", print)
     network = network.cpu().requires_grad_(False)
@@ -142,9 +146,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(LENGTHS), choices=LENGTHS)
     parser.add_argument("--lengths", nargs="+", type=int, help="steps, of each model")
     parser.add_argument("--seeds", nargs="+", type=int, default=[2017, 2018, 2019])
-    parser.add_argument(
-        "--add", action="store_true", help="to what was measured before; the textbook rests"
-    )
+    parser.add_argument("--add", action="store_true", help="to what is kept, without the textbook")
     options = parser.parse_args()
     judge = recipes.load("classifier", print).network
     for name in options.models:

@@ -61,8 +61,8 @@ def begin(config: Any, digits: Digits) -> Loop:
     if len(digits) < BATCH_SIZE:
         raise ValueError(f"{len(digits)} digits, expected at least {BATCH_SIZE}")
     device = digits.images.device
-    begun = gan_step if isinstance(config, GanConfig) else vae_step
-    network, step = begun(config, device)
+    build = gan_step if isinstance(config, GanConfig) else vae_step
+    network, step = build(config, device)
     loader = DataLoader(Pictures(digits), BATCH_SIZE, shuffle=True, drop_last=True)
     batches = _endless(loader)
 
