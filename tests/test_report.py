@@ -286,3 +286,9 @@ def test_notebook_is_executed_and_not_stripped(notebook):
     shown = [cell for cell in cells if re.search(r"#\| label: (fig|tbl)-", cell.source)]
     assert len(shown) >= 15
     assert all(cell.outputs for cell in shown)
+
+
+def test_the_notebook_repeats_in_another_folder(notebook):
+    shown = str([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
+    assert "Path(" not in shown
+    assert not any(str(folder) in shown for folder in (paths.project_root(), paths.build_dir()))
