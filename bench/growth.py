@@ -21,7 +21,8 @@ import steps
 import torch
 from kept import Column, Table
 
-from latentwalk import data, recipes, training
+from latentwalk import data, training
+from latentwalk.model_zoo import recipes
 
 NAMES = ("cgan", "vae")
 LADDERS = {

@@ -14,7 +14,8 @@ import steps
 from kept import Column, Table
 from torch.profiler import ProfilerActivity, profile
 
-from latentwalk import data, recipes, training
+from latentwalk import data, training
+from latentwalk.model_zoo import recipes
 
 KINDS = {  # by a part of an operation's name, the first that fits
     "conv": "convolutions",

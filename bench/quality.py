@@ -20,7 +20,8 @@ import torch
 from kept import Column, Table, kept, machine
 from steps import TEXTBOOK
 
-from latentwalk import data, measures, recipes, training
+from latentwalk import data, measures, training
+from latentwalk.model_zoo import recipes, trainer
 from latentwalk.models.vae import Vae
 
 OURS = "ours"
@@ -148,7 +149,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[2017, 2018, 2019])
     parser.add_argument("--add", action="store_true", help="to what is kept, without the textbook")
     options = parser.parse_args()
-    judge = recipes.load("classifier", print).network
+    judge = trainer.load("classifier", print).network
     for name in options.models:
         rows = before(name) if options.add else []
         for steps in options.lengths or LENGTHS[name]:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from latentwalk import checkpoints, paths, recipes, seeds, side_by_side
+from latentwalk import checkpoints, paths, seeds, side_by_side
+from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.sealed import WeightsError
 
 LEAST_MARGINS = {  # chosen: those runs have one judge, and here it is trained again, too
@@ -69,7 +70,7 @@ def retrain(names: Sequence[str]) -> tuple[dict[str, dict[str, float]], float]:
     Returns:
         The metrics of each, and how many minutes training took, without measuring.
     """
-    done = {name: recipes.status(name)[-2] for name in names}
+    done = {name: weights_files.status(name)[-2] for name in names}
     missing = [name for name, (_, found) in done.items() if found.state != "valid"]
     started = time.monotonic()
     side_by_side.fit(missing, print)
@@ -77,17 +78,17 @@ def retrain(names: Sequence[str]) -> tuple[dict[str, dict[str, float]], float]:
     metrics = {}
     for name, (built, _) in done.items():
         if name in missing:
-            now = recipes.train(recipes.get(name), say=print)
+            now = trainer.train(recipes.get(name), say=print)
         else:
             print(f"{name}: trained before this run was interrupted")
-            now = recipes.read(built, recipes.get(name))
+            now = weights_files.read(built, recipes.get(name))
         metrics[name] = now.metadata.metrics
     return metrics, minutes
 
 
 def released(name: str) -> dict[str, float]:
     """Give the metrics in the released weights, whatever code they were trained by."""
-    path = recipes.status(name)[-1][0]
+    path = weights_files.status(name)[-1][0]
     try:
         return checkpoints.load_weights(path)[1].metrics
     except WeightsError as error:
@@ -98,7 +99,7 @@ def released(name: str) -> dict[str, float]:
 def start_over() -> None:
     """Remove what a complete run has left."""
     for name in recipes.recipes():
-        recipes.status(name)[-2][0].unlink(missing_ok=True)
+        weights_files.status(name)[-2][0].unlink(missing_ok=True)
     (paths.build_dir() / "comparison.txt").unlink()
 
 

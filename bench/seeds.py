@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from latentwalk import data, paths, recipes, seeds, side_by_side
+from latentwalk import data, paths, seeds, side_by_side
 from latentwalk.experiments import teaching
 from latentwalk.experiments.smoothness import GAN_PATHS, compare_smoothness
+from latentwalk.model_zoo import recipes, trainer, weights_files
+from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
-from latentwalk.recipes import Released
 
 SEEDS = (2017, 2018, 2019, 2020, 2021)
 MODELS = ("classifier", "gan", "cgan", "vae", "gan_10d", "gan_onehot", "vae_flow")
@@ -35,15 +36,15 @@ def trained(name: str, seed: int) -> Released:
     """Give a model of a seed: the report's own if it is its seed, otherwise trained here."""
     recipe = recipes.get(name, seed)
     if recipe == recipes.get(name):
-        return recipes.load(name, print)
-    return recipes.read(recipes.fit(recipe, say=print), recipe)
+        return trainer.load(name, print)
+    return weights_files.read(trainer.fit(recipe, say=print), recipe)
 
 
 def measured(name: str, seed: int, released: Mapping[str, Released]) -> seeds.Run:
     """Measure a model of a seed, each in the same way."""
     model = trained(name, seed)
     recipe = dataclasses.replace(model.recipe, likelihood_samples=LIKELIHOOD_SAMPLES)
-    metrics = recipes.measure(recipe, model.network, print)
+    metrics = trainer.measure(recipe, model.network, print)
     if name in TEACHERS:
         metrics["taught_accuracy_percent"] = taught(model, released)
     if name == "classifier":  # taught by the digits
@@ -117,7 +118,7 @@ def main() -> int:
 
 def run(models: Sequence[str], wanted_seeds: Sequence[int]) -> None:
     """Seed by seed: train what is missing, two at a time, measure it, and then the paths."""
-    released = {name: recipes.load(name, print) for name in (*models, "classifier")}
+    released = {name: trainer.load(name, print) for name in (*models, "classifier")}
     wanted = [*models, PATHS] if set(PATHS.split("+")) <= set(models) else list(models)
     for seed in wanted_seeds:
         print(f"seed {seed}")

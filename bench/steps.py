@@ -21,7 +21,8 @@ from torch.autograd.profiler import record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from latentwalk import data, recipes, training
+from latentwalk import data, training
+from latentwalk.model_zoo import recipes
 
 WARM_UP_STEPS = 3
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}

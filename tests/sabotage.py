@@ -19,12 +19,13 @@ import torch
 import typst
 from PIL import Image, ImageOps
 
-from latentwalk import checkpoints, recipes
+from latentwalk import checkpoints
 from latentwalk.experiments.judged import in_chunks
 from latentwalk.grading import contract
 from latentwalk.grading.outputs import pictures
 from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import lerp, slerp
+from latentwalk.model_zoo import recipes
 from latentwalk.render.checks import pdf_text
 
 Spoil = Callable[[Path], None]

@@ -16,9 +16,10 @@ import pytest
 import tiny
 import torch
 
-from latentwalk import checkpoints, data, paths, recipes, seeds, side_by_side
+from latentwalk import checkpoints, data, paths, seeds, side_by_side
 from latentwalk.grading import roster
 from latentwalk.grading.task import Done
+from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier
 
@@ -49,7 +50,7 @@ def small(tmp_path, monkeypatch):
     }
     found = {"frechet_ratio": 2.0, "label_distance": 0.1}
     monkeypatch.setattr(recipes, "recipes", lambda: chosen)
-    monkeypatch.setattr(recipes, "measure", lambda *_, **__: dict(found))
+    monkeypatch.setattr(trainer, "measure", lambda *_, **__: dict(found))
     monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits(80))
     # other processes would have other recipes
     monkeypatch.setattr(side_by_side, "fit", lambda names, say, seed=None: say(f"ahead: {names}"))
@@ -192,7 +193,7 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     monkeypatch.setattr(
         quality.measures, "measure_likelihood", lambda *_: {"log_likelihood_nats": -88.0}
     )
-    monkeypatch.setattr(recipes, "load", lambda *_: SimpleNamespace(network=None))
+    monkeypatch.setattr(trainer, "load", lambda *_: SimpleNamespace(network=None))
     monkeypatch.setattr(sys, "argv", ["quality.py", "--models", "vae", "--seeds", "5"])
     quality.main()
     rows, passed = kept.kept()
@@ -362,7 +363,7 @@ def test_reproduce_compares_and_starts_anew_only_when_it_was_complete(small, mon
     said = capsys.readouterr().out
     assert "nothing to compare with" in said
     assert "ahead: ['gan', 'vae']" in said
-    recipes.release(["gan", "vae"])
+    weights_files.release(["gan", "vae"])
     found["frechet_ratio"] = 3.5
     assert reproduce.main() == 1
     table = (folder / "again" / "comparison.txt").read_text("utf-8")
@@ -448,11 +449,11 @@ def few_seeds(small, monkeypatch):
     judge = SimpleNamespace(
         network=network,
         recipe=SimpleNamespace(config=tiny.JUDGE),
-        metadata=SimpleNamespace(tensor_digest="j" * 64),
+        metadata=SimpleNamespace(network_digest="j" * 64),
     )
-    load = recipes.load
+    load = trainer.load
     monkeypatch.setattr(
-        recipes, "load", lambda name, say: judge if name == "classifier" else load(name, say)
+        trainer, "load", lambda name, say: judge if name == "classifier" else load(name, say)
     )
     digits = {"train": tiny.toy_digits(80), "test": tiny.toy_digits(60, seed=1)}
     monkeypatch.setattr(data, "load", lambda split, say=None: digits[split])

@@ -66,10 +66,6 @@ def test_saving_returns_the_complete_metadata(file):
     [
         (RecipeKey({"latent_size": 32}, "d", KEY.code), "latent_size changed from 16 to 32"),
         (RecipeKey(KEY.configuration, "e", KEY.code), "the training data changed"),
-        (
-            RecipeKey(KEY.configuration, "d", {"models/gan.py": "x"}),
-            "code of models/gan.py changed",
-        ),
     ],
 )
 def test_stale_weights_name_the_reason(file, now, words):

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from latentwalk import claims, paths, recipes
+from latentwalk import claims, paths
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.experiments import quality, smoothness
 from latentwalk.grading.checks import answers
+from latentwalk.model_zoo import trainer
 
 
 def exact(number):
@@ -54,7 +55,7 @@ def test_claims_are_those_that_are_graded(monkeypatch, tmp_path):
 
 
 def test_floor_is_the_measured_one():
-    metrics = recipes.load("gan").metadata.metrics
+    metrics = trainer.load("gan").metadata.metrics
     now = metrics["frechet_floor"]
     assert pytest.approx(now, rel=0.01) == answers.FLOOR, f"set answers.FLOOR to {now:.4f}"
 

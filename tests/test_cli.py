@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import tiny
 
-from latentwalk import cli, data, paths, recipes, side_by_side
+from latentwalk import cli, data, paths, side_by_side
 from latentwalk.commands import data as data_command
 from latentwalk.commands import doctor, render
 from latentwalk.mnist_files import DataError
+from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.render.engine import Rendered
 from latentwalk.render.errors import DocumentError, RenderError
 from latentwalk.sealed import WeightsError
@@ -41,7 +42,7 @@ def shrink(monkeypatch):
     known = recipes.recipes()
     small = {n: dataclasses.replace(known[n], config=config) for n, config in TINY.items()}
     monkeypatch.setattr(recipes, "recipes", lambda: small)
-    monkeypatch.setattr(recipes, "measure", lambda *_, **__: {"frechet_ratio": 2.5})
+    monkeypatch.setattr(trainer, "measure", lambda *_, **__: {"frechet_ratio": 2.5})
     monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits())
 
 
@@ -256,7 +257,7 @@ def test_what_pytorch_cannot_train_is_one_line(latentwalk, project, monkeypatch,
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(recipes, "train", fail)
+    monkeypatch.setattr(trainer, "train", fail)
     assert says in error_line(latentwalk("train", "gan"))
 
 
@@ -285,7 +286,7 @@ def test_training_as_it_stands_makes_the_report_s_weights(latentwalk, project):
     assert out.startswith(f"{weights}: trained in ")
     assert "frechet_ratio" in out
     assert "gan: trained" in err
-    assert recipes.status("gan")[0][1].state == "valid"
+    assert weights_files.status("gan")[0][1].state == "valid"
 
 
 def test_a_variant_is_kept_beside_the_report_s_weights(latentwalk, project):
@@ -323,7 +324,7 @@ def test_training_holds_the_build_alone(latentwalk, project, monkeypatch):
             paths.build_lock(wait=False).__enter__()
         raise ValueError("seen")
 
-    monkeypatch.setattr(recipes, "train", train)
+    monkeypatch.setattr(trainer, "train", train)
     assert "seen" in error_line(latentwalk("train", "gan"))
 
 
@@ -346,7 +347,7 @@ def weights_once(tmp_path_factory):
         monkeypatch.setenv("LATENTWALK_BUILD", str(folder))
         shrink(monkeypatch)
         for name in ("gan", "vae", "cgan"):
-            recipes.train(recipes.get(name), precision="float32")
+            trainer.train(recipes.get(name), precision="float32")
     return folder / "weights"
 
 
@@ -385,7 +386,7 @@ def test_the_inputs_are_what_the_network_got(latentwalk, trained):
     latentwalk("sample", "cgan", "--count", 4, "--out", "a.npz")
     arrays = read(trained / "a.npz")
     with torch.inference_mode():
-        again = recipes.load("cgan").network(torch.from_numpy(arrays["inputs"]))
+        again = trainer.load("cgan").network(torch.from_numpy(arrays["inputs"]))
     np.testing.assert_allclose(again.numpy(), arrays["images"], atol=1e-6)
 
 
@@ -454,8 +455,8 @@ def rendered(project, monkeypatch):
         return Rendered(*made, engine="embedded")
 
     monkeypatch.setattr(render, "render_report", make)
-    monkeypatch.setattr(recipes, "find", lambda name, say: None if "gan" in name else "valid")
-    monkeypatch.setattr(recipes, "train", lambda recipe, say: done.append(recipe.name))
+    monkeypatch.setattr(weights_files, "find", lambda name, say: None if "gan" in name else "valid")
+    monkeypatch.setattr(trainer, "train", lambda recipe, say: done.append(recipe.name))
     monkeypatch.setattr(side_by_side, "fit", lambda names, say: done.append(("ahead", *names)))
     monkeypatch.setattr(data, "obtain", lambda say: done.append("data"))
     return done

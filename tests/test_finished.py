@@ -1,15 +1,17 @@
 """Which results are complete, and that any change of what they rest on is seen."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import class_targets
 import pytest
 
-from latentwalk import recipes
+from latentwalk import checkpoints
 from latentwalk.grading import finished, formats
 from latentwalk.grading.intake import take_in
 from latentwalk.grading.outcome import Score
+from latentwalk.model_zoo import weights_files
 
 
 def results(score=None):
@@ -130,10 +132,10 @@ def test_the_digest_changes_with_rubric_and_grader(submission, tmp_path):
 
 
 def test_another_source_version_or_judge_is_another_grader(tmp_path, monkeypatch):
-    judge = tmp_path / "classifier.safetensors"
-    judge.write_bytes(b"weights")
-    status = [(judge, SimpleNamespace(state="valid"))]
-    monkeypatch.setattr(recipes, "status", lambda name: status)
+    judge = [Path("classifier.safetensors")]
+    about = SimpleNamespace(network_digest="weights")
+    monkeypatch.setattr(weights_files, "valid_file", lambda name: judge[0])
+    monkeypatch.setattr(checkpoints, "load_weights", lambda path: ({}, about))
     package = tmp_path / "package"
     (package / "grading").mkdir(parents=True)
     for name in ("__init__.py", "grading/page.css"):
@@ -146,11 +148,11 @@ def test_another_source_version_or_judge_is_another_grader(tmp_path, monkeypatch
     found.append(grader())
     (package / "grading/new.py").touch()
     found.append(grader())
-    judge.write_bytes(b"others")
+    about.network_digest = "others"
     found.append(grader())
     monkeypatch.setattr(finished, "version", lambda name: "9.9")
     found.append(grader())
-    status.clear()
+    judge[0] = None
     found.append(grader())
     assert len(set(found)) == 6
     assert all(len(bytes.fromhex(each)) == 32 for each in found)

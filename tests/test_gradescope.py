@@ -16,10 +16,11 @@ import pytest
 import yaml
 from test_imports import MODULES, PACKAGES, imported
 
-from latentwalk import checkpoints, data, mnist_files, recipes, rubric
+from latentwalk import checkpoints, data, mnist_files, rubric
 from latentwalk.grading import autograder, child, contract, formats, gradescope, one, packing
 from latentwalk.grading.autograder import AutograderError
 from latentwalk.grading.outcome import CheckOutcome, Score
+from latentwalk.model_zoo import weights_files
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "assets" / "gradescope"
@@ -190,7 +191,8 @@ def test_what_hinders_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(AutograderError, match="cannot be read: No such file or directory"):
         autograder._read(tmp_path / "gone")
     stale = checkpoints.WeightsStatus("stale", "the code changed")
-    monkeypatch.setattr(recipes, "status", lambda name: [(tmp_path / "x", stale)] * 2)
+    monkeypatch.setattr(weights_files, "status", lambda name: [(tmp_path / "x", stale)] * 2)
+    monkeypatch.setattr(weights_files, "valid_file", lambda name: None)
     with pytest.raises(AutograderError, match=r"no valid weights \(the code changed\)"):
         autograder._judge()
 
@@ -289,7 +291,7 @@ def test_ready_looks_at_rubric_digits_and_judge(monkeypatch):
     checks = sum(len(item.checks) for item in ITEMS)
     words = f"ready: {checks} checks, 10000 test digits, and a judge with valid weights"
     assert gradescope.ready() == words
-    monkeypatch.setattr(recipes, "status", lambda name: [])
+    monkeypatch.setattr(weights_files, "valid_file", lambda name: None)
     one.staff.cache_clear()
     with pytest.raises(ValueError, match="the judge has no valid weights"):
         gradescope.ready()

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from latentwalk import data, recipes
+from latentwalk import data
 from latentwalk.data import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
 from latentwalk.evaluation.labels import label_histogram
 from latentwalk.evaluation.neighbours import density_coverage, nearer_to_first
 from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.experiments.judged import read
+from latentwalk.model_zoo import trainer
 from latentwalk.models import gan, vae
 
 COUNT = 5000
@@ -41,17 +42,17 @@ class Measured:
 
 @pytest.fixture(scope="module")
 def found():
-    judge = recipes.load("classifier").network
+    judge = trainer.load("classifier").network
     train, test = data.load("train"), data.load("test")
     learned = to_unit(draw(train.images, 4 * COUNT, rng()))
     real, training = learned[:COUNT], learned[COUNT:]
     unseen = to_unit(draw(test.images, COUNT, rng(1)))
-    samples = gan.sample(recipes.load("gan").network, COUNT, rng(2)).images
-    few = gan.sample(recipes.load("gan").network, 20, rng(3)).images
+    samples = gan.sample(trainer.load("gan").network, COUNT, rng(2)).images
+    few = gan.sample(trainer.load("gan").network, 20, rng(3)).images
     images = {
         "real": real,
         "gan": samples,
-        "vae": vae.sample(recipes.load("vae").network, COUNT, rng(4)).images,
+        "vae": vae.sample(trainer.load("vae").network, COUNT, rng(4)).images,
         "collapsed": few.repeat(COUNT // 20, 1, 1, 1),
         "noise": torch.rand(COUNT, 1, 28, 28, generator=rng(5)),
         "copies": training[:COUNT],

@@ -245,12 +245,12 @@ def test_npz_opens_without_pickles():
         assert stored["images"].shape == (3,)
 
 
-def test_code_that_counts_is_all_that_the_function_imports():
-    obtain()
+def test_code_that_counts_is_all_that_the_function_and_its_arguments_use():
+    results.obtain("2x", weigh, "key", generator=Generator(GanConfig(width=2)).eval())
     content = json.loads(files()["2x.json"].read_text())
     code = content["made_from"]["code"]
-    assert {"latentwalk.models.nets", "latentwalk.models.gan", "latentwalk.shapes"} <= set(code)
-    assert "latentwalk.figures" not in code
+    assert {"Decoder.forward", "GanConfig", "NUM_CLASSES"} <= set(code)
+    assert "Discriminator" not in code
     assert all(len(digest) == 64 for digest in code.values())
 
 

@@ -9,12 +9,13 @@ import sabotage
 import torch
 from remembered import remembered
 
-from latentwalk import claims, data, derivations, formulas, recipes, rubric, study
+from latentwalk import claims, data, derivations, formulas, rubric, study
 from latentwalk.commands import train
 from latentwalk.experiments import problem2, problem3, problem4
 from latentwalk.grading import contract, one, packing
 from latentwalk.grading.checks import answers
 from latentwalk.grading.checks.known import CHECKS
+from latentwalk.model_zoo import recipes, trainer
 
 EVALUATES_FORMULAS = set(sabotage.USES_FORMULAS)
 OF_THE_NOTEBOOK = {name for name in CHECKS if name.startswith(contract.NOTEBOOK_CHECKS)}
@@ -139,7 +140,7 @@ def test_what_is_wrong_is_said_in_one_plain_sentence(copy, verdict):
 def made(seed, digits):
     """The arrays of another report with the same networks: other draws, and another pair."""
     work = study.Study(
-        {name: recipes.load(name) for name in ("classifier", "gan", "vae", "cgan")},
+        {name: trainer.load(name) for name in ("classifier", "gan", "vae", "cgan")},
         data.load("train"), digits, seed,
     )  # fmt: skip
     networks = {name: released.network for name, released in work.released.items()}

@@ -8,7 +8,8 @@ import pytest
 import torch
 from tiny import GAN
 
-from latentwalk import recipes, seeds
+from latentwalk import seeds
+from latentwalk.model_zoo import recipes
 from latentwalk.seeds import Run
 
 
@@ -19,9 +20,10 @@ def file(tmp_path, monkeypatch):
     return path
 
 
-JUDGES = [SimpleNamespace(metadata=SimpleNamespace(tensor_digest=n * 64)) for n in "ab"]
+JUDGES = [SimpleNamespace(metadata=SimpleNamespace(network_digest=n * 64)) for n in "ab"]
 IN_USE = {
-    name: SimpleNamespace(recipe=recipes.get(name)) for name in ("gan", "vae", "cgan")
+    name: SimpleNamespace(recipe=recipes.get(name), metadata=SimpleNamespace(algorithm=name))
+    for name in ("gan", "vae", "cgan")
 } | {"classifier": JUDGES[0]}  # fmt: skip
 
 
@@ -51,17 +53,28 @@ def test_runs_of_another_recipe_or_judge_are_left_out_and_named():
     assert seeds.runs("vae", IN_USE, said.append) == []
     assert len(said) == 1
     own = dataclasses.replace(recipes.get("gan"), config=GAN)
-    assert seeds.runs("gan", IN_USE | {"gan": SimpleNamespace(recipe=own)}) == []
+    assert (
+        seeds.runs(
+            "gan", IN_USE | {"gan": SimpleNamespace(recipe=own, metadata=IN_USE["gan"].metadata)}
+        )
+        == []
+    )
     assert seeds.runs("gan", IN_USE | {"classifier": JUDGES[1]}) == []
-    of_another_seed = SimpleNamespace(recipe=recipes.get("gan", 99))
+    other_code = SimpleNamespace(recipe=recipes.get("gan"), metadata=IN_USE["vae"].metadata)
+    assert seeds.runs("gan", IN_USE | {"gan": other_code}) == []
+    of_another_seed = SimpleNamespace(
+        recipe=recipes.get("gan", 99), metadata=IN_USE["gan"].metadata
+    )
     assert len(seeds.runs("gan", IN_USE | {"gan": of_another_seed})) == 1
 
 
 def test_digest_is_of_the_recipe_the_seed_and_the_judge():
-    key = recipes.get("gan", 3).key().digest[:16]
-    assert seeds.digest("gan", 3, IN_USE) == f"{key}+{'a' * 16}"
-    other = recipes.get("vae", 3).key().digest[:16]
-    assert seeds.digest("gan+vae", 3, IN_USE) == f"{key}+{other}+{'a' * 16}"
+    found = seeds.digest("gan", 3, IN_USE)
+    assert found.endswith(f"+{'a' * 16}")
+    assert found != seeds.digest("gan", 4, IN_USE)
+    both = seeds.digest("gan+vae", 3, IN_USE).split("+")
+    assert both[0] == found.split("+")[0]
+    assert len(set(both)) == 3
 
 
 def test_interval_over_seeds_is_student_s():

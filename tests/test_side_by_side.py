@@ -14,7 +14,8 @@ import side_targets
 import tiny
 import torch
 
-from latentwalk import data, paths, recipes, side_by_side, training
+from latentwalk import data, paths, side_by_side, training
+from latentwalk.model_zoo import recipes, trainer, weights_files
 
 STEPS = {"short": 3, "dies": 5, "middle": 6, "long": 4}
 BATCH_SIZES = {"long": 2}
@@ -127,14 +128,13 @@ def small(tmp_path, monkeypatch):
     chosen = {k: dataclasses.replace(known[k], config=config) for k, config in configs.items()}
     monkeypatch.setattr(recipes, "recipes", lambda: chosen)
     monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits())
-    monkeypatch.setattr(recipes, "measure", lambda *_, **__: {"frechet_ratio": 2.0})
+    monkeypatch.setattr(trainer, "measure", lambda *_, **__: {"frechet_ratio": 2.0})
 
 
 @pytest.fixture
 def in_this_process(monkeypatch):
     """`_fit_here` leaves this process as it was."""
     threads, handler = torch.get_num_threads(), signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(training, "tqdm", training.tqdm)
     yield
     torch.set_num_threads(threads)
     signal.signal(signal.SIGTERM, handler)
@@ -147,31 +147,28 @@ def test_another_seed_is_another_training(small, in_this_process, monkeypatch):
         raise training.TrainingDiverged(f"trained again from {seed}")
 
     monkeypatch.setattr(training, "fit", fit)
-    recipes.fit(recipes.get("gan", 5))
+    trainer.fit(recipes.get("gan", 5))
     with pytest.raises(training.TrainingDiverged, match="again from 2017"):
-        recipes.fit(recipes.get("gan"))
+        trainer.fit(recipes.get("gan"))
 
 
 def test_what_was_trained_ahead_is_only_measured_afterwards(small, in_this_process, monkeypatch):
     side_by_side._fit_here("gan", 1, 0, side_by_side._SPAWN.RLock())
     assert not paths.built_weights_dir().exists()
     monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("trained again"))
-    released = recipes.train(recipes.get("gan"))
+    released = trainer.train(recipes.get("gan"))
     assert released.metadata.metrics == {"frechet_ratio": 2.0}
     assert released.metadata.threads == 1
-    assert recipes.status("gan")[0][1].state == "valid"
+    assert weights_files.status("gan")[0][1].state == "valid"
     assert not list(paths.checkpoints_dir().iterdir())
 
 
 def test_bars_have_a_name_and_a_line_of_their_own(small, in_this_process, monkeypatch):
     made = []
     bar = training.tqdm
-    monkeypatch.setattr(
-        side_by_side, "tqdm", lambda **options: made.append(options) or bar(**options)
-    )
-    monkeypatch.setattr(side_by_side.tqdm, "set_lock", lambda lock: None, raising=False)
+    monkeypatch.setattr(training, "tqdm", lambda **options: made.append(options) or bar(**options))
     side_by_side._fit_here("vae", 1, 1, side_by_side._SPAWN.RLock())
-    assert [(options["desc"], options["position"]) for options in made] == [("vae", 1)]
+    assert [(bar["desc"], bar["position"]) for bar in made if "desc" in bar] == [("vae", 1)]
 
 
 def test_a_training_that_is_ended_leaves_its_loop_in_order(small, in_this_process, monkeypatch):
@@ -198,4 +195,4 @@ def test_a_training_that_fails_ahead_fails_again_where_it_is_seen(
     monkeypatch.setattr(training, "fit", diverge)
     side_by_side._fit_here("gan", 1, 0, side_by_side._SPAWN.RLock())
     with pytest.raises(training.TrainingDiverged, match="step 3"):
-        recipes.train(recipes.get("gan"))
+        trainer.train(recipes.get("gan"))

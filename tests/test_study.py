@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny import CGAN, FLOW, GAN, JUDGE, VAE, shaken, toy_digits
 
-from latentwalk import data, recipes, results, study
+from latentwalk import data, results, study
+from latentwalk.model_zoo import recipes, trainer
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
@@ -29,7 +30,7 @@ def released(name):
     kind, config = NETWORKS[name]
     torch.manual_seed(len(name))
     network = shaken(kind(config), len(name)).eval().requires_grad_(False)
-    metadata = SimpleNamespace(tensor_digest=f"{name:0<64}")
+    metadata = SimpleNamespace(network_digest=f"{name:0<64}")
     return SimpleNamespace(network=network, metadata=metadata)
 
 
@@ -119,7 +120,7 @@ def test_other_seed_gives_other_samples():
 
 def test_opening_loads_every_model_and_both_splits(monkeypatch):
     lines = []
-    monkeypatch.setattr(recipes, "load", lambda name, say: say(name) or released(name))
+    monkeypatch.setattr(trainer, "load", lambda name, say: say(name) or released(name))
     monkeypatch.setattr(data, "load", lambda split, say: say(split) or toy_digits(len(split)))
     work = study.open_study(5, lines.append)
     assert list(work.released) == list(recipes.recipes())

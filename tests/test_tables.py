@@ -23,7 +23,7 @@ HALF = Estimate(0.5, 0.25, 0.75)
 
 
 def model(network, seconds, device="CPU (A)", precision="float32"):
-    """What a table reads of `recipes.Released`."""
+    """What a table reads of `weights_files.Released`."""
     steps = network.config.steps
     versions = {"torch": "2.14.1", "precision": precision}
     metadata = SimpleNamespace(

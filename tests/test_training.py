@@ -351,8 +351,7 @@ def test_bfloat16_is_chosen_only_where_it_is_clearly_faster(milliseconds, choice
         clock.now += milliseconds[images.dtype] / 1000
 
     monkeypatch.setattr(training, "F", SimpleNamespace(conv2d=conv2d))
-    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: clock.now))
-    assert choose_precision(CPU) == choice
+    assert choose_precision(CPU, lambda: clock.now) == choice
 
 
 def test_precision_is_one_of_two_on_this_machine_and_bfloat16_on_a_gpu():

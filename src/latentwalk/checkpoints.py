@@ -37,7 +37,11 @@ def save_weights(
     Raises:
         WriteError: when the folder is read-only or full; what was there before stays.
     """
-    complete = dataclasses.replace(metadata, tensor_digest=sealed.tensor_digest(tensors))
+    complete = dataclasses.replace(
+        metadata,
+        tensor_digest=sealed.tensor_digest(tensors),
+        network_digest=network_digest(tensors),
+    )
     sealed.write(path, tensors, complete.to_json())
     return complete
 
@@ -55,10 +59,17 @@ def load_weights(
         metadata = WeightsMetadata.from_json(content)
     except ValueError as error:
         raise WeightsError(f"{path} holds no released weights: {error}") from error
+    if not metadata.network_digest:  # written by an older version
+        metadata = dataclasses.replace(metadata, network_digest=network_digest(tensors))
     changes = metadata.recipe.changes(expected) if expected is not None else ""
     if changes:
         raise WeightsError(f"{path} is stale: {changes}", "stale")
     return tensors, metadata
+
+
+def network_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the tensors of the network alone, without the history of its training."""
+    return sealed.tensor_digest(under("network/", tensors))
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,27 +3,18 @@
 Weights are valid as long as the recipe stays the same; when it does not, it says what changed.
 """
 
-import ast
 import dataclasses
-import hashlib
 import json
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Self
 
 import torch
 
-_PACKAGE = Path(__file__).parent
-_NO_EFFECT = (ast.Pass, ast.TypeIgnore)
-
-
-def _sha256(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+from latentwalk.source_code import dependencies, sha256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +26,12 @@ class RecipeKey:
     data_digest: str
     """SHA-256 of the training data."""
     code: dict[str, str]
-    """File name to SHA-256 of its code, without comments, docstrings and formatting."""
+    """Name of each function, class and constant that training depends on, to its SHA-256."""
 
     @property
     def digest(self) -> str:
         """All of it in one hash."""
-        return _sha256(self.to_json())
+        return sha256(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -82,81 +73,38 @@ class RecipeKey:
                 words.append(f"configuration field {name} changed from {was[name]!r} to {new!r}")
         if self.data_digest != now.data_digest:
             words.append("the training data changed")
-        for name in sorted(self.code.keys() | now.code.keys()):
-            if self.code.get(name) != now.code.get(name):
-                words.append(f"the code of {name} changed")
         return "; ".join(words)
 
+    def changed_code(self, now: "RecipeKey") -> list[str]:
+        """The functions, classes and constants whose code differs between this key and another."""
+        names = sorted(self.code.keys() | now.code.keys())
+        return [name for name in names if self.code.get(name) != now.code.get(name)]
 
-def recipe_key(config: Any, sources: Sequence[ModuleType | Path], data_digest: str) -> RecipeKey:
+
+def recipe_key(config: Any, functions: Sequence[Callable[..., Any]], data_digest: str) -> RecipeKey:
     """The key of a training.
 
     Args:
         config: a dataclass, or a mapping from field to value.
-        sources: the modules (or files) that define networks, losses and loop.
+        functions: that initialise the model, take a step, load the data and run the loop.
         data_digest: of the training data, `data.digest()`.
 
     Raises:
-        ValueError: when a field cannot be written as JSON, or a source cannot be read or parsed.
+        ValueError: a field cannot be written as JSON, or a function has no source.
     """
     fields = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[arg-type]
     try:
         fields = json.loads(json.dumps(fields, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ValueError(f"configuration is not numbers, strings and lists: {error}") from error
-    files = [Path(str(s.__file__)) if isinstance(s, ModuleType) else s for s in sources]
-    return RecipeKey(fields, data_digest, {_name(file): code_digest(file) for file in files})
-
-
-def _name(file: Path) -> str:
-    file = file.resolve()
-    inside = file.is_relative_to(_PACKAGE)
-    return file.relative_to(_PACKAGE).as_posix() if inside else file.name
-
-
-def code_digest(file: Path) -> str:
-    """SHA-256 of what Python runs in a file; the same under every supported version of Python.
-
-    Raises:
-        ValueError: when the file cannot be read, or is not Python.
-    """
-    try:
-        return _sha256(_canonical(ast.parse(file.read_bytes())))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read as Python: {error}") from error
-
-
-def _canonical(node: Any) -> Any:
-    """A syntax tree as nested lists.
-
-    Not `ast.dump`: it prints fields that later versions added (`type_params`), and since 3.13
-    leaves empty ones out. Here every empty field is left out. A string that stands alone as a
-    statement is a docstring, wherever it is: of a module, class, function or field.
-    """
-    if isinstance(node, ast.JoinedStr):  # 3.12 adds empty pieces to some f-strings
-        node.values = [value for value in node.values if getattr(value, "value", None) != ""]
-    if isinstance(node, ast.AST):
-        fields = [(name, _canonical(value)) for name, value in ast.iter_fields(node)]
-        kept = [
-            [name, value] for name, value in fields if value not in (None, []) and name != "kind"
-        ]
-        return [type(node).__name__, *kept]
-    if isinstance(node, list):
-        return [_canonical(item) for item in node if not _has_no_effect(item)]
-    return [type(node).__name__, ascii(node)] if node is not None else None
-
-
-def _has_no_effect(node: Any) -> bool:
-    """Whether a statement does nothing: a lone string, or the `pass` that stands in for one."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return isinstance(node.value.value, str)
-    return isinstance(node, _NO_EFFECT)
+    return RecipeKey(fields, data_digest, dependencies(*functions))
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "name": str, "recipe": RecipeKey, "seed": int, "steps": int, "versions": dict, "device": str,
     "threads": int, "seconds": (int, float), "metrics": dict, "tensor_digest": str,
 }  # fmt: skip
+_NEWER = ("network_digest", "algorithm", "replay")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +131,14 @@ class WeightsMetadata:
     """Measured when training ended."""
     tensor_digest: str = ""
     """SHA-256 over the tensors; `save_weights` fills it in."""
+    network_digest: str = ""
+    """SHA-256 over the network's tensors alone, the same when a training is repeated;
+    `save_weights` fills it in."""
+    algorithm: str = ""
+    """Names what the code computed, and stays when code changes without computing anything else;
+    empty in files of older versions."""
+    replay: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What `replay.record` says about the `replay/` tensors; empty in files of older versions."""
 
     def __post_init__(self) -> None:
         for name, kind in _TYPES.items():
@@ -213,7 +169,7 @@ class WeightsMetadata:
         missing = [name for name in _TYPES if name not in saved]
         if missing or not isinstance(saved["recipe"], dict):
             raise ValueError(f"weights metadata: {(missing or ['recipe'])[0]} is missing")
-        values = {name: saved[name] for name in _TYPES}
+        values = {name: saved[name] for name in (*_TYPES, *_NEWER) if name in saved}
         return cls(**values | {"recipe": RecipeKey.from_json(saved["recipe"])})
 
 

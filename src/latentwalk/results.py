@@ -5,11 +5,8 @@ arrays. A saved result is used when its key is the one of now and its checksum f
 is made again, so a measurement runs once although the document's cells run once for each format.
 """
 
-import ast
 import dataclasses
-import functools
 import hashlib
-import importlib.util
 import json
 import math
 import re
@@ -26,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from latentwalk import paths
-from latentwalk.provenance import code_digest
 from latentwalk.sealed import tensor_digest
+from latentwalk.source_code import dependencies
 
 Result = TypeVar("Result")
 _ARRAY = "array"  # a JSON object with this one entry stands for an array of the npz file
@@ -58,7 +55,7 @@ def obtain(
     """
     made_from = {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "code": _source_digests(function.__module__),
+        "code": dependencies(function, *_classes(arguments), packages=["latentwalk"]),
         "weights": weights_key,
         "arguments": fingerprint(arguments),
     }
@@ -151,6 +148,15 @@ def fingerprint(value: Any) -> Any:
     raise ValueError(f"{got}, expected networks, arrays, generators, dataclasses or plain values")
 
 
+def _classes(value: Any) -> set[type]:
+    """The classes of networks and dataclasses among arguments: their methods count as code."""
+    if isinstance(value, Mapping):
+        return set().union(*map(_classes, value.values()))
+    return (
+        {type(value)} if isinstance(value, nn.Module) or dataclasses.is_dataclass(value) else set()
+    )
+
+
 def _copy_generator(value: Any) -> Any:
     if not isinstance(value, torch.Generator):
         return value
@@ -213,35 +219,3 @@ def _decode(value: Any, kind: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if type(value) is not kind:
         raise TypeError(f"got {value!r}, expected {kind}")
     return value
-
-
-def _source_digests(module: str) -> dict[str, str]:
-    """Hash the code of a module and of every module of this package that it imports, in turn."""
-    digests: dict[str, str] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name not in digests and (found := _code_of(name)):
-            digests[name], imported = found
-            waiting += imported
-    if module not in digests:
-        raise ValueError(f"{module} has no source file to key, expected a function of a module")
-    return dict(sorted(digests.items()))
-
-
-@functools.cache  # an edit does not change the code that runs either
-def _code_of(module: str) -> tuple[str, list[str]] | None:
-    """Hash a module's code and list what it imports; None for what is no module with a file."""
-    try:
-        found = importlib.util.find_spec(module)
-    except (ModuleNotFoundError, ValueError):  # `module.function`, or a notebook's __main__
-        return None
-    if found is None or found.origin is None:
-        return None
-    file, imported = Path(found.origin), []
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Import):
-            imported += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return code_digest(file), [name for name in imported if name.startswith("latentwalk.")]

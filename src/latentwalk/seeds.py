@@ -17,7 +17,8 @@ import torch
 
 from latentwalk import paths
 from latentwalk.evaluation.intervals import Estimate
-from latentwalk.recipes import Released
+from latentwalk.model_zoo.weights_files import Released
+from latentwalk.source_code import sha256
 
 T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom."""
@@ -78,9 +79,13 @@ def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:
         seed: of the run.
         released: by name, the models that `model` names, and the judge, "classifier".
     """
-    known = [released[name].recipe for name in model.split("+")]
-    keys = [dataclasses.replace(recipe, seed=seed).key().digest for recipe in known]
-    return "+".join(key[:16] for key in (*keys, released["classifier"].metadata.tensor_digest))
+    digests = []
+    for name in model.split("+"):
+        recipe, algorithm = released[name].recipe, released[name].metadata.algorithm
+        key = dataclasses.replace(recipe, seed=seed).key()
+        digests.append(sha256([key.configuration, key.data_digest, algorithm]))
+    judge = released["classifier"].metadata.network_digest
+    return "+".join(each[:16] for each in (*digests, judge))
 
 
 def load() -> list[Run]:

@@ -5,7 +5,6 @@ operations, at the end of each of which the threads wait for one another.
 """
 
 import contextlib
-import functools
 import multiprocessing
 import os
 import signal
@@ -18,7 +17,8 @@ from multiprocessing.synchronize import RLock
 import torch
 from tqdm import tqdm
 
-from latentwalk import data, paths, recipes, training
+from latentwalk import data, paths, training
+from latentwalk.model_zoo import recipes, trainer
 
 SIDE_BY_SIDE = 2
 """Trainings at the same time."""
@@ -26,10 +26,10 @@ _SPAWN = multiprocessing.get_context("spawn")  # a forked process would lack PyT
 
 
 def fit(names: Sequence[str], say: paths.Say, seed: int | None = None) -> None:
-    """Train several models ahead of `recipes.train`, which then only has to measure them.
+    """Train several models ahead of `trainer.train`, which then only has to measure them.
 
     Nothing happens where there is a GPU, which one training fills, or one model, or one core.
-    A training that fails here, or whose process dies, is left to `recipes.train`: that goes on
+    A training that fails here, or whose process dies, is left to `trainer.train`: that goes on
     from its checkpoint with all cores to itself, and says what is wrong.
 
     Args:
@@ -84,11 +84,9 @@ def _fit_here(name: str, threads: int, line: int, lock: RLock, seed: int | None 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     tqdm.set_lock(lock)
-    # not an option of `training.fit`: its code is part of what makes released weights valid
-    training.tqdm = functools.partial(tqdm, position=line, desc=name)  # type: ignore[misc,assignment]
-    # an error is met again by `recipes.train`, where it is seen
+    # an error is met again by `trainer.train`, where it is seen
     with contextlib.suppress(KeyboardInterrupt, ValueError, OSError, RuntimeError):
-        recipes.fit(recipes.get(name, seed))
+        trainer.fit(recipes.get(name, seed), bar_options={"position": line, "desc": name})
 
 
 def _end_with_parent() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from latentwalk import data, recipes, results
+from latentwalk import data, results
 from latentwalk.data import Digits
 from latentwalk.experiments import problem2, problem3, problem4, quality, smoothness
-from latentwalk.recipes import Released
+from latentwalk.model_zoo import recipes, trainer
+from latentwalk.model_zoo.weights_files import Released
 
 GENERATORS = {
     "d (Problem 2)": "gan",
@@ -94,7 +95,7 @@ class Study:
         return torch.Generator().manual_seed(1000 * self.seed + purpose)
 
     def _key(self, names: Sequence[str]) -> str:
-        return " ".join(f"{n}:{self.released[n].metadata.tensor_digest[:16]}" for n in names)
+        return " ".join(f"{n}:{self.released[n].metadata.network_digest[:16]}" for n in names)
 
     def _obtain(
         self, item: str, function: Callable[..., Any], names: Sequence[str], **arguments: Any
@@ -116,5 +117,5 @@ def open_study(seed: int, say: Callable[[str], None] = print) -> Study:
         seed: of everything that the experiments draw.
         say: gets a line for everything out of the ordinary, such as stale weights.
     """
-    released = {name: recipes.load(name, say) for name in recipes.recipes()}
+    released = {name: trainer.load(name, say) for name in recipes.recipes()}
     return Study(released, data.load("train", say), data.load("test", say), seed)

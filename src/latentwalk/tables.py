@@ -9,7 +9,7 @@ from latentwalk.evaluation.intervals import Estimate
 from latentwalk.experiments.problem4 import InputReadings
 from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
-from latentwalk.recipes import Released
+from latentwalk.model_zoo.weights_files import Released
 from latentwalk.render.escape import Literal
 from latentwalk.rounding import rounded
 from latentwalk.rubric import Item

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -95,6 +95,8 @@ def fit(
     precision: Precision = "auto",
     snapshot: Callable[[nn.Module], Tensor] | None = None,
     schedule: Schedule | None = None,
+    stop_at: int | None = None,
+    bar_options: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Trained:
     """Train a model from nothing, or go on from its checkpoint.
@@ -110,6 +112,8 @@ def fit(
         precision: number format of the convolutions; `auto` times both and takes the faster.
         snapshot: makes a picture of progress, images (B, 1, 28, 28) in [0, 1].
         schedule: when to record, draw and save.
+        stop_at: the step to stop at, with a checkpoint; the end of the training if left out.
+        bar_options: further arguments of the progress bar, `tqdm.tqdm`.
         say: gets one-line messages.
 
     Returns:
@@ -133,9 +137,10 @@ def fit(
     window: list[dict[str, Tensor]] = []
     saved_at = time.monotonic()
     started = saved_at - spent_seconds
-    bar = tqdm(total=config.steps, initial=state.step, unit="step", disable=None, leave=False)
-    with bar:
-        while state.step < config.steps:
+    last = config.steps if stop_at is None else stop_at
+    shown: dict[str, Any] = {"unit": "step", "disable": None, "leave": False, **(bar_options or {})}
+    with tqdm(total=config.steps, initial=state.step, **shown) as bar:
+        while state.step < last:
             batch = next(stream)
             with autocast(device, chosen):
                 state, metrics = model.train_step(state, batch, rng)
@@ -155,6 +160,8 @@ def fit(
             if checkpoint and due and not window:  # only right after a row was found finite
                 _save(checkpoint, key, state, rng, history, time.monotonic() - started)
                 saved_at = time.monotonic()
+    if checkpoint and stop_at is not None:
+        _save(checkpoint, key, state, rng, history, time.monotonic() - started)
     return Trained(state.released.eval(), history, time.monotonic() - started, chosen)
 
 
@@ -170,11 +177,17 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def choose_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
+def choose_precision(
+    device: torch.device, clock: Callable[[], float] = time.perf_counter
+) -> Literal["float32", "bfloat16"]:
     """Time one typical convolution both ways; take bfloat16 only where it is clearly faster.
 
     Some processors list bfloat16 instructions and run them slower than float32, so the
     list is not asked. On a GPU bfloat16 is always taken.
+
+    Args:
+        device: where to train.
+        clock: gives the time in seconds.
     """
     if device.type != "cpu":
         return "bfloat16"
@@ -184,9 +197,9 @@ def choose_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
         kernel = torch.randn(64, 64, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
         runs = []
         for _ in range(6):
-            start = time.perf_counter()
+            start = clock()
             F.conv2d(images, kernel, padding=1)
-            runs.append(time.perf_counter() - start)
+            runs.append(clock() - start)
         seconds[dtype] = min(runs)
     return "bfloat16" if seconds[torch.float32] > 1.3 * seconds[torch.bfloat16] else "float32"
 

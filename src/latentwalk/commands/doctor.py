@@ -156,7 +156,7 @@ def _data() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    from latentwalk import recipes
+    from latentwalk.model_zoo import recipes, weights_files
 
     if given := paths.given_weights_dir():
         mine = [name for name in recipes.recipes() if (given / f"{name}.safetensors").exists()]
@@ -164,7 +164,7 @@ def _weights() -> Iterator[Finding]:
         mend = "" if mine else "the usual weights are used; name the files as the models, or unset"
         yield Finding("ok" if mine else "note", "weights", value, f"{mend} it" if mend else "")
     for name in recipes.recipes():
-        places = recipes.status(name)
+        places = weights_files.status(name)
         valid = [path for path, found in places if found.state == "valid"]
         faults = [found for _, found in places if found.state not in ("valid", "missing")]
         first, preferred = places[0]

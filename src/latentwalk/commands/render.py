@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import data, paths, recipes, side_by_side, student
+from latentwalk import data, paths, side_by_side, student
 from latentwalk.commands.parsing import Outcome, parse
+from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.render.document import read_document
 from latentwalk.render.engine import Engine, render_report
 
@@ -42,10 +43,10 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     student.load(say=say)
     with paths.build_lock(say):
         data.obtain(say)
-        untrained = [name for name in recipes.recipes() if recipes.find(name, say) is None]
+        untrained = [name for name in recipes.recipes() if weights_files.find(name, say) is None]
         side_by_side.fit(untrained, say)
         for name in untrained:
-            recipes.train(recipes.get(name), say=say)
+            trainer.train(recipes.get(name), say=say)
         say("rendering the report")
         made = render_report(paths.report_file(), paths.build_dir(), options.engine, say)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 import tyro
 
-from latentwalk import checkpoints, paths, recipes
+from latentwalk import checkpoints, paths
 from latentwalk.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
-from latentwalk.recipes import Recipe, Released
+from latentwalk.model_zoo import recipes, trainer, weights_files
+from latentwalk.model_zoo.recipes import Recipe
+from latentwalk.model_zoo.weights_files import Released
 from latentwalk.sealed import WeightsError
 
 PROGRAM = "latentwalk sample"
@@ -84,11 +86,11 @@ def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:
 
 def _trained(recipe: Recipe, weights: Path | None, say: paths.Say) -> Released:
     if weights is not None:
-        return recipes.read(weights, variant(recipe, weights))
-    if any(found.state == "valid" for _, found in recipes.status(recipe.name)):
-        return recipes.load(recipe.name, say)
+        return weights_files.read(weights, variant(recipe, weights))
+    if weights_files.valid_file(recipe.name):
+        return trainer.load(recipe.name, say)
     with paths.build_lock(say):  # it has to be trained
-        return recipes.load(recipe.name, say)
+        return trainer.load(recipe.name, say)
 
 
 def variant(recipe: Recipe, weights: Path) -> Recipe:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import torch
 import tyro
 
-from latentwalk import paths, recipes, training
+from latentwalk import paths, training
 from latentwalk.commands.parsing import (
     HELP,
     HelpAsked,
@@ -21,7 +21,8 @@ from latentwalk.commands.parsing import (
     parse,
     take_model,
 )
-from latentwalk.recipes import Recipe
+from latentwalk.model_zoo import recipes, trainer
+from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.training import Precision
 
 PROGRAM = "latentwalk train"
@@ -85,7 +86,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     )
     out = target(recipe, chosen, options.out)
     with paths.build_lock(say), _said_in_options():
-        trained = recipes.train(
+        trained = trainer.train(
             chosen,
             out=out,
             precision=options.precision,

@@ -5,9 +5,9 @@ import torch
 from latentwalk import measures, training
 from latentwalk.data import Digits
 from latentwalk.experiments.judged import check_ready
+from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models import classifier
 from latentwalk.models.classifier import Classifier, ClassifierConfig
-from latentwalk.recipes import Released
 
 LESSONS = 60_000
 """Samples that a classifier is taught by: as many as there are training digits."""

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import data, mnist_files, paths, recipes, rubric
+from latentwalk import data, mnist_files, paths, rubric
 from latentwalk.grading.checks.known import CHECKS
+from latentwalk.model_zoo import weights_files
 
 SCRIPTS = ("run_autograder", "setup.sh")
 CARRIED = ("src", "LICENSE", "constraints.txt", "pyproject.toml", "rubric.yml")
@@ -79,13 +80,11 @@ def _tracked(root: Path) -> Iterator[str]:
 
 
 def _judge() -> Path:
-    places = recipes.status("classifier")
-    for path, found in places:
-        if found.state == "valid":
-            return path
+    if valid := weights_files.valid_file("classifier"):
+        return valid
+    reason = weights_files.status("classifier")[-1][1].reason
     raise AutograderError(
-        f"the judge has no valid weights ({places[-1][1].reason}); "
-        "`latentwalk train classifier` makes them"
+        f"the judge has no valid weights ({reason}); `latentwalk train classifier` makes them"
     )
 
 

@@ -14,11 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from latentwalk import paths, recipes
+from latentwalk import checkpoints, paths
 from latentwalk.grading import files, formats
 from latentwalk.grading.files import RefusedError
 from latentwalk.grading.intake import Intake
 from latentwalk.grading.outcome import BROKEN, TO_BE_READ, Score
+from latentwalk.model_zoo import weights_files
 
 RECORD = "graded.json"
 VERSION = 1  # of the record
@@ -46,8 +47,8 @@ def grader() -> str:
     """
     sources = [path for kind in ("py", "css") for path in _PACKAGE.rglob(f"*.{kind}")]
     found = {path.relative_to(_PACKAGE).as_posix(): _sha256(path.read_bytes()) for path in sources}
-    valid = [path for path, status in recipes.status("classifier") if status.state == "valid"]
-    judge = _sha256(valid[0].read_bytes()) if valid else ""
+    valid = weights_files.valid_file("classifier")
+    judge = checkpoints.load_weights(valid)[1].network_digest if valid else ""
     return _digest(version=version("latentwalk"), sources=found, judge=judge)
 
 

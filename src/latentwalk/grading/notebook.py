@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 
-from latentwalk import checkpoints, data, paths, recipes
+from latentwalk import checkpoints, data, paths
 from latentwalk.grading import cells, confine, contract, host, outputs
 from latentwalk.grading.cells import CodeCell
+from latentwalk.model_zoo import recipes, weights_files
 
 CELL_SECONDS = 400.0
 _KERNEL, _WORK = "confined", "notebook"
@@ -80,9 +81,8 @@ def _lay_out(source: Path, work: Path) -> None:
         if path.stem != _OWN_JUDGE and path.stem in recipes.recipes() and _is_intact(path):
             shutil.copyfile(path, weights / path.name)
     for name in recipes.recipes():
-        valid = [path for path, found in recipes.status(name) if found.state == "valid"]
-        if valid:
-            shutil.copyfile(valid[0], released / valid[0].name)
+        if valid := weights_files.valid_file(name):
+            shutil.copyfile(valid, released / valid.name)
     shutil.copyfile(paths.rubric_file(), project / "rubric.yml")
     if (source / "student.yml").is_file():
         shutil.copyfile(source / "student.yml", project / "student.yml")

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from latentwalk import data, recipes
+from latentwalk import data
 from latentwalk.grading import host
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.grading.verdicts import Verdict
+from latentwalk.model_zoo import recipes, weights_files
 from latentwalk.models.classifier import Classifier
 from latentwalk.sealed import WeightsError
 
@@ -67,9 +68,10 @@ def prepare() -> None:
 @functools.cache
 def staff() -> Staff:
     """Give the judge, from valid weights only: a check has no time to train one."""
-    for path, found in recipes.status("classifier"):
-        if found.state == "valid":
-            judge = recipes.read(path, recipes.get("classifier")).network
-            assert isinstance(judge, Classifier)
-            return Staff(judge, data.load("test"))
-    raise WeightsError("the judge has no valid weights; run `latentwalk train classifier` first")
+    path = weights_files.valid_file("classifier")
+    if path is None:
+        words = "the judge has no valid weights; run `latentwalk train classifier` first"
+        raise WeightsError(words)
+    judge = weights_files.read(path, recipes.get("classifier")).network
+    assert isinstance(judge, Classifier)
+    return Staff(judge, data.load("test"))

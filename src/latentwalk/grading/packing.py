@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import checkpoints, paths, recipes
+from latentwalk import checkpoints, paths
 from latentwalk.grading import contract
+from latentwalk.model_zoo import weights_files
 
 
 class PackError(ValueError):
@@ -57,11 +58,11 @@ def _sources() -> tuple[dict[str, Path], list[str]]:
         if file.network is None:
             sources[file.name] = paths.build_dir() / file.name
             continue
-        sources[file.name] = _valid(file.network.name)
+        sources[file.name] = weights_files.valid_file(file.network.name)
     found = {name: source for name, source in sources.items() if source and source.is_file()}
     missing = [name for name in sources if name not in found]
     for name in contract.VARIANTS:
-        if source := _valid(name):
+        if source := weights_files.valid_file(name):
             found[f"weights/{source.name}"] = source
     return found, missing
 
@@ -86,7 +87,7 @@ def _check_weights(found: Mapping[str, Path]) -> None:
         weights = json.loads(record.read_text("utf-8"))["made_from"]["weights"]
         for name, _, digest in (word.partition(":") for word in weights.split()):
             packed = found.get(f"weights/{name}.safetensors")
-            if packed and not checkpoints.load_weights(packed)[1].tensor_digest.startswith(digest):
+            if packed and not checkpoints.load_weights(packed)[1].network_digest.startswith(digest):
                 raise PackError(
                     f"{archive} was made with other weights than {packed}; give the same "
                     "LATENTWALK_WEIGHTS as to `make report`, or run that once more"
@@ -95,8 +96,3 @@ def _check_weights(found: Mapping[str, Path]) -> None:
 
 def _written(path: Path) -> int:
     return path.stat().st_mtime_ns
-
-
-def _valid(name: str) -> Path | None:
-    """The weights that the report uses."""
-    return next((path for path, found in recipes.status(name) if found.state == "valid"), None)

@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import json
 import pickle
 import re
@@ -11,15 +10,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import CGAN, GAN, JUDGE, VAE, rng, shaken, shapes_of, toy_batch, toy_digits
 
-from latentwalk import checkpoints, data, measures, paths, provenance, recipes, training
+from latentwalk import checkpoints, data, measures, paths, provenance, training
 from latentwalk.checkpoints import WeightsError
+from latentwalk.model_zoo import recipes, trainer, weights_files
+from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.models import classifier, gan, vae
 from latentwalk.provenance import WeightsMetadata
-from latentwalk.recipes import Recipe
 
 NAMES = ["classifier", "gan", "vae", "cgan", "gan_10d", "gan_onehot", "vae_flow"]
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "weights"
-code_digest = functools.cache(provenance.code_digest)  # the sources stay as they are
 TINY = {
     "classifier": Recipe("classifier", "judge", classifier, classifier.Classifier, JUDGE),
     "gan": Recipe("gan", "Problem 2", gan, gan.Generator, GAN),
@@ -35,7 +34,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(recipes, "recipes", lambda: dict(TINY))
     monkeypatch.setattr(data, "load", lambda split, report=None: toy_digits(60, len(split)))
-    monkeypatch.setattr(provenance, "code_digest", code_digest)
     monkeypatch.setattr(measures, "SAMPLES", 50)
     return tmp_path
 
@@ -153,9 +151,9 @@ def test_gan_and_vae_are_compared_with_the_same_decoder():
 
 def test_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="got model 'gam', expected one of classifier, gan, vae"):
-        recipes.load("gam")
+        trainer.load("gam")
     with pytest.raises(ValueError, match="gam"):
-        recipes.status("gam")
+        weights_files.status("gam")
 
 
 def other_value(name, value):
@@ -178,26 +176,26 @@ def test_key_depends_on_every_field_the_seed_the_data_and_the_code(monkeypatch):
     monkeypatch.undo()
     assert recipe.key().digest == keys[0]
     assert replace(recipe, name="another", purpose="another").key().digest == keys[0]
-    code = " ".join(recipe.key().code)
-    assert all(file in code for file in ("nets", "gan", "training"))
-    assert "vae" not in code
+    code = recipe.key().code
+    assert {"update_discriminator", "Decoder.forward", "fit", "to_unit", "load"} <= code.keys()
+    assert not {"Vae", "Muon", "sample", "Recipe"} & code.keys()
 
 
 def test_status_names_both_places_the_built_one_first(project):
     built, released = places("gan")
-    assert [path for path, _ in recipes.status("gan")] == [built, released]
-    assert [found.state for _, found in recipes.status("gan")] == ["missing", "missing"]
+    assert [path for path, _ in weights_files.status("gan")] == [built, released]
+    assert [found.state for _, found in weights_files.status("gan")] == ["missing", "missing"]
     put(released, TINY["gan"])
-    assert [found.state for _, found in recipes.status("gan")] == ["missing", "valid"]
+    assert [found.state for _, found in weights_files.status("gan")] == ["missing", "valid"]
 
 
 def test_built_weights_are_preferred_to_released_ones(project):
     lines = []
     built, released = places("gan")
     put(released, TINY["gan"], mark=0.25)
-    assert mark_of(recipes.load("gan", lines.append)) == 0.25
+    assert mark_of(trainer.load("gan", lines.append)) == 0.25
     put(built, TINY["gan"], mark=0.5)
-    assert mark_of(recipes.load("gan", lines.append)) == 0.5
+    assert mark_of(trainer.load("gan", lines.append)) == 0.5
     assert lines == []
 
 
@@ -210,12 +208,12 @@ def test_unusable_weights_are_named_with_the_reason_and_the_others_are_used(
     put(built, TINY["gan"], mark=0.5)
     put(released, TINY["gan"], mark=0.25)
     spoil(built)
-    assert mark_of(recipes.load("gan", lines.append)) == 0.25
+    assert mark_of(trainer.load("gan", lines.append)) == 0.25
     (line,) = lines
     assert line.startswith(f"gan: not using {built}: ")
     assert re.search(reason, line)
     assert "\n" not in line
-    assert recipes.status("gan")[0][1].state == state
+    assert weights_files.status("gan")[0][1].state == state
 
 
 @SPOILED_FILES
@@ -227,9 +225,9 @@ def test_where_no_weights_are_usable_the_model_is_trained(
     put(released, TINY["gan"])
     spoil(released)
     monkeypatch.setattr(
-        recipes, "train", lambda recipe, say: trained.append(recipe) or "just trained"
+        trainer, "train", lambda recipe, say: trained.append(recipe) or "just trained"
     )
-    assert recipes.load("gan", lines.append) == "just trained"
+    assert trainer.load("gan", lines.append) == "just trained"
     assert trained == [TINY["gan"]]
     assert len(lines) == 2
     assert re.search(reason, lines[0])
@@ -238,8 +236,8 @@ def test_where_no_weights_are_usable_the_model_is_trained(
 
 def test_no_weights_at_all_say_so_in_one_line(project, monkeypatch):
     lines = []
-    monkeypatch.setattr(recipes, "train", lambda recipe, say: "just trained")
-    assert recipes.load("vae", lines.append) == "just trained"
+    monkeypatch.setattr(trainer, "train", lambda recipe, say: "just trained")
+    assert trainer.load("vae", lines.append) == "just trained"
     assert lines == ["vae: training it, because there are no valid weights"]
 
 
@@ -247,11 +245,11 @@ def test_no_weights_at_all_say_so_in_one_line(project, monkeypatch):
 def test_trained_weights_are_written_and_read_back(name, project):
     lines = []
     put(places("classifier")[1], TINY["classifier"])
-    made = recipes.train(TINY[name], precision="float32", say=lines.append)
+    made = trainer.train(TINY[name], precision="float32", say=lines.append)
     built = places(name)[0]
-    assert recipes.status(name)[0][1].state == "valid"
+    assert weights_files.status(name)[0][1].state == "valid"
     assert lines[-1].endswith(f"wrote {built}")
-    again = recipes.load(name)
+    again = trainer.load(name)
     for released in (made, again):
         assert isinstance(released.network, TINY[name].network)
         assert not released.network.training
@@ -286,9 +284,9 @@ def test_history_travels_with_the_weights(project, monkeypatch):
         return kept[-1]
 
     monkeypatch.setattr(training, "fit", keeping_fit)
-    monkeypatch.setattr(recipes, "measure", lambda *arguments, **options: {"score": 1.5})
-    back = recipes.train(TINY["gan"], precision="float32")
-    (made,) = kept
+    monkeypatch.setattr(trainer, "measure", lambda *arguments, **options: {"score": 1.5})
+    back = trainer.train(TINY["gan"], precision="float32")
+    made = kept[0]  # then a few steps are repeated
     assert back.metadata.metrics == {"score": 1.5}
     assert [row.keys() for row in back.history.rows] == [row.keys() for row in made.history.rows]
     assert any("slope_penalty" in row for row in made.history.rows)
@@ -304,10 +302,10 @@ def test_history_travels_with_the_weights(project, monkeypatch):
 def test_pictures_of_progress_show_the_same_inputs_each_time(project):
     torch.manual_seed(0)
     network = shaken(gan.Generator(GAN)).eval()
-    draw = recipes._snapshot(TINY["gan"], torch.device("cpu"))
+    draw = trainer._snapshot(TINY["gan"], torch.device("cpu"))
     assert torch.equal(draw(network), draw(network))
     assert len(draw(network).flatten(1).unique(dim=0)) == 10
-    assert recipes._snapshot(TINY["classifier"], torch.device("cpu")) is None
+    assert trainer._snapshot(TINY["classifier"], torch.device("cpu")) is None
 
 
 def test_interrupted_training_goes_on_and_its_checkpoint_goes_in_the_end(project):
@@ -328,7 +326,7 @@ def test_interrupted_training_goes_on_and_its_checkpoint_goes_in_the_end(project
     schedule = training.Schedule(rows=8, checkpoint_seconds=0)
     with pytest.raises(KeyboardInterrupt):
         training.fit(Interrupted, JUDGE, toys, checkpoint=checkpoint, schedule=schedule, **options)
-    resumed = recipes.train(recipe, precision="float32", say=lines.append)
+    resumed = trainer.train(recipe, precision="float32", say=lines.append)
     assert f"going on from step 5 in {checkpoint}" in lines
     assert not checkpoint.exists()
     whole = training.fit(classifier, JUDGE, toys, **options).network
@@ -338,10 +336,10 @@ def test_interrupted_training_goes_on_and_its_checkpoint_goes_in_the_end(project
 
 def test_out_names_another_file(project):
     elsewhere = project / "mine" / "judge.safetensors"
-    released = recipes.train(TINY["classifier"], precision="float32", out=elsewhere)
+    released = trainer.train(TINY["classifier"], precision="float32", out=elsewhere)
     assert elsewhere.is_file()
     assert not places("classifier")[0].exists()
-    assert recipes.read(elsewhere, TINY["classifier"]).metadata == released.metadata
+    assert weights_files.read(elsewhere, TINY["classifier"]).metadata == released.metadata
 
 
 def test_a_variant_leaves_the_half_finished_training_of_the_report_alone(project):
@@ -350,19 +348,19 @@ def test_a_variant_leaves_the_half_finished_training_of_the_report_alone(project
     half_done.parent.mkdir(parents=True, exist_ok=True)
     half_done.write_bytes(b"the report's")
     variant = dataclasses.replace(TINY["classifier"], seed=3)
-    recipes.train(variant, precision="float32", out=project / "mine" / "classifier.safetensors")
+    trainer.train(variant, precision="float32", out=project / "mine" / "classifier.safetensors")
     assert half_done.read_bytes() == b"the report's"
 
 
 def test_release_copies_the_bytes_and_writes_a_manifest(project):
     built = [put(places(name)[0], TINY[name]) for name in ("gan", "cgan")]
-    copies = recipes.release(["gan", "cgan"])
+    copies = weights_files.release(["gan", "cgan"])
     assert copies == [places(name)[1] for name in ("gan", "cgan")]
     assert [path.read_bytes() for path in copies] == [path.read_bytes() for path in built]
     manifest = json.loads((paths.released_weights_dir() / "manifest.json").read_text())
     assert set(manifest) == {"gan.safetensors", "cgan.safetensors"}
     assert manifest["gan.safetensors"]["recipe_key"] == TINY["gan"].key().digest
-    assert recipes.status("gan")[1][1].state == "valid"
+    assert weights_files.status("gan")[1][1].state == "valid"
 
 
 @pytest.mark.parametrize("spoil", [make_stale, cut_in_half, make_pickle])
@@ -373,11 +371,11 @@ def test_release_refuses_what_is_not_valid_and_keeps_what_was_released(spoil, pr
     put(built, TINY["gan"])
     spoil(built)
     with pytest.raises(WeightsError, match=re.escape(str(built))):
-        recipes.release(["gan"])
+        weights_files.release(["gan"])
     assert released.read_bytes() == before
     built.unlink()
     with pytest.raises(WeightsError, match="missing"):
-        recipes.release(["gan"])
+        weights_files.release(["gan"])
     assert released.read_bytes() == before
 
 
@@ -386,25 +384,25 @@ def test_reading_refuses_weights_of_another_network(project):
     give_other_shapes(path)
     words = r"decoder.entry.weight is \(2, 2\), expected \(392, 3\)"
     with pytest.raises(WeightsError, match=words) as error:
-        recipes.read(path, TINY["gan"])
+        weights_files.read(path, TINY["gan"])
     assert error.value.fault == "misfit"
     assert "\n" not in str(error.value)
     with pytest.raises(WeightsError, match="stale"):
-        recipes.read(put(path, TINY["gan"]), TINY["cgan"])
+        weights_files.read(put(path, TINY["gan"]), TINY["cgan"])
 
 
 def test_weights_written_by_something_else_are_refused(project):
     path = put(places("gan")[0], TINY["gan"])
     save_file(load_file(path), path)  # the same tensors without the seal
     with pytest.raises(WeightsError, match="not written by latentwalk"):
-        recipes.read(path, TINY["gan"])
+        weights_files.read(path, TINY["gan"])
 
 
 @pytest.mark.skipif(not list(SHIPPED.glob("*.safetensors")), reason="no weights released yet")
 @pytest.mark.parametrize("name", NAMES)
 def test_released_weights_are_valid_for_this_code(name):
     recipe = recipes.get(name)
-    released = recipes.read(SHIPPED / f"{name}.safetensors", recipe)
+    released = weights_files.read(SHIPPED / f"{name}.safetensors", recipe)
     assert released.metadata.name == name
     assert released.metadata.steps == recipe.config.steps
     assert released.history.rows[-1]["step"] == recipe.config.steps
@@ -426,36 +424,36 @@ def test_given_weights_are_used_as_they_are_with_their_own_recipe(project, tmp_p
     )
     built = put(places("gan")[0], TINY["gan"], mark=0.25)
     given = put(tmp_path / "mine" / "gan.safetensors", other, mark=0.75)
-    found = recipes.load("gan")
+    found = trainer.load("gan")
     assert mark_of(found) == 0.75
     assert found.recipe.config == other.config
     assert found.recipe.seed == 5
-    assert recipes.status("gan")[0] == (given, checkpoints.WeightsStatus("valid", ""))
+    assert weights_files.status("gan")[0] == (given, checkpoints.WeightsStatus("valid", ""))
     monkeypatch.delenv("LATENTWALK_WEIGHTS")
-    assert mark_of(recipes.load("gan")) == 0.25
-    assert recipes.status("gan")[0][0] == built
+    assert mark_of(trainer.load("gan")) == 0.25
+    assert weights_files.status("gan")[0][0] == built
 
 
 def test_what_is_not_among_the_given_weights_comes_from_the_usual_places(project, monkeypatch):
     monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
     (project / "mine").mkdir()
     put(places("gan")[1], TINY["gan"], mark=0.5)
-    assert mark_of(recipes.load("gan")) == 0.5
+    assert mark_of(trainer.load("gan")) == 0.5
 
 
 def test_nothing_takes_the_place_of_given_weights_that_cannot_be_used(project, monkeypatch):
     monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
     put(places("gan")[1], TINY["gan"], mark=0.5)
     with pytest.raises(paths.ProjectNotFoundError, match="mine, which is not a folder"):
-        recipes.load("gan")
+        trainer.load("gan")
     (project / "mine").mkdir()
     given = project / "mine" / "gan.safetensors"
     given.write_bytes(b"damaged")
     with pytest.raises(checkpoints.WeightsError, match=r"mine/gan\.safetensors"):
-        recipes.find("gan")
+        weights_files.find("gan")
     put(given, TINY["vae"])
     with pytest.raises(checkpoints.WeightsError, match="trained as vae: weights do not fit Gen"):
-        recipes.load("gan")
+        trainer.load("gan")
 
 
 def test_given_weights_of_an_impossible_configuration_are_refused(project, monkeypatch):
@@ -468,13 +466,62 @@ def test_given_weights_of_an_impossible_configuration_are_refused(project, monke
     bad = dataclasses.replace(whole, recipe=dataclasses.replace(whole.recipe, configuration=wrong))
     checkpoints.save_weights(project / "mine" / "gan.safetensors", {"a": torch.zeros(1)}, bad)
     with pytest.raises(checkpoints.WeightsError, match=r"GanConfig\.latent_size is -1"):
-        recipes.load("gan")
+        trainer.load("gan")
 
 
 def test_training_never_writes_among_the_given_weights(project, monkeypatch):
     monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
     put(project / "mine" / "classifier.safetensors", TINY["classifier"], mark=0.1)
     before = (project / "mine" / "classifier.safetensors").read_bytes()
-    recipes.train(TINY["classifier"])
+    trainer.train(TINY["classifier"])
     assert places("classifier")[0].exists()
     assert (project / "mine" / "classifier.safetensors").read_bytes() == before
+
+
+def changed_code(path, recipe, **metadata_changes):
+    """Write weights whose recorded code is not the code of now."""
+    tensors, old = checkpoints.load_weights(path)
+    key = replace(old.recipe, code=old.recipe.code | {"train_step": "0" * 64})
+    checkpoints.save_weights(path, tensors, replace(old, recipe=key, **metadata_changes))
+
+
+def test_weights_stay_valid_when_changed_code_computes_the_same(project, caplog):
+    caplog.set_level("INFO")
+    trainer.fit(TINY["gan"], precision="float32")
+    trained = next(paths.checkpoints_dir().glob("*-trained.safetensors"))
+    released = places("gan")[1]
+    released.parent.mkdir(parents=True)
+    released.write_bytes(trained.read_bytes())
+    assert weights_files.status("gan")[1][1].state == "valid"
+    changed_code(released, TINY["gan"])
+    before = released.read_bytes()
+    assert weights_files.status("gan")[1][1].state == "valid"
+    assert "gan: the code of train_step changed, and repeated steps" in caplog.text
+    assert released.read_bytes() == before  # the renewed key lies in build/
+    built = places("gan")[0]
+    assert checkpoints.load_weights(built)[1].recipe.code == TINY["gan"].key().code
+    caplog.clear()
+    assert weights_files.find("gan")
+    assert caplog.text == ""
+    assert weights_files.renew("gan")
+    assert checkpoints.load_weights(released)[1].recipe.code == TINY["gan"].key().code
+    assert not weights_files.renew("gan")
+
+
+def test_weights_are_stale_when_changed_code_computes_something_else(project):
+    trainer.fit(TINY["gan"], precision="float32")
+    path = next(paths.checkpoints_dir().glob("*-trained.safetensors"))
+    about = checkpoints.load_weights(path)[1].replay
+    changed_code(path, TINY["gan"], replay=about | {"digest": "another"})
+    with pytest.raises(WeightsError, match="the code of train_step changed, and the repeated"):
+        weights_files.read(path, TINY["gan"])
+    changed_code(path, TINY["gan"], replay=about | {"choices": "another"})
+    with pytest.raises(WeightsError, match="another precision is chosen"):
+        weights_files.read(path, TINY["gan"])
+
+
+def test_weights_without_a_record_are_stale_when_the_code_changed(project):
+    path = put(places("gan")[0], TINY["gan"])
+    changed_code(path, TINY["gan"])
+    with pytest.raises(WeightsError, match="no repeated steps are recorded"):
+        weights_files.read(path, TINY["gan"])

@@ -1,0 +1,171 @@
+"""Train the recipes' models, measure them, and write their weights."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentwalk import (
+    checkpoints,
+    data,
+    history,
+    measures,
+    paths,
+    provenance,
+    source_code,
+    training,
+)
+from latentwalk.model_zoo import recipes, weights_files
+from latentwalk.model_zoo.recipes import Recipe
+from latentwalk.model_zoo.weights_files import Released
+from latentwalk.models import classifier, vae
+
+LIKELIHOOD_IMAGES = 500
+"""Test images with which it is measured what importance samples gain over the bound."""
+
+
+def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:
+    """Give a trained model: from valid weights if there are any, otherwise by training it.
+
+    Args:
+        name: one of `recipes()`.
+        say: gets a line for each weights file that cannot be used, with the reason.
+
+    Raises:
+        ValueError: there is no such model.
+        WeightsError: what $LATENTWALK_WEIGHTS holds of that name cannot be used.
+        TrainingDiverged: it had to be trained, and a loss stopped being finite.
+    """
+    if found := weights_files.find(name, say):
+        return found
+    say(f"{name}: training it, because there are no valid weights")
+    return train(recipes.get(name), say=say)
+
+
+def train(
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    precision: training.Precision = "auto",
+    device: torch.device | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Released:
+    """Train a model, or go on with its interrupted training, and write its weights.
+
+    Args:
+        recipe: what to train.
+        out: the weights file to write; `build/weights/<name>.safetensors` if left out.
+        precision: see `training.fit`.
+        device: where to train; a GPU, if there is one, if left out.
+        say: gets one-line messages.
+    """
+    out = out or weights_files.places(recipe.name)[0]
+    unmeasured = fit(recipe, precision=precision, device=device, say=say)
+    tensors, metadata = checkpoints.load_weights(unmeasured)
+    network = weights_files.read(unmeasured, recipe).network
+    metrics = measure(recipe, network, say)
+    metadata = dataclasses.replace(metadata, metrics=metrics)
+    checkpoints.save_weights(out, tensors, metadata)
+    unmeasured.unlink()
+    say(f"{recipe.name}: trained in {metadata.seconds:.0f} s, wrote {out}")
+    return weights_files.read(out, recipe)
+
+
+def fit(
+    recipe: Recipe,
+    *,
+    precision: training.Precision = "auto",
+    device: torch.device | None = None,
+    bar_options: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Do the training part of `train`: what it leaves among the checkpoints is not measured yet.
+
+    `train` goes on from there, so a training is not lost when measuring is interrupted.
+    """
+    device = device or training.best_device()
+    key = recipe.key()
+    checkpoint = paths.checkpoints_dir() / f"{recipe.name}-{key.digest[:8]}.safetensors"
+    unmeasured = checkpoint.with_stem(f"{checkpoint.stem}-trained")
+    if weights_files.file_status(unmeasured, recipe).state == "valid":
+        return unmeasured
+    trained = recipes.run_training(
+        recipe.model, recipe.config, data.load("train", say), recipe.seed, key=key.digest,
+        checkpoint=checkpoint, device=device, precision=precision,
+        snapshot=_snapshot(recipe, device), bar_options=bar_options, say=say,
+    )  # fmt: skip
+    tensors = {f"network/{k}": v for k, v in trained.network.cpu().state_dict().items()}
+    tensors |= history.pack(trained.history)
+    replayed = recipes.repeat_steps(recipe)
+    tensors |= {f"replay/{window}": change for window, change in replayed.changes.items()}
+    metadata = _metadata(recipe, trained, device, replayed.about)
+    checkpoints.save_weights(unmeasured, tensors, metadata)
+    checkpoint.unlink(missing_ok=True)
+    return unmeasured
+
+
+def _metadata(
+    recipe: Recipe, trained: training.Trained, device: torch.device, replayed: dict[str, str]
+) -> provenance.WeightsMetadata:
+    key = recipe.key()
+    return provenance.WeightsMetadata(
+        name=recipe.name,
+        recipe=key,
+        algorithm=_algorithm(recipe.name, key),
+        replay=replayed,
+        seed=recipe.seed,
+        steps=recipe.config.steps,
+        versions=provenance.library_versions() | {"precision": trained.precision},
+        device=provenance.device_name(device),
+        threads=torch.get_num_threads(),
+        seconds=round(trained.elapsed_seconds, 1),
+        metrics={},
+    )
+
+
+def _algorithm(name: str, key: provenance.RecipeKey) -> str:
+    """Name what the code computes: as the released weights do, when they are of the same code."""
+    with contextlib.suppress(checkpoints.WeightsError):
+        _, released = checkpoints.load_weights(weights_files.places(name)[1])
+        if released.recipe.code == key.code and released.algorithm:
+            return released.algorithm
+    return source_code.sha256(key.code)
+
+
+def measure(
+    recipe: Recipe, network: nn.Module, say: Callable[[str], None] = lambda line: None
+) -> dict[str, float]:
+    """Measure a trained network; see `measures` for what each number is.
+
+    Args:
+        recipe: what it was trained by.
+        network: on the CPU, in evaluation mode.
+        say: gets one-line messages.
+    """
+    say(f"{recipe.name}: measuring it")
+    test = data.load("test", say)
+    if isinstance(network, classifier.Classifier):
+        return measures.measure_judge(network, test)
+    judge = load("classifier", say).network
+    assert isinstance(judge, classifier.Classifier)
+    found = measures.measure_samples(network, judge, data.load("train", say), test)
+    if isinstance(network, vae.Vae):
+        samples = recipe.likelihood_samples
+        found |= measures.measure_likelihood(network, test, samples, LIKELIHOOD_IMAGES)
+    return found
+
+
+def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Tensor] | None:
+    """Draw the same ten inputs at each moment of the training; the judge draws nothing."""
+    if recipe.model is classifier:
+        return None
+
+    def draw(network: nn.Module) -> Tensor:
+        rng = torch.Generator(device).manual_seed(recipe.seed)
+        return recipe.model.sample(network, 10, rng).images
+
+    return draw
