@@ -27,12 +27,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from latentwalk import paths, provenance, rubric
-from latentwalk.grading import classroom, cluster, roster
+from latentwalk import provenance
+from latentwalk.grading import classroom
 from latentwalk.grading.checks.known import CHECKS
-from latentwalk.grading.roster import Row
-from latentwalk.grading.task import CarryOut, Done, Task
 from latentwalk.grading.work import carry_out
+from problemset import rubric, workspace
+from problemset.grading.batch import cluster, roster
+from problemset.grading.batch.job import CarryOut, Done, Task
+from problemset.grading.batch.roster import Row
 
 HANGING, BOMB, COPY = "hanging", "bomb", "copy"
 BOMB_ENTRIES = 1 << 28  # float32 zeros: 1 GiB, packed into a megabyte
@@ -113,7 +115,7 @@ class Disturbed:
 
 def measure(good: Path, folder: Path, copies: int, workers: int, limit_seconds: float) -> Timing:
     """Grade one copy alone, then the class."""
-    items, text = rubric.load(known=CHECKS), paths.rubric_file().read_text("utf-8")
+    items, text = rubric.load(known=CHECKS), workspace.rubric_file().read_text("utf-8")
     class_ = hand_in(good, folder / "in", copies)
     grade = functools.partial(
         classroom.grade_class, items=items, rubric=text, carry_out=carry_out_or_hang, notebook=False

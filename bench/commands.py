@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from kept import Column, Table
 
-from latentwalk import paths
+from problemset import workspace
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.005, 0.1
 COMMANDS = {
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=QUICK)
     options = parser.parse_args()
-    os.chdir(paths.project_root())
+    os.chdir(workspace.project_root())
     runs: dict[str, list[Run]] = {name: [] for name in options.commands}
     for _ in range(options.repetitions):
         for name, found in runs.items():

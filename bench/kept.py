@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from latentwalk import paths, provenance, tables, training
+from latentwalk import provenance, tables, training
+from problemset import file_io, workspace
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ class Table:
 
     def keep(self) -> None:
         """Print it, and write it to build/bench.json in place of the one of that name."""
-        file = paths.build_dir() / "bench.json"
-        with paths.atomic_path(file) as unfinished:
+        file = workspace.build_dir() / "bench.json"
+        with file_io.atomic_path(file) as unfinished:
             content = {table.name: dataclasses.asdict(table) for table in kept()}
             content[self.name] = dataclasses.asdict(self)
             unfinished.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
@@ -80,7 +81,7 @@ class Table:
 
 def kept() -> list[Table]:
     """Give the tables of build/bench.json, in the order in which they were first measured."""
-    file = paths.build_dir() / "bench.json"
+    file = workspace.build_dir() / "bench.json"
     if not file.exists():
         return []
     found = json.loads(file.read_text("utf-8"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kept import kept
 
-from latentwalk import paths
+from problemset import file_io, workspace
 
 MARKER = "<!-- What follows is written by bench/page.py from build/bench.json. -->"
 
@@ -22,7 +22,9 @@ def page() -> str:
     """
     tables = kept()
     if not tables:
-        raise SystemExit(f"there is no {paths.build_dir() / 'bench.json'}: run `make bench` first")
+        raise SystemExit(
+            f"there is no {workspace.build_dir() / 'bench.json'}: run `make bench` first"
+        )
     return "\n\n".join(table.markdown() for table in tables)
 
 
@@ -35,7 +37,7 @@ def write_into(document: Path) -> None:
     before, marker, _ = document.read_text("utf-8").partition(MARKER)
     if not marker:
         raise SystemExit(f"{document} has no line {MARKER!r}, below which the tables go")
-    with paths.atomic_path(document) as unfinished:
+    with file_io.atomic_path(document) as unfinished:
         unfinished.write_text(f"{before}{MARKER}\n\n{page()}\n", "utf-8")
 
 

@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from latentwalk import checkpoints, paths, seeds, side_by_side
+from latentwalk import checkpoints, seeds, side_by_side
 from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.sealed import WeightsError
+from problemset import file_io, workspace
 
 LEAST_MARGINS = {  # chosen: those runs have one judge, and here it is trained again, too
     "test_accuracy_percent": 0.15,
@@ -100,16 +101,16 @@ def start_over() -> None:
     """Remove what a complete run has left."""
     for name in recipes.recipes():
         weights_files.status(name)[-2][0].unlink(missing_ok=True)
-    (paths.build_dir() / "comparison.txt").unlink()
+    (workspace.build_dir() / "comparison.txt").unlink()
 
 
 def main() -> int:
     """Retrain, compare, write the table."""
-    if paths.build_dir() == paths.project_root() / "build":
+    if workspace.build_dir() == workspace.project_root() / "build":
         print("reproduce: set LATENTWALK_BUILD to a folder of its own, as `make reproduce` does")
         return 2
-    with paths.build_lock(print):
-        table = paths.build_dir() / "comparison.txt"
+    with workspace.build_lock(print):
+        table = workspace.build_dir() / "comparison.txt"
         if table.exists():
             start_over()
         started = time.monotonic()
@@ -121,7 +122,7 @@ def main() -> int:
         last = f"{verdicts.count('outside')} of {len(verdicts)} outside their margin"
         took = f"took {minutes:.1f} minutes, {training_minutes:.1f} of them training side by side"
         text = "\n".join([title, *map(str, rows), took, last])
-        with paths.atomic_path(table) as temporary:
+        with file_io.atomic_path(table) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
     print(text)
     return 1 if "outside" in verdicts else 0

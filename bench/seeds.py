@@ -20,6 +20,7 @@ from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
+from problemset import workspace
 
 SEEDS = (2017, 2018, 2019, 2020, 2021)
 MODELS = ("classifier", "gan", "cgan", "vae", "gan_10d", "gan_onehot", "vae_flow")
@@ -105,13 +106,13 @@ def main() -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     options = parser.parse_args()
-    if paths.build_dir() == paths.project_root() / "build":
+    if workspace.build_dir() == workspace.project_root() / "build":
         print("seeds: set LATENTWALK_BUILD to a folder of its own, as `make seeds` does")
         return 2
     if given := paths.given_weights_dir():
         print(f"seeds: LATENTWALK_WEIGHTS is {given}, expected none: the seeds are of the recipes")
         return 2
-    with paths.build_lock(print):
+    with workspace.build_lock(print):
         run(options.models, options.seeds)
     return 0
 

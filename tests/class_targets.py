@@ -7,9 +7,9 @@ import os
 import signal
 import time
 
-from latentwalk.grading.outcome import CheckOutcome, Score
-from latentwalk.grading.task import Done, Task
-from latentwalk.rubric import Item, ItemCheck
+from problemset.grading.batch.job import Done, Task
+from problemset.grading.score.outcome import CheckOutcome, Score
+from problemset.rubric import Item, ItemCheck
 
 LONG = 600  # seconds; longer than any test waits
 ITEMS = (

@@ -2,7 +2,8 @@ import pytest
 import score_table
 from hypothesis import HealthCheck, settings
 
-from latentwalk import data, rubric
+from latentwalk import data
+from problemset import rubric
 
 
 def pytest_configure(config):

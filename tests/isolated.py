@@ -9,8 +9,8 @@ import isolation_targets
 import psutil
 import pytest
 
-from latentwalk.grading import isolation
-from latentwalk.grading.isolation import Limits
+from problemset.grading.sandbox import isolation
+from problemset.grading.sandbox.isolation import Limits
 
 LINUX = sys.platform == "linux"
 MIB = 1 << 20

@@ -22,11 +22,11 @@ from PIL import Image, ImageOps
 from latentwalk import checkpoints
 from latentwalk.experiments.judged import in_chunks
 from latentwalk.grading import contract
-from latentwalk.grading.outputs import pictures
 from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import lerp, slerp
 from latentwalk.model_zoo import recipes
-from latentwalk.render.checks import pdf_text
+from problemset.grading.evidence.outputs import pictures
+from problemset.render.pdf_reader import pdf_text
 
 Spoil = Callable[[Path], None]
 PDFIUM = threading.Lock()  # the library is not for threads, and the table spoils two at a time

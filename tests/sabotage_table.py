@@ -16,11 +16,11 @@ from pathlib import Path
 
 import sabotage
 
-from latentwalk import rubric
 from latentwalk.grading import packing
 from latentwalk.grading.grade import Run, grade, open_server
-from latentwalk.grading.outcome import BROKEN, FAILED
-from latentwalk.rubric import Item
+from problemset import rubric
+from problemset.grading.score.outcome import BROKEN, FAILED
+from problemset.rubric import Item
 
 WITH_NOTEBOOK = [*sabotage.HONEST, *sabotage.NOTEBOOK]  # it is run again, which takes minutes
 CASES = [*sabotage.ARRAYS, *sabotage.WEIGHTS, *sabotage.FORMULAS, *sabotage.CLAIMS]

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 
 import pytest
 
-from latentwalk.rubric import Item
+from problemset.rubric import Item
 
 FAILED, NOT_TESTED, PASSED = "failed", "not tested", "passed"
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentwalk.grading.arrays import ArrayLimits, ArraysError, read_arrays
+from problemset.grading.submission.arrays import ArrayLimits, ArraysError, read_arrays
 
 MIB = 1 << 20
 TYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "U3", ">i4", ">f8",

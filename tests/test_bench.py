@@ -17,11 +17,12 @@ import tiny
 import torch
 
 from latentwalk import checkpoints, data, paths, seeds, side_by_side
-from latentwalk.grading import roster
-from latentwalk.grading.task import Done
 from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier
+from problemset import workspace
+from problemset.grading.batch import roster
+from problemset.grading.batch.job import Done
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import commands
@@ -354,7 +355,7 @@ def test_reproduce_refuses_the_report_s_own_build(small, monkeypatch, capsys):
     monkeypatch.delenv("LATENTWALK_BUILD")
     assert reproduce.main() == 2
     assert "as `make reproduce` does" in capsys.readouterr().out
-    assert not (paths.project_root() / "build").exists()
+    assert not (workspace.project_root() / "build").exists()
 
 
 def test_reproduce_compares_and_starts_anew_only_when_it_was_complete(small, monkeypatch, capsys):

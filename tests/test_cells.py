@@ -3,8 +3,8 @@ import json
 import nbformat.v4 as nb
 import pytest
 
-from latentwalk.grading import cells
-from latentwalk.grading.intake import IntakeError
+from problemset.grading.evidence import cells
+from problemset.grading.submission.intake import IntakeError
 
 
 @pytest.fixture

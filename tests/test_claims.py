@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from latentwalk import claims, paths
+from latentwalk import claims
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.experiments import quality, smoothness
 from latentwalk.grading.checks import answers
 from latentwalk.model_zoo import trainer
+from problemset import file_io, workspace
 
 
 def exact(number):
@@ -47,7 +48,7 @@ def test_numbers_are_rounded_as_the_text_rounds_them():
 
 
 def test_claims_are_those_that_are_graded(monkeypatch, tmp_path):
-    monkeypatch.setattr(paths, "results_dir", lambda: paths.make_folder(tmp_path))
+    monkeypatch.setattr(workspace, "results_dir", lambda: file_io.make_folder(tmp_path))
     written = json.loads(claims.save(images(), walks()).read_text("utf-8"))
     assert [claim["name"] for claim in written if claim["item"] == "3d"] == list(answers.QUALITY)
     graded = {claim["name"] for claim in written if claim["item"] == "3e"}

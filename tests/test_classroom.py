@@ -8,11 +8,13 @@ import sys
 import class_targets
 import pytest
 
-from latentwalk import cli, paths
+from latentwalk import cli
 from latentwalk.commands import grade as command
-from latentwalk.grading import classroom, finished, roster
-from latentwalk.grading.task import Done
+from latentwalk.grading import classroom, finished
 from latentwalk.grading.work import carry_out
+from problemset import file_io
+from problemset.grading.batch import roster
+from problemset.grading.batch.job import Done
 
 
 class Grader:
@@ -167,7 +169,7 @@ def test_the_table_is_written_after_each_in_the_order_of_the_command(handed_in, 
 
 def test_results_that_cannot_be_written_end_it(handed_in, grade, tmp_path):
     (tmp_path / "out").write_text("no folder", "utf-8")
-    with pytest.raises(paths.WriteError):
+    with pytest.raises(file_io.WriteError):
         grade(handed_in(alice="", bob=""))
 
 

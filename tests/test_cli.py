@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import tiny
 
-from latentwalk import cli, data, paths, side_by_side
+from latentwalk import cli, data, side_by_side
 from latentwalk.commands import data as data_command
 from latentwalk.commands import doctor, render
 from latentwalk.mnist_files import DataError
 from latentwalk.model_zoo import recipes, trainer, weights_files
-from latentwalk.render.engine import Rendered
-from latentwalk.render.errors import DocumentError, RenderError
 from latentwalk.sealed import WeightsError
 from latentwalk.training import TrainingDiverged
+from problemset import file_io, workspace
+from problemset.render.engine import Rendered
+from problemset.render.errors import DocumentError, RenderError
 
 TINY = {"classifier": tiny.JUDGE, "gan": tiny.GAN, "vae": tiny.VAE, "cgan": tiny.CGAN}
 
@@ -162,9 +163,9 @@ def test_a_mistake_is_one_line(latentwalk, project, words, says):
     ("error", "says"),
     [
         (ValueError("got 3,\n  expected 4"), "got 3, expected 4"),
-        (paths.WriteError("cannot write in build"), "cannot write in build"),
-        (paths.BuildBusyError("process 7 is working"), "process 7 is working"),
-        (paths.ProjectNotFoundError("no report.qmd"), "no report.qmd"),
+        (file_io.WriteError("cannot write in build"), "cannot write in build"),
+        (workspace.BuildBusyError("process 7 is working"), "process 7 is working"),
+        (workspace.ProjectNotFoundError("no report.qmd"), "no report.qmd"),
         (DataError("MNIST could not be obtained"), "MNIST could not be obtained"),
         (WeightsError("x is missing", "missing"), "x is missing"),
         (TrainingDiverged("loss was nan"), "loss was nan"),
@@ -320,8 +321,8 @@ def test_the_report_s_files_are_not_overwritten(latentwalk, project, name, out, 
 
 def test_training_holds_the_build_alone(latentwalk, project, monkeypatch):
     def train(recipe, **_):
-        with pytest.raises(paths.BuildBusyError), _another_process(monkeypatch):
-            paths.build_lock(wait=False).__enter__()
+        with pytest.raises(workspace.BuildBusyError), _another_process(monkeypatch):
+            workspace.build_lock(wait=False).__enter__()
         raise ValueError("seen")
 
     monkeypatch.setattr(trainer, "train", train)
@@ -332,7 +333,7 @@ def test_training_holds_the_build_alone(latentwalk, project, monkeypatch):
 def _another_process(monkeypatch):
     """A process that was not started by the one that holds the lock."""
     with monkeypatch.context() as patch:
-        patch.delenv("LATENTWALK_BUILD_LOCKED")
+        patch.delenv("PROBLEMSET_BUILD_LOCKED")
         yield
 
 
@@ -449,7 +450,7 @@ def rendered(project, monkeypatch):
     (project / "report.qmd").write_text("# A report\n")
 
     def make(qmd, out_dir, engine, say):
-        assert "LATENTWALK_BUILD_LOCKED" in os.environ
+        assert "PROBLEMSET_BUILD_LOCKED" in os.environ
         done.append((qmd.name, out_dir.name, engine))
         made = [out_dir / f"report.{end}" for end in ("pdf", "html", "ipynb")]
         return Rendered(*made, engine="embedded")

@@ -10,9 +10,9 @@ from pathlib import Path
 import class_targets
 import pytest
 
-from latentwalk.grading import cluster
-from latentwalk.grading.cluster import ClusterError, Dispatch
-from latentwalk.grading.task import Done
+from problemset.grading.batch import cluster
+from problemset.grading.batch.cluster import ClusterError, Dispatch
+from problemset.grading.batch.job import Done
 
 
 class Future:

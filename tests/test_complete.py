@@ -27,8 +27,9 @@ from sabotage import (
 
 from latentwalk import checkpoints, cli, paths
 from latentwalk.grading import complete, contract, packing
-from latentwalk.grading.intake import IntakeError, inner_submission
 from latentwalk.grading.submission import NETWORKS
+from problemset import workspace
+from problemset.grading.submission.intake import IntakeError, inner_submission
 
 NAMES = [file.name for file in contract.FILES]
 NASTY = "\x1b[2J\r\n\u202egpj"
@@ -389,9 +390,11 @@ def test_packing_ends_with_the_same_look(tmp_path, capsys, monkeypatch):
 @pytest.fixture
 def built(tmp_path, monkeypatch):
     """A build folder of its own, with a report and its results."""
-    build = shutil.copytree(paths.build_dir() / "results", tmp_path / "build" / "results").parent
+    build = shutil.copytree(
+        workspace.build_dir() / "results", tmp_path / "build" / "results"
+    ).parent
     for name in (PAPER, NOTEBOOK):
-        shutil.copyfile(paths.build_dir() / name, build / name)
+        shutil.copyfile(workspace.build_dir() / name, build / name)
     monkeypatch.setenv("LATENTWALK_BUILD", str(build))
     return build
 
@@ -412,8 +415,8 @@ def test_packing_refuses_results_of_a_report_that_was_not_finished(built, tmp_pa
 
 def test_packing_refuses_a_report_that_is_older_than_its_text(built, tmp_path, capsys, monkeypatch):
     changed = tmp_path / "student.yml"
-    shutil.copyfile(paths.student_file(), changed)
-    monkeypatch.setattr(paths, "student_file", lambda: changed)
+    shutil.copyfile(workspace.student_file(), changed)
+    monkeypatch.setattr(workspace, "student_file", lambda: changed)
     make_newer(changed, than=built / NOTEBOOK)
     assert cli.main(["pack", str(tmp_path / "new")]) == 2
     assert f"{changed} is newer than" in capsys.readouterr().err

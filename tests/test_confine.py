@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from latentwalk.grading import confine
+from problemset.grading.sandbox import confine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's own means")
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentwalk import rubric
-from latentwalk.grading import contract, intake
+from latentwalk.grading import contract
 from latentwalk.grading.checks import known, shared
 from latentwalk.grading.submission import NETWORKS, Fault, Submission
 from latentwalk.models import gan, vae
 from latentwalk.shapes import NUM_CLASSES
+from problemset import rubric
+from problemset.grading.submission import intake
 
 ROOT = Path(__file__).parent.parent
 CHECKS = Path(known.__file__).parent

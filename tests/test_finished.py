@@ -8,10 +8,11 @@ import class_targets
 import pytest
 
 from latentwalk import checkpoints
-from latentwalk.grading import finished, formats
-from latentwalk.grading.intake import take_in
-from latentwalk.grading.outcome import Score
+from latentwalk.grading import finished
 from latentwalk.model_zoo import weights_files
+from problemset.grading.results import formats
+from problemset.grading.score.outcome import Score
+from problemset.grading.submission.intake import take_in
 
 
 def results(score=None):
@@ -136,11 +137,11 @@ def test_another_source_version_or_judge_is_another_grader(tmp_path, monkeypatch
     about = SimpleNamespace(network_digest="weights")
     monkeypatch.setattr(weights_files, "valid_file", lambda name: judge[0])
     monkeypatch.setattr(checkpoints, "load_weights", lambda path: ({}, about))
-    package = tmp_path / "package"
+    package = tmp_path / "problemset"
     (package / "grading").mkdir(parents=True)
     for name in ("__init__.py", "grading/page.css"):
         (package / name).write_text("1", "utf-8")
-    monkeypatch.setattr(finished, "_PACKAGE", package)
+    monkeypatch.setattr(finished, "_SOURCES", tmp_path)
     grader = finished.grader.__wrapped__
     found = [grader()]
     assert grader() == found[0]

@@ -6,16 +6,17 @@ import pytest
 import torch
 from isolated import FOLDERS, LINUX, servers
 
-from latentwalk import paths, rubric
+from latentwalk import paths
 from latentwalk.grading import one
 from latentwalk.grading.checks.known import CHECKS
-from latentwalk.grading.formats import from_json
 from latentwalk.grading.grade import LIMITS, grade, open_server
-from latentwalk.grading.intake import IntakeError, take_in
-from latentwalk.grading.isolation import Ended, Limits, Server
-from latentwalk.grading.verdicts import Verdict
-from latentwalk.render.checks import pdf_pages
-from latentwalk.rubric import Item, ItemCheck
+from problemset import rubric, workspace
+from problemset.grading.results.formats import from_json
+from problemset.grading.sandbox.isolation import Ended, Limits, Server
+from problemset.grading.score.verdict import Verdict
+from problemset.grading.submission.intake import IntakeError, take_in
+from problemset.render.pdf_reader import pdf_pages
+from problemset.rubric import Item, ItemCheck
 
 ITEMS = (
     Item("2d", 4, "Ten steps", "Ten points.", (
@@ -92,7 +93,7 @@ def test_a_check_has_the_threads_that_are_told(threads, submission, monkeypatch)
 
 
 def test_the_reader_is_told_the_page(submission, tmp_path):
-    shutil.copyfile(paths.build_dir() / "report.pdf", submission / "report.pdf")
+    shutil.copyfile(workspace.build_dir() / "report.pdf", submission / "report.pdf")
     score = grade(submission, tmp_path / "out", ITEMS)
     says = score.outcomes[-1].says
     assert says.startswith("An answer that rests on measurements. (report.pdf, page ")

@@ -16,11 +16,14 @@ import pytest
 import yaml
 from test_imports import MODULES, PACKAGES, imported
 
-from latentwalk import checkpoints, data, mnist_files, rubric
-from latentwalk.grading import autograder, child, contract, formats, gradescope, one, packing
+from latentwalk import checkpoints, data, mnist_files
+from latentwalk.grading import autograder, contract, gradescope, one, packing
 from latentwalk.grading.autograder import AutograderError
-from latentwalk.grading.outcome import CheckOutcome, Score
 from latentwalk.model_zoo import weights_files
+from problemset import rubric
+from problemset.grading.results import formats
+from problemset.grading.sandbox import worker
+from problemset.grading.score.outcome import CheckOutcome, Score
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "assets" / "gradescope"
@@ -208,10 +211,9 @@ def third_party(*modules):
         tree = MODULES.get(name) or MODULES.get(f"{name}.__init__")
         waiting += [name.rpartition(".")[0]] if "." in name else []
         for dotted in imported(tree):
-            inside = dotted.removeprefix("latentwalk.")
-            parent = inside.rpartition(".")[0]
-            if dotted.partition(".")[0] == "latentwalk":
-                waiting += [n for n in (inside, parent) if n in MODULES or n in PACKAGES]
+            parent = dotted.rpartition(".")[0]
+            if dotted.partition(".")[0] in ("latentwalk", "problemset"):
+                waiting += [n for n in (dotted, parent) if n in MODULES or n in PACKAGES]
             else:
                 found.add(dotted.partition(".")[0])
     return found - sys.stdlib_module_names
@@ -221,7 +223,7 @@ def test_setup_installs_what_grading_imports_in_tested_versions():
     script = (SCRIPTS / "setup.sh").read_text("utf-8")
     installed = re.search(r"^libraries=\((.*)\)$", script, re.MULTILINE)[1].split()
     modules = {"PyYAML": "yaml", "pillow": "PIL"}
-    needed = third_party("grading.gradescope", "grading.one")
+    needed = third_party("latentwalk.grading.gradescope", "latentwalk.grading.one")
     assert {modules.get(name, name) for name in installed} == needed
     pinned = (ROOT / "constraints.txt").read_text("utf-8").lower()
     assert all(re.search(rf"^{name.lower()}==", pinned, re.MULTILINE) for name in installed)
@@ -401,7 +403,7 @@ def test_a_machine_that_stops_everything_finds_a_call_for_staff(machine):
             time.sleep(0.05)
         content = results_of(machine)
     finally:
-        child.kill([process.pid, *child.descendants(process.pid)])
+        worker.kill([process.pid, *worker.descendants(process.pid)])
         process.wait()
     assert content["score"] == 0
     assert STAFF in content["output"]

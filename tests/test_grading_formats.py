@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from latentwalk import paths
-from latentwalk.grading import formats, isolation
-from latentwalk.grading.outcome import STATES, CheckOutcome, Score
+from problemset import file_io
+from problemset.grading.results import formats
+from problemset.grading.sandbox import isolation
+from problemset.grading.score.outcome import STATES, CheckOutcome, Score
 
 PASSED = CheckOutcome(
     "gan-samples", "2d", "Samples look like digits", 2.5, "passed",
@@ -330,7 +331,7 @@ def test_a_refused_outcome_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="there twice"):
         record(PASSED)
     monkeypatch.setattr(os, "replace", lambda *names: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(paths.WriteError, match="full"):
+    with pytest.raises(file_io.WriteError, match="full"):
         record(FAILED)
     monkeypatch.undo()
     assert formats.from_json(path.read_text("utf-8")) == Score((PASSED,))
@@ -340,7 +341,8 @@ def test_a_refused_outcome_leaves_the_file_as_it_was(tmp_path, monkeypatch):
 def test_a_killed_grader_leaves_what_it_has_found(tmp_path):
     program = (
         "import os, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "from latentwalk.grading import formats, outcome\n"
+        "from problemset.grading.results import formats\n"
+        "from problemset.grading.score import outcome\n"
         "record = formats.write_after_each(Path(sys.argv[2]))\n"
         "record(outcome.CheckOutcome('one', '2a', 'One', 1, 'passed', 'It is.'))\n"
         "os.kill(os.getpid(), 9)"
@@ -356,8 +358,9 @@ def test_these_layers_are_quick_to_import():
     (folder,) = isolation.Server._folders
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from latentwalk.grading import formats, isolation\n"
+        "from problemset.grading.results import formats\n"
+        "from problemset.grading.sandbox import isolation\n"
         "assert not {'torch', 'numpy', 'yaml'} & set(sys.modules)"
     )
-    assert Path(folder, "latentwalk").is_dir()
+    assert Path(folder, "problemset").is_dir()
     subprocess.run([sys.executable, "-c", program, folder], check=True)

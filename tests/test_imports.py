@@ -7,53 +7,60 @@ import pytest
 
 import latentwalk
 
-SOURCE = Path(latentwalk.__file__).parent
+ROOT = Path(latentwalk.__file__).parents[1]
+PACKAGES_HERE = ("problemset", "latentwalk")
 
 # A module may import what stands above it. A package stands for all its modules, which may
 # import one another as long as there is no circle.
 ORDER = [
-    "shapes", "rounding", "paths", "student", "rubric", "render.escape", "mnist_files", "data",
-    "models.learning", "models.nets", "models.samples", "models.muon", "models.gan",
-    "models.flow", "models.vae", "models.classifier",
-    "sealed", "source_code", "provenance", "checkpoints", "training", "replay",
-    "interpolation", "evaluation",
-    "symbolic", "counterexample", "derivations", "formulas",
-    "measures", "history", "model_zoo", "seeds", "side_by_side", "results", "experiments", "claims",
-    "figures", "tables", "seed_tables", "study",
-    "render",
-    "grading.contract", "grading.files", "grading.archive", "grading.arrays", "grading.intake",
-    "grading.outcome", "grading.formats",
-    "grading.child", "grading.server", "grading.kept", "grading.host", "grading.exchange",
-    "grading.isolation", "grading.cells", "grading.outputs", "grading.submission",
-    "grading.verdicts", "grading.expressions", "grading.spotting",
-    "grading.confine", "grading.notebook",
-    "grading.checks", "grading.one", "grading.complete", "grading.packing", "grading.grade",
-    "grading.gradescope", "grading.autograder",
-    "grading.pictures", "grading.page", "grading.finished", "grading.task", "grading.work",
-    "grading.roster", "grading.classroom", "grading.cluster",
-    "commands", "cli",
+    "problemset.file_io", "problemset.workspace", "problemset.source_code",
+    "problemset.student", "problemset.rubric", "problemset.render",
+    "problemset.grading.score", "problemset.grading.results", "problemset.grading.submission",
+    "problemset.grading.sandbox", "problemset.grading.evidence", "problemset.grading.batch",
+    "problemset.commands",
+    "latentwalk.shapes", "latentwalk.rounding", "latentwalk.paths", "latentwalk.mnist_files",
+    "latentwalk.data", "latentwalk.models", "latentwalk.sealed", "latentwalk.provenance",
+    "latentwalk.checkpoints", "latentwalk.training", "latentwalk.replay",
+    "latentwalk.interpolation", "latentwalk.evaluation",
+    "latentwalk.symbolic", "latentwalk.counterexample", "latentwalk.derivations",
+    "latentwalk.formulas", "latentwalk.measures", "latentwalk.history", "latentwalk.model_zoo",
+    "latentwalk.seeds", "latentwalk.side_by_side", "latentwalk.results", "latentwalk.experiments",
+    "latentwalk.claims", "latentwalk.figures", "latentwalk.tables", "latentwalk.seed_tables",
+    "latentwalk.study",
+    "latentwalk.grading.contract", "latentwalk.grading.submission",
+    "latentwalk.grading.expressions", "latentwalk.grading.spotting",
+    "latentwalk.grading.notebook", "latentwalk.grading.checks", "latentwalk.grading.one",
+    "latentwalk.grading.complete", "latentwalk.grading.packing", "latentwalk.grading.grade",
+    "latentwalk.grading.gradescope", "latentwalk.grading.autograder",
+    "latentwalk.grading.pictures", "latentwalk.grading.page", "latentwalk.grading.finished",
+    "latentwalk.grading.work", "latentwalk.grading.classroom",
+    "latentwalk.commands", "latentwalk.cli",
 ]  # fmt: skip
 FREE_OF = {  # what a module's top must not import: to be quick, or to stand alone
-    "interpolation": {"numpy", "sympy"},
-    "derivations": {"torch", "numpy"},
-    "symbolic": {"torch", "numpy", "latentwalk"},
-    "counterexample": {"torch", "numpy"},
-    "grading.expressions": {"torch", "numpy", "sympy", "latentwalk"},
-    "cli": {"torch", "numpy", "tyro"},
-    "commands.parsing": {"torch", "numpy", "tyro", "latentwalk"},
-    "grading.child": {"torch", "numpy", "latentwalk"},
-    "grading.confine": {"torch", "numpy", "latentwalk"},
-    "grading.task": {"torch", "numpy"},
-    "grading.cluster": {"dask", "distributed"},
-    "grading.server": {"torch", "numpy"},
+    "latentwalk.interpolation": {"numpy", "sympy"},
+    "latentwalk.derivations": {"torch", "numpy"},
+    "latentwalk.symbolic": {"torch", "numpy", "latentwalk"},
+    "latentwalk.counterexample": {"torch", "numpy"},
+    "latentwalk.grading.expressions": {"torch", "numpy", "sympy", "latentwalk"},
+    "latentwalk.cli": {"torch", "numpy", "tyro"},
+    "problemset.commands.parsing": {"torch", "numpy", "tyro", "problemset"},
+    "problemset.grading.sandbox.worker": {"torch", "numpy", "problemset"},
+    "problemset.grading.sandbox.confine": {"torch", "numpy", "problemset"},
+    "problemset.grading.batch.job": {"torch", "numpy"},
+    "problemset.grading.batch.cluster": {"dask", "distributed"},
+    "problemset.grading.sandbox.forkserver": {"torch", "numpy"},
 }
 
 
 def name_of(path):
-    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-MODULES = {name_of(path): ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")}
+MODULES = {
+    name_of(path): ast.parse(path.read_text("utf-8"))
+    for package in PACKAGES_HERE
+    for path in (ROOT / package).rglob("*.py")
+}
 PACKAGES = {name.removesuffix(".__init__") for name in MODULES if name.endswith("__init__")}
 
 
@@ -68,11 +75,10 @@ def imported(tree):
 
 
 def own(tree):
-    """The modules of this package that a tree imports."""
+    """The modules of both packages that a tree imports."""
     for dotted in imported(tree):
-        if dotted == "latentwalk" or dotted.startswith("latentwalk."):
-            inside = dotted.removeprefix("latentwalk").removeprefix(".")
-            yield inside if inside in MODULES else inside.rpartition(".")[0]
+        if dotted.split(".")[0] in PACKAGES_HERE:
+            yield dotted if dotted in MODULES else dotted.rpartition(".")[0]
 
 
 def dotted_name(node):
@@ -96,7 +102,7 @@ def rank(name):
 
 
 def is_package_itself(name):
-    return name == "__init__" or name.endswith(".__init__")
+    return name.endswith(".__init__")
 
 
 def test_every_module_has_its_place_in_the_order():
@@ -109,7 +115,7 @@ def test_every_module_has_its_place_in_the_order():
 def test_imports_point_up_the_list():
     wrong = []
     for name, target in sorted(EDGES):
-        same_package = rank(name) == rank(target) and name.split(".")[0] == target.split(".")[0]
+        same_package = rank(name) == rank(target) and name.split(".")[:2] == target.split(".")[:2]
         if rank(target) is None or not (rank(target) < rank(name) or same_package):
             wrong.append(f"{name} imports {target}")
     assert not wrong
@@ -129,10 +135,9 @@ def test_nobody_imports_from_a_package_s_own_init():
     """`from latentwalk import x` names the module x, never something that __init__ defines."""
     for name, tree in MODULES.items():
         for dotted in imported(tree):
-            if dotted.startswith("latentwalk."):
-                inside = dotted.removeprefix("latentwalk.")
-                parent = inside.rpartition(".")[0]
-                known = inside in MODULES or inside in PACKAGES or parent in MODULES
+            if dotted.split(".")[0] in PACKAGES_HERE:
+                parent = dotted.rpartition(".")[0]
+                known = dotted in MODULES or dotted in PACKAGES or parent in MODULES
                 assert known, f"{name} imports {dotted}"
     for name, tree in MODULES.items():
         if is_package_itself(name):
@@ -140,6 +145,14 @@ def test_nobody_imports_from_a_package_s_own_init():
             plain = (ast.Expr, ast.Assign, ast.ImportFrom)
             assert all(isinstance(node, plain) for node in tree.body), name
             assert calls(tree) == [], name
+
+
+def test_the_machinery_reaches_neither_torch_nor_the_homework():
+    program = "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    program += "print(sorted({n.split('.')[0] for n in sys.modules} & {'torch', 'latentwalk'}))"
+    names = [n for n in MODULES if n.startswith("problemset.") and not is_package_itself(n)]
+    done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 @pytest.mark.parametrize("name", FREE_OF)
@@ -151,7 +164,11 @@ def test_some_modules_stay_free_of_others(name):
 
 def test_only_the_command_line_prints_and_exits():
     # a program, and what ends processes that it forked
-    allowed = {"cli", "grading.child", "grading.confine"}
+    allowed = {
+        "latentwalk.cli",
+        "problemset.grading.sandbox.worker",
+        "problemset.grading.sandbox.confine",
+    }
     for name, tree in MODULES.items():
         found = {"print", "sys.exit", "exit", "os._exit", "input"} & set(calls(tree))
         assert not found or name in allowed, f"{name} calls {found}"
@@ -160,7 +177,9 @@ def test_only_the_command_line_prints_and_exits():
 def test_no_module_seeds_a_global_generator_but_the_loop():
     """`training.fit` gets its seed as an argument; networks draw their weights globally."""
     seeds = {"torch.manual_seed", "np.random.seed", "numpy.random.seed", "random.seed"}
-    assert [name for name, tree in MODULES.items() if seeds & set(calls(tree))] == ["training"]
+    assert [name for name, tree in MODULES.items() if seeds & set(calls(tree))] == [
+        "latentwalk.training"
+    ]
 
 
 def test_only_paths_knows_the_environment():
@@ -169,7 +188,7 @@ def test_only_paths_knows_the_environment():
         variables = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
         named = [v for v in variables if isinstance(v, str) and v.startswith("LATENTWALK_")]
         exact = [v for v in named if v.replace("_", "").isalpha() and " " not in v]
-        assert not exact or name == "paths", f"{name} names {exact}"
+        assert not exact or name == "latentwalk.paths", f"{name} names {exact}"
         assert "os.getenv" not in attributes, name
 
 
@@ -197,7 +216,7 @@ assert not done, done
 
 
 def test_importing_a_module_does_nothing():
-    names = [f"latentwalk.{n}" for n in sorted(MODULES) if not is_package_itself(n)]
+    names = [n for n in sorted(MODULES) if not is_package_itself(n)]
     done = subprocess.run(
         [sys.executable, "-B", "-W", "error::UserWarning", "-c", IMPORT_ALL, *names],
         capture_output=True, text=True, check=False,

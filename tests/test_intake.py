@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentwalk import paths
-from latentwalk.grading import files, intake
-from latentwalk.grading.intake import IntakeError, IntakeLimits, read_json, take_in
+from problemset import file_io
+from problemset.grading.submission import intake, safe_files
+from problemset.grading.submission.intake import IntakeError, IntakeLimits, read_json, take_in
 
 HONEST = {
     "report.ipynb": b"{}",
@@ -216,7 +216,7 @@ def test_results_must_be_a_folder_of_the_submission(tmp_path, folder, scratch, m
 def test_a_swap_between_the_look_and_the_opening_gains_nothing(
     monkeypatch, tmp_path, folder, scratch, made, place
 ):
-    look = files.kind_of
+    look = safe_files.kind_of
 
     def look_then_swap(name, parent=None):
         kind = look(name, parent)
@@ -225,7 +225,7 @@ def test_a_swap_between_the_look_and_the_opening_gains_nothing(
             MAKE[made](folder / place)
         return kind
 
-    monkeypatch.setattr(files, "kind_of", look_then_swap)
+    monkeypatch.setattr(safe_files, "kind_of", look_then_swap)
     taken = within(20, take_in, folder, scratch)
     assert list(taken.refused) == [place]
     stopped_by = "became a" if made in ("pipe", "device") else "cannot be opened: "
@@ -236,7 +236,7 @@ def test_a_swap_between_the_look_and_the_opening_gains_nothing(
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
 def test_no_file_stays_open(monkeypatch, folder, scratch):
     os.mkfifo(folder / "results" / "pipe.npz")
-    monkeypatch.setattr(files, "kind_of", lambda name, parent=None: "a folder" if name in (
+    monkeypatch.setattr(safe_files, "kind_of", lambda name, parent=None: "a folder" if name in (
         folder, "results", "weights") else "a file")  # fmt: skip
     before = {p.name for p in Path("/proc/self/fd").iterdir()}
     taken = within(20, take_in, folder, scratch, IntakeLimits(file_bytes=1000))
@@ -417,20 +417,22 @@ def test_odd_names_are_shown_on_one_line(folder, scratch):
 
 
 def test_a_long_name_is_shortened():
-    assert files.shown("n" * 30, 30) == "n" * 30
-    assert files.shown("n" * 31, 30) == "n" * 27 + "..."
+    assert safe_files.shown("n" * 30, 30) == "n" * 30
+    assert safe_files.shown("n" * 31, 30) == "n" * 27 + "..."
 
 
 def test_a_scratch_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path, folder, scratch):
     (tmp_path / "file").touch()
-    with pytest.raises(paths.WriteError, match="cannot write in"):
+    with pytest.raises(file_io.WriteError, match="cannot write in"):
         take_in(folder, tmp_path / "file")
 
     def full(path, *arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(intake.Path, "open", full)
-    with pytest.raises(paths.WriteError, match=r"report.ipynb: No space left on device; make room"):
+    with pytest.raises(
+        file_io.WriteError, match=r"report.ipynb: No space left on device; make room"
+    ):
         take_in(folder, scratch)
 
 

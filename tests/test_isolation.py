@@ -12,8 +12,8 @@ import psutil
 import pytest
 from isolated import FOLDERS, LINUX, MIB, WIDE, call, gone, look_for_leftovers  # noqa: F401
 
-from latentwalk.grading import exchange, host, isolation
-from latentwalk.grading.isolation import Limits
+from problemset.grading.sandbox import forkserver_client, isolation, pipes
+from problemset.grading.sandbox.isolation import Limits
 
 
 def test_a_value_comes_back():
@@ -34,23 +34,26 @@ def test_large_arguments_and_values_pass_the_pipes(size):
 
 
 def test_the_package_itself_is_found_with_no_help_from_the_environment(tmp_path):
-    ended = isolation.run("latentwalk.render.escape:plain", {"text": " a\x00\nb"}, WIDE)
+    ended = isolation.run("problemset.render.escape:plain", {"text": " a\x00\nb"}, WIDE)
     assert (ended.state, ended.value) == ("returned", "a\ufffd b")
     path = str(tmp_path / "student.yml")
-    ended = isolation.run("latentwalk.student:load", {"path": path}, WIDE)
+    ended = isolation.run("problemset.student:load", {"path": path}, WIDE)
     # a text is not a Path: the function was found and called, and its own error comes back
     assert (ended.state, ended.says.split(":")[0]) == ("raised", "AttributeError")
-    assert str(Path(isolation.__file__).parents[1] / "student.py") in ended.output, "this copy"
+    assert str(Path(isolation.__file__).parents[2] / "student.py") in ended.output, "this copy"
 
 
 @pytest.mark.parametrize(
     "target",
-    ["os:getcwd", "latentwalk:run", "latentwalkx.a:b", "latentwalk.paths", "latentwalk.paths:a.b",
-     "latentwalk..paths:a", "latentwalk.paths:", "latentwalk.paths:a\n", "latentwalk.paths:a:b",
-     "x.latentwalk.paths:a", "isolation_targets:echo", ""],
+    [
+        "os:getcwd", "problemset:run", "problemsetx.a:b", "problemset.student",
+        "problemset.student:a.b", "problemset..student:a", "problemset.student:",
+        "problemset.student:a\n", "problemset.student:a:b", "x.problemset.student:a",
+        "isolation_targets:echo", "latentwalk.paths:a", "",
+    ],
 )  # fmt: skip
 def test_other_modules_are_refused(target):
-    with pytest.raises(ValueError, match=r"expected latentwalk\.module:function") as caught:
+    with pytest.raises(ValueError, match=r"expected problemset\.module:function") as caught:
         isolation.run(target, {}, WIDE)
     assert repr(target) in str(caught.value)
 
@@ -288,7 +291,7 @@ def test_a_thread_left_behind_is_not_waited_for():
     [(signal.SIGKILL, "", "crashed"), (signal.SIGSTOP, "forks", "timed out")],
 )
 def test_a_check_that_attacks_its_watcher(tmp_path, monkeypatch, number, before, state):
-    monkeypatch.setattr(exchange, "_GRACE_SECONDS", 2.0)
+    monkeypatch.setattr(pipes, "_GRACE_SECONDS", 2.0)
     limits = Limits(wall_seconds=60 if state == "crashed" else 3)
     pids = str(tmp_path / "pids")
     ended = call("ends_its_watcher", limits, pids=pids, number=number, before=before)
@@ -307,7 +310,7 @@ def test_threads_are_those_told_or_one_a_core(told, cores, expected, monkeypatch
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     if told is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", told)
-    assert host.threads() == expected
+    assert forkserver_client.threads() == expected
 
 
 def test_the_surroundings_are_the_same_everywhere(tmp_path, monkeypatch):
@@ -321,7 +324,12 @@ def test_the_surroundings_are_the_same_everywhere(tmp_path, monkeypatch):
     ended = call("surroundings", environment={"LATENTWALK_DATA": "given"})
     found = ended.value
     assert (ended.state, ended.output) == ("returned", "")
-    assert set(found["environment"]) <= {*host.INHERITED, "HOME", "TMPDIR", "LATENTWALK_DATA"}
+    assert set(found["environment"]) <= {
+        *forkserver_client.INHERITED,
+        "HOME",
+        "TMPDIR",
+        "LATENTWALK_DATA",
+    }
     assert found["environment"]["OMP_NUM_THREADS"] == "3"
     assert found["environment"]["LATENTWALK_DATA"] == "given"
     assert found["environment"]["HOME"] == found["environment"]["TMPDIR"] == found["folder"]
@@ -358,8 +366,8 @@ def test_a_folder_too_deep_to_be_removed_does_no_harm(nothing_stays_behind):
 
 
 def test_without_resource_there_are_no_limits_and_it_says_so(monkeypatch):
-    start = f"import sys; sys.modules['resource'] = None; {host._START}"
-    monkeypatch.setattr(host, "_COMMAND", [sys.executable, "-I", "-c", start])
+    start = f"import sys; sys.modules['resource'] = None; {forkserver_client._START}"
+    monkeypatch.setattr(forkserver_client, "_COMMAND", [sys.executable, "-I", "-c", start])
     ended = call("writes_file", Limits(file_bytes=MIB), size=3 * MIB)
     assert (ended.state, ended.value, ended.peak_bytes) == ("returned", 3 * MIB, 0)
     expected = "processor time and files are not limited: no module resource\n"
@@ -369,11 +377,13 @@ def test_without_resource_there_are_no_limits_and_it_says_so(monkeypatch):
 
 
 def test_a_python_that_does_not_start_costs_one_check(monkeypatch, tmp_path):
-    monkeypatch.setattr(host, "_COMMAND", [str(tmp_path / "absent")])
+    monkeypatch.setattr(forkserver_client, "_COMMAND", [str(tmp_path / "absent")])
     ended = call("echo")
     assert (ended.state, ended.value) == ("crashed", None)
     assert ended.says.startswith("could not be started: [Errno 2] No such file")
-    monkeypatch.setattr(host, "_COMMAND", [sys.executable, "-c", "raise SystemExit('no')"])
+    monkeypatch.setattr(
+        forkserver_client, "_COMMAND", [sys.executable, "-c", "raise SystemExit('no')"]
+    )
     ended = call("echo", text="x" * MIB)  # more than a pipe holds
     assert (ended.state, ended.output) == ("crashed", "no\n")
     assert ended.says == "could not be started: ended with exit status 1"
@@ -381,16 +391,16 @@ def test_a_python_that_does_not_start_costs_one_check(monkeypatch, tmp_path):
 
 def test_an_interrupted_grader_leaves_nothing(tmp_path, monkeypatch):
     pids = tmp_path / "pids"
-    collect = exchange._collect
+    collect = pipes._collect
 
     def interrupted(streams, report, deadline):
-        monkeypatch.setattr(exchange, "_collect", collect)
+        monkeypatch.setattr(pipes, "_collect", collect)
         collect(streams, report, time.monotonic() + 0.1)
         while not (pids.exists() and pids.read_text("ascii")):
             time.sleep(0.02)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(exchange, "_collect", interrupted)
+    monkeypatch.setattr(pipes, "_collect", interrupted)
     with pytest.raises(KeyboardInterrupt):
         call("leaves", pids=str(pids), how="session", then="hangs")
 

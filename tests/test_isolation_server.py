@@ -20,8 +20,8 @@ from isolated import (  # noqa: F401
     servers,
 )
 
-from latentwalk.grading import exchange, host, isolation
-from latentwalk.grading.isolation import Limits
+from problemset.grading.sandbox import forkserver_client, isolation, pipes
+from problemset.grading.sandbox.isolation import Limits
 
 PREPARES = "isolation_targets:prepares"
 pytestmark = pytest.mark.skipif(not LINUX, reason="servers prepare on Linux only")
@@ -112,7 +112,7 @@ def test_preparation_happens_once_and_is_not_printed_again(tmp_path):
 
 
 def test_the_time_for_preparing_is_over_with_it(monkeypatch):
-    monkeypatch.setattr(host, "_PREPARING_SECONDS", 3.0)
+    monkeypatch.setattr(forkserver_client, "_PREPARING_SECONDS", 3.0)
     with prepared() as server:
         first = on(server, "traces")
         time.sleep(3.0)
@@ -146,8 +146,8 @@ def test_a_run_may_add_variables_and_the_next_has_them_not(monkeypatch):
     ],
 )
 def test_what_cannot_be_prepared_is_said_by_each_run(tmp_path, monkeypatch, prepare, says, output):
-    monkeypatch.setattr(host, "_PREPARING_SECONDS", 1.0 if "1 s" in says else 60.0)
-    monkeypatch.setattr(host, "_ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(forkserver_client, "_PREPARING_SECONDS", 1.0 if "1 s" in says else 60.0)
+    monkeypatch.setattr(forkserver_client, "_ANSWER_SECONDS", 1.0)
     counted = tmp_path / "counted"
     with Targets([PREPARES, f"isolation_targets:{prepare}"], {"COUNTED_IN": str(counted)}) as own:
         first, second = on(own, "echo"), on(own, "echo")
@@ -161,7 +161,7 @@ def test_what_cannot_be_prepared_is_said_by_each_run(tmp_path, monkeypatch, prep
 
 
 def test_another_module_is_not_prepared():
-    with pytest.raises(ValueError, match="'os:getcwd', expected latentwalk"):
+    with pytest.raises(ValueError, match="'os:getcwd', expected problemset"):
         isolation.Server(prepare=["os:getcwd"])
 
 
@@ -201,7 +201,7 @@ def test_a_server_that_a_check_ends_is_replaced(monkeypatch, number, then, state
     with prepared() as server:
         before = on(server, "traces").value
         with monkeypatch.context() as impatient:
-            impatient.setattr(host, "_ANSWER_SECONDS", 1.0)
+            impatient.setattr(forkserver_client, "_ANSWER_SECONDS", 1.0)
             assert on(server, "attacks_the_server", number=number, then=then).state == state
         after = on(server, "traces").value
         assert after["prepared"] == [server_process().pid] != before["prepared"]
@@ -256,7 +256,7 @@ def test_several_at_a_time_do_not_mix():
 @pytest.mark.parametrize("when", ["preparing", "forking", "running", "reaping"])
 def test_an_interrupted_grader_leaves_nothing_and_may_go_on(tmp_path, monkeypatch, when):
     pids = tmp_path / "pids"
-    hear, collect = host.Host._hear, exchange._collect
+    hear, collect = forkserver_client.Host._hear, pipes._collect
     heard = []
 
     def interrupting(self, seconds):
@@ -267,13 +267,13 @@ def test_an_interrupted_grader_leaves_nothing_and_may_go_on(tmp_path, monkeypatc
         return line
 
     def interrupted(streams, report, deadline):
-        monkeypatch.setattr(exchange, "_collect", collect)
+        monkeypatch.setattr(pipes, "_collect", collect)
         collect(streams, report, time.monotonic() + 0.3)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(host.Host, "_hear", interrupting)
+    monkeypatch.setattr(forkserver_client.Host, "_hear", interrupting)
     if when == "running":
-        monkeypatch.setattr(exchange, "_collect", interrupted)
+        monkeypatch.setattr(pipes, "_collect", interrupted)
     with prepared() as server:
         then = "hangs" if when == "running" else "returns"
         with pytest.raises(KeyboardInterrupt):
@@ -283,9 +283,9 @@ def test_an_interrupted_grader_leaves_nothing_and_may_go_on(tmp_path, monkeypatc
 
 
 def test_a_server_ends_when_its_parent_is_gone_also_while_it_prepares(monkeypatch):
-    monkeypatch.setattr(host, "_PREPARING_SECONDS", 2.0)
+    monkeypatch.setattr(forkserver_client, "_PREPARING_SECONDS", 2.0)
     for function in ("prepares", "hangs_while_preparing"):
-        started = host.Host(Targets._folders, [f"isolation_targets:{function}"], {})
+        started = forkserver_client.Host(Targets._folders, [f"isolation_targets:{function}"], {})
         process = psutil.Process(started._process.pid)
         started._control.close()  # as the system does for a parent that has died
         assert gone(process.pid)
@@ -293,7 +293,9 @@ def test_a_server_ends_when_its_parent_is_gone_also_while_it_prepares(monkeypatc
 
 
 def test_a_run_without_memory_for_a_process_is_told(monkeypatch):
-    monkeypatch.setattr(host.Host, "_hear", lambda self, seconds: "[Errno 11] no more processes")
+    monkeypatch.setattr(
+        forkserver_client.Host, "_hear", lambda self, seconds: "[Errno 11] no more processes"
+    )
     ended = call("echo")
     assert ended.says == "could not be started: [Errno 11] no more processes"
 

@@ -16,6 +16,7 @@ from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.models import classifier, gan, vae
 from latentwalk.provenance import WeightsMetadata
+from problemset import workspace
 
 NAMES = ["classifier", "gan", "vae", "cgan", "gan_10d", "gan_onehot", "vae_flow"]
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "weights"
@@ -444,7 +445,7 @@ def test_what_is_not_among_the_given_weights_comes_from_the_usual_places(project
 def test_nothing_takes_the_place_of_given_weights_that_cannot_be_used(project, monkeypatch):
     monkeypatch.setenv("LATENTWALK_WEIGHTS", str(project / "mine"))
     put(places("gan")[1], TINY["gan"], mark=0.5)
-    with pytest.raises(paths.ProjectNotFoundError, match="mine, which is not a folder"):
+    with pytest.raises(workspace.ProjectNotFoundError, match="mine, which is not a folder"):
         trainer.load("gan")
     (project / "mine").mkdir()
     given = project / "mine" / "gan.safetensors"

@@ -7,14 +7,16 @@ import sys
 import nbformat.v4 as nb
 import pytest
 
-from latentwalk import paths, rubric
-from latentwalk.grading import contract, isolation
+from latentwalk import paths
+from latentwalk.grading import contract
 from latentwalk.grading.checks import notebook as checks
 from latentwalk.grading.grade import NOTEBOOK_LIMITS, grade, open_server
-from latentwalk.grading.intake import take_in
-from latentwalk.grading.isolation import Limits
 from latentwalk.grading.packing import pack
 from latentwalk.grading.submission import Fault, Submission
+from problemset import rubric, workspace
+from problemset.grading.sandbox import isolation
+from problemset.grading.sandbox.isolation import Limits
+from problemset.grading.submission.intake import take_in
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are confined on Linux")
 
@@ -284,7 +286,7 @@ def test_without_it_the_points_await_a_reader(tmp_path, submission):
 
 
 def test_the_report_s_own_notebook_repeats(tmp_path):
-    if not (paths.build_dir() / contract.NOTEBOOK).exists():
+    if not (workspace.build_dir() / contract.NOTEBOOK).exists():
         pytest.skip("no report; make it first with `make report`")
     pack(tmp_path / "packed")
     with open_server() as own:

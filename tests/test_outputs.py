@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentwalk.grading import outputs
+from problemset.grading.evidence import outputs
 
 
 def printed(text, name="stdout"):

@@ -9,10 +9,10 @@ from pathlib import Path
 import class_targets
 import pytest
 
-from latentwalk.grading.intake import Intake
-from latentwalk.grading.outcome import CheckOutcome, Score
 from latentwalk.grading.page import page
 from latentwalk.grading.pictures import Picture
+from problemset.grading.score.outcome import CheckOutcome, Score
+from problemset.grading.submission.intake import Intake
 
 PNG = b"\x89PNG bytes"
 HOSTILE = [

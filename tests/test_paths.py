@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from latentwalk import paths
+from problemset import file_io, workspace
 
 
 @pytest.fixture(autouse=True)
@@ -40,39 +41,39 @@ def test_root_is_the_nearest_folder_above_with_both_files(tmp_path, monkeypatch)
     below.mkdir(parents=True)
     (below / "report.qmd").touch()  # one of the two files is not enough
     monkeypatch.chdir(below)
-    assert paths.project_root() == inner
+    assert workspace.project_root() == inner
 
 
 def test_root_falls_back_to_the_source_tree(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    root = paths.project_root()
-    assert (root / "src" / "latentwalk" / "paths.py").samefile(paths.__file__)
+    root = workspace.project_root()
+    assert (root / "src" / "problemset" / "workspace.py").samefile(workspace.__file__)
 
 
 def test_root_from_the_environment_wins(tmp_path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path / "project"))
     monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path))
-    assert paths.project_root() == tmp_path
+    assert workspace.project_root() == tmp_path
     assert paths.released_weights_dir() == tmp_path / "assets" / "weights"
-    assert paths.report_file() == tmp_path / "report.qmd"
-    assert paths.student_file() == tmp_path / "student.yml"
-    assert paths.rubric_file() == tmp_path / "rubric.yml"
+    assert workspace.report_file() == tmp_path / "report.qmd"
+    assert workspace.student_file() == tmp_path / "student.yml"
+    assert workspace.rubric_file() == tmp_path / "rubric.yml"
 
 
 def test_no_root_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(paths, "__file__", str(tmp_path / "a" / "b" / "paths.py"))
+    monkeypatch.setattr(workspace, "__file__", str(tmp_path / "a" / "b" / "paths.py"))
     with pytest.raises(
-        paths.ProjectNotFoundError, match=r"report\.qmd.*set LATENTWALK_ROOT"
+        workspace.ProjectNotFoundError, match=r"report\.qmd.*set LATENTWALK_ROOT"
     ) as got:
-        paths.project_root()
+        workspace.project_root()
     assert "\n" not in str(got.value)
 
 
 def test_root_that_is_no_folder_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path / "nowhere"))
-    with pytest.raises(paths.ProjectNotFoundError, match="nowhere, which is not a folder"):
-        paths.project_root()
+    with pytest.raises(workspace.ProjectNotFoundError, match="nowhere, which is not a folder"):
+        workspace.project_root()
 
 
 def test_build_and_cache_follow_the_environment(tmp_path, monkeypatch):
@@ -80,7 +81,7 @@ def test_build_and_cache_follow_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_CACHE", "~/kept")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LATENTWALK_DATA", " ")  # blank counts as not set
-    inside = [paths.results_dir(), paths.checkpoints_dir(), paths.built_weights_dir()]
+    inside = [workspace.results_dir(), paths.checkpoints_dir(), paths.built_weights_dir()]
     assert {folder.parent for folder in inside} == {tmp_path / "made"}
     assert len(set(inside)) == 3
     assert paths.data_cache() == tmp_path / "kept"
@@ -90,7 +91,7 @@ def test_build_and_cache_follow_the_environment(tmp_path, monkeypatch):
 def test_defaults_without_environment(tmp_path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path / "project"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert paths.build_dir() == tmp_path / "project" / "build"
+    assert workspace.build_dir() == tmp_path / "project" / "build"
     assert paths.data_cache() == tmp_path / ".cache" / "latentwalk" / "mnist"
 
 
@@ -102,7 +103,7 @@ def test_relative_folders_do_not_move_with_the_current_one(tmp_path, monkeypatch
 
 def test_atomic_path_makes_folders_and_keeps_the_suffix(tmp_path):
     target = tmp_path / "new" / "deep" / "figure.svg"
-    with paths.atomic_path(target) as temporary:
+    with file_io.atomic_path(target) as temporary:
         assert temporary.parent == target.parent
         assert temporary.suffix == ".svg"
         temporary.write_text("done")
@@ -117,7 +118,7 @@ def test_a_broken_write_leaves_what_was_there(tmp_path, error):
     target.write_text("good")
 
     def write_half():
-        with paths.atomic_path(target) as temporary:
+        with file_io.atomic_path(target) as temporary:
             temporary.write_text("ha")
             raise error
 
@@ -130,8 +131,10 @@ def test_a_broken_write_leaves_what_was_there(tmp_path, error):
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "build").write_text("a file where a folder should be")
     with (
-        pytest.raises(paths.WriteError, match=r"cannot write in .*build.*LATENTWALK_BUILD") as got,
-        paths.atomic_path(tmp_path / "build" / "x.json"),
+        pytest.raises(
+            file_io.WriteError, match=r"cannot write in .*build.*LATENTWALK_BUILD"
+        ) as got,
+        file_io.atomic_path(tmp_path / "build" / "x.json"),
     ):
         pass
     assert "\n" not in str(got.value)
@@ -140,8 +143,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
 def test_a_full_or_read_only_folder_is_one_line(tmp_path, code):
     with (
-        pytest.raises(paths.WriteError, match=os.strerror(code)),
-        paths.atomic_path(tmp_path / "x.json"),
+        pytest.raises(file_io.WriteError, match=os.strerror(code)),
+        file_io.atomic_path(tmp_path / "x.json"),
     ):
         raise OSError(code, os.strerror(code))
 
@@ -149,7 +152,7 @@ def test_a_full_or_read_only_folder_is_one_line(tmp_path, code):
 def test_an_error_about_another_file_is_passed_on(tmp_path):
     with (
         pytest.raises(PermissionError, match="elsewhere"),
-        paths.atomic_path(tmp_path / "x.json"),
+        file_io.atomic_path(tmp_path / "x.json"),
     ):
         raise PermissionError(errno.EACCES, "Permission denied", "/elsewhere")
 
@@ -158,11 +161,11 @@ def test_really_running_out_of_room_keeps_the_old_file(tmp_path):
     target = tmp_path / "x.bin"
     target.write_bytes(b"good")
     code = (
-        "import resource, sys; from pathlib import Path; from latentwalk import paths\n"
+        "import resource, sys; from pathlib import Path; from problemset import file_io\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
-        f"    with paths.atomic_path(Path({str(target)!r})) as t: t.write_bytes(bytes(2000))\n"
-        "except paths.WriteError as error: print(error)"
+        f"    with file_io.atomic_path(Path({str(target)!r})) as t: t.write_bytes(bytes(2000))\n"
+        "except file_io.WriteError as error: print(error)"
     )
     output, _ = run_python(code).communicate(timeout=120)
     assert output.startswith("cannot write in ")
@@ -176,7 +179,7 @@ def test_many_writers_never_show_half_a_file(tmp_path):
 
     def write(content):
         for _ in range(20):
-            with paths.atomic_path(target) as temporary:
+            with file_io.atomic_path(target) as temporary:
                 temporary.write_bytes(content)
 
     threads = [threading.Thread(target=write, args=(content,)) for content in contents]
@@ -194,8 +197,8 @@ def test_many_writers_never_show_half_a_file(tmp_path):
 
 
 HOLD = (
-    "from latentwalk import paths\n"
-    "with paths.build_lock(wait=False):\n"
+    "from latentwalk import paths\nfrom problemset import workspace\n"
+    "with workspace.build_lock(wait=False):\n"
     "    print('held', flush=True); input()"
 )
 
@@ -212,8 +215,8 @@ def other_holder(tmp_path, monkeypatch):
 
 def test_lock_held_elsewhere_raises_and_names_the_process(other_holder):
     with (
-        pytest.raises(paths.BuildBusyError, match=f"process {other_holder.pid} is working in"),
-        paths.build_lock(wait=False),
+        pytest.raises(workspace.BuildBusyError, match=f"process {other_holder.pid} is working in"),
+        workspace.build_lock(wait=False),
     ):
         pass
 
@@ -226,7 +229,7 @@ def test_lock_waits_with_one_line(other_holder):
         other_holder.stdin.write("\n")  # lets the other process end
         other_holder.stdin.flush()
 
-    with paths.build_lock(say):
+    with workspace.build_lock(say):
         assert len(said) == 1
         assert f"process {other_holder.pid}" in said[0]
 
@@ -234,25 +237,25 @@ def test_lock_waits_with_one_line(other_holder):
 def test_lock_of_a_killed_process_is_free(other_holder):
     other_holder.kill()
     other_holder.wait()
-    with paths.build_lock(wait=False):
+    with workspace.build_lock(wait=False):
         pass
 
 
 def test_lock_passes_through_inside_itself_and_in_children(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path))
-    with paths.build_lock(wait=False), paths.build_lock(wait=False):
+    with workspace.build_lock(wait=False), workspace.build_lock(wait=False):
         child = run_python(HOLD)
         assert child.communicate("\n", timeout=120)[0] == "held\n"
-        stranger = run_python(HOLD, LATENTWALK_BUILD_LOCKED="")
+        stranger = run_python(HOLD, PROBLEMSET_BUILD_LOCKED="")
         assert "BuildBusyError" in stranger.communicate("\n", timeout=120)[0]
-    with paths.build_lock(wait=False):  # it was released
+    with workspace.build_lock(wait=False):  # it was released
         pass
 
 
 def test_lock_in_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / ".lock").mkdir()
     monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path))
-    with pytest.raises(paths.WriteError, match="cannot write in"), paths.build_lock():
+    with pytest.raises(file_io.WriteError, match="cannot write in"), workspace.build_lock():
         pass
 
 
@@ -268,9 +271,9 @@ def test_folders_as_variables_lead_another_process_to_the_same_places(tmp_path, 
     monkeypatch.setenv("LATENTWALK_DATA", str(tmp_path / "digits"))
     variables = paths.as_environment()
     assert variables["LATENTWALK_DATA"] == str((tmp_path / "digits").resolve())
-    here = [paths.project_root(), paths.build_dir(), paths.data_cache()]
+    here = [workspace.project_root(), workspace.build_dir(), paths.data_cache()]
     monkeypatch.setenv("HOME", str(tmp_path / "another home"))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    there = [paths.project_root(), paths.build_dir(), paths.data_cache()]
+    there = [workspace.project_root(), workspace.build_dir(), paths.data_cache()]
     assert there == [folder.resolve() for folder in here]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from latentwalk.grading import submission
-from latentwalk.grading.outcome import CheckOutcome, Score
 from latentwalk.grading.pictures import pictures, png, sheet
 from latentwalk.grading.submission import Submission
+from problemset.grading.score.outcome import CheckOutcome, Score
 
 PITCH = 2 * 28 + 2 * 3 + 4
 RED = (0xC6, 0x1F, 0x1F)

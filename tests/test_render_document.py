@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from latentwalk.render.document import Cell, Prose, read_document
-from latentwalk.render.errors import DocumentError
-from latentwalk.render.options import CellOptions, Shown, shown
-from latentwalk.render.reading import readable
-from latentwalk.render.settings import merge, read_settings
+from problemset.render.document import Cell, Prose, read_document
+from problemset.render.errors import DocumentError
+from problemset.render.options import CellOptions, Shown, shown
+from problemset.render.reading import readable
+from problemset.render.settings import merge, read_settings
 
 HEAD = "---\ntitle: T\n---\n"
 

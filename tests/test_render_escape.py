@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentwalk.render import checks, pandoc
-from latentwalk.render.document import read_document
-from latentwalk.render.escape import Literal, markdown_literal, plain
-from latentwalk.render.pdf import compile_pdf
-from latentwalk.render.settings import Settings, read_settings
+from problemset.render import pandoc, pdf_reader
+from problemset.render.document import read_document
+from problemset.render.escape import Literal, markdown_literal, plain
+from problemset.render.pdf import compile_pdf
+from problemset.render.settings import Settings, read_settings
 
 NASTY = [
     "Robert'); DROP TABLE students;--", "<b>#1</b> & &amp; <!-- x -->", "$x_1$ and $$y$$",
@@ -63,8 +63,8 @@ def through_typst(texts: list[str], path: Path, work: Path) -> str:
     source = "\n\n".join(f"{markdown_literal(text)} ." for text in texts)
     pdf = work / "out.pdf"
     pdf.write_bytes(compile_pdf(pandoc.to_typst(document, source, wide, work), work, print))
-    assert checks.says_accessible(pdf)
-    return re.sub(r"\s", "", checks.pdf_text(pdf))
+    assert pdf_reader.says_accessible(pdf)
+    return re.sub(r"\s", "", pdf_reader.pdf_text(pdf))
 
 
 def test_nasty_text_survives_typst(empty: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_character_without_a_glyph_is_said_and_kept(empty: Path, tmp_path: Pat
     said: list[str] = []
     source = pandoc.to_typst(document, "To the moon 🚀", read_settings(document, "typst"), tmp_path)
     (tmp_path / "out.pdf").write_bytes(compile_pdf(source, tmp_path, said.append))
-    assert "🚀" in checks.pdf_text(tmp_path / "out.pdf")
+    assert "🚀" in pdf_reader.pdf_text(tmp_path / "out.pdf")
     assert len(said) == 1
     assert "🚀" in said[0]
 

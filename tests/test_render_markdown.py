@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_output
 
-from latentwalk.render.document import Cell, Document, Prose
-from latentwalk.render.errors import CellError
-from latentwalk.render.kernel import Executed, RanCell, execute
-from latentwalk.render.markdown import fenced, to_markdown
-from latentwalk.render.options import CellOptions, Shown
+from problemset.render.document import Cell, Document, Prose
+from problemset.render.errors import CellError
+from problemset.render.kernel import Executed, RanCell, execute
+from problemset.render.markdown import fenced, to_markdown
+from problemset.render.options import CellOptions, Shown
 
 SVG = "<svg/>"
 PNG = "iVBORw0KGgo="

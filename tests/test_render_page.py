@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from latentwalk.render import pandoc
-from latentwalk.render.document import read_document
-from latentwalk.render.settings import read_settings
+from problemset.render import pandoc
+from problemset.render.document import read_document
+from problemset.render.settings import read_settings
 
 
 @pytest.fixture

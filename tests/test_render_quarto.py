@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from latentwalk.render import quarto
-from latentwalk.render.engine import render_report
-from latentwalk.render.errors import RenderError
+from problemset.render import quarto
+from problemset.render.engine import render_report
+from problemset.render.errors import RenderError
 
 PLAYED = """#!/bin/sh
 if [ "$1" = --version ]; then echo "{version}"; exit 0; fi

@@ -14,12 +14,12 @@ import pypdfium2
 import pytest
 from nbformat import NotebookNode
 
-from latentwalk.paths import WriteError
-from latentwalk.render import checks
-from latentwalk.render.document import read_document
-from latentwalk.render.engine import Rendered, render_report
-from latentwalk.render.errors import CellError, DocumentError, RenderError
-from latentwalk.render.kernel import RanCell, execute
+from problemset.file_io import WriteError
+from problemset.render import pdf_reader
+from problemset.render.document import read_document
+from problemset.render.engine import Rendered, render_report
+from problemset.render.errors import CellError, DocumentError, RenderError
+from problemset.render.kernel import RanCell, execute
 
 SAMPLE = Path(__file__).parent / "fixtures" / "sample"
 NAME = 'Zoë <b>#1</b> $x_1$ *bold* "q" `code` 50% & 😀 C:\\dir -- ... -?'
@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     body = re.sub(r"(?s)<annotation.*?</annotation>|<style.*?</style>", "", page)
     text = html.unescape(re.sub(r"<[^>]+>", "", body))
     notebook = nbformat.read(files.ipynb, as_version=4)
-    return Made(files, said, checks.pdf_text(files.pdf), text, page, notebook)
+    return Made(files, said, pdf_reader.pdf_text(files.pdf), text, page, notebook)
 
 
 def words(text: str) -> str:
@@ -124,17 +124,17 @@ def test_inline_values_are_printed_literally(made: Made) -> None:
 
 
 def test_no_tex_is_left_in_the_pdf(made: Made) -> None:
-    assert checks.raw_tex_in_pdf(made.files.pdf, allowed=[NAME]) == []
-    assert len(checks.raw_tex_in_pdf(made.files.pdf)) >= 2  # the name is, unless it is allowed
+    assert pdf_reader.raw_tex_in_pdf(made.files.pdf, allowed=[NAME]) == []
+    assert len(pdf_reader.raw_tex_in_pdf(made.files.pdf)) >= 2  # the name is, unless it is allowed
 
 
 def test_no_line_leaves_the_page(made: Made) -> None:
-    assert checks.outside_margins(made.files.pdf, margin_points=68) == []
+    assert pdf_reader.outside_margins(made.files.pdf, margin_points=68) == []
 
 
 def test_both_outputs_can_be_read_aloud(made: Made) -> None:
-    assert checks.says_accessible(made.files.pdf)
-    assert checks.images_without_alt(made.files.html) == []
+    assert pdf_reader.says_accessible(made.files.pdf)
+    assert pdf_reader.images_without_alt(made.files.html) == []
     alternative = 'A sine & a cosine over one period; labelled "sin" and "cos" \\ both'
     assert f'alt="{html.escape(alternative)}"' in made.html
     assert '<html xmlns="http://www.w3.org/1999/xhtml" lang="en"' in made.html
@@ -142,7 +142,7 @@ def test_both_outputs_can_be_read_aloud(made: Made) -> None:
 
 
 def test_the_page_needs_no_network(made: Made) -> None:
-    assert checks.loads_from_network(made.files.html) == []
+    assert pdf_reader.loads_from_network(made.files.html) == []
     assert "<math" in made.html
     assert "<script" not in made.html
 
@@ -306,21 +306,21 @@ def test_metadata_wins_and_is_literal(tmp_path: Path) -> None:
         write(tmp_path, "x\n", "title: T\nauthor: A"), tmp_path, "embedded",
         metadata={"author": NAME},
     )  # fmt: skip
-    assert NAME in words(checks.pdf_text(files.pdf))
+    assert NAME in words(pdf_reader.pdf_text(files.pdf))
     assert NAME in words(html.unescape(files.html.read_text(encoding="utf-8")))
 
 
 def test_the_checks_find_what_they_look_for(tmp_path: Path) -> None:
     body = "Text with \\$x\\$ and \\\\frac and ?\\@fig-a, but `\\code $x` may.\n"
     files = render_report(write(tmp_path, body), tmp_path, "embedded")
-    found = checks.raw_tex_in_pdf(files.pdf)
+    found = pdf_reader.raw_tex_in_pdf(files.pdf)
     assert len(found) == 4
     assert all(one.startswith("page 1: ") for one in found)
-    assert len(checks.outside_margins(files.pdf, margin_points=550)) > 10
+    assert len(pdf_reader.outside_margins(files.pdf, margin_points=550)) > 10
     page = tmp_path / "page.html"
     page.write_text('<img src="a.png"><img src="http://b/c.png" alt="x">')
-    assert checks.images_without_alt(page) == ["a.png"]
-    assert checks.loads_from_network(page) == ["http://b/c.png"]
+    assert pdf_reader.images_without_alt(page) == ["a.png"]
+    assert pdf_reader.loads_from_network(page) == ["http://b/c.png"]
 
 
 def test_a_prose_only_notebook_is_json(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 import tiny
 import torch
 
-from latentwalk import checkpoints, data, replay, sealed, seeds, source_code, training
+from latentwalk import checkpoints, data, replay, sealed, seeds, training
 from latentwalk.model_zoo import recipes, weights_files
 from latentwalk.models import classifier, gan, vae
+from problemset import source_code
 
 ROOT = Path(__file__).resolve().parents[1]
 BEFORE = json.loads((ROOT / "tests/fixtures/keys_before_version_2.json").read_text())

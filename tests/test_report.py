@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from latentwalk import derivations, paths, rubric, student, study
+from latentwalk import derivations, study
 from latentwalk.data import to_unit
 from latentwalk.experiments import smoothness
 from latentwalk.models.classifier import predict
-from latentwalk.render import checks
+from problemset import rubric, student, workspace
+from problemset.render import pdf_reader
 
 SEED = 2017  # as in report.qmd
 
@@ -24,13 +25,13 @@ def work():
 
 @pytest.fixture(scope="module")
 def pdf_text():
-    text = checks.pdf_text(paths.build_dir() / "report.pdf")
+    text = pdf_reader.pdf_text(workspace.build_dir() / "report.pdf")
     return re.sub(r"\s+", " ", text)
 
 
 @pytest.fixture(scope="module")
 def notebook():
-    return nbformat.read(paths.build_dir() / "report.ipynb", as_version=4)
+    return nbformat.read(workspace.build_dir() / "report.ipynb", as_version=4)
 
 
 def regenerate(network, inputs):
@@ -44,7 +45,7 @@ def test_every_displayed_step_is_checked_and_exact(pdf_text):
     steps = derivations.all_steps()
     assert all(step.residual == 0 for step in steps)
     assert f"{len(steps)} of {len(steps)} are exactly 0" in pdf_text
-    source = paths.report_file().read_text("utf-8")
+    source = workspace.report_file().read_text("utf-8")
     missing = [step.label for step in steps if f"{{#{step.label}}}" not in source]
     assert not missing
 
@@ -259,7 +260,7 @@ def test_pledge_is_there_word_for_word(pdf_text):
 
 
 def test_every_item_has_its_heading(pdf_text):
-    headings = [line for line in paths.report_file().read_text("utf-8").splitlines()
+    headings = [line for line in workspace.report_file().read_text("utf-8").splitlines()
                 if re.match(r"## \d[a-e]\. ", line)]  # fmt: skip
     written = [re.sub(r"\s*\{.*\}$", "", line.removeprefix("## ")) for line in headings]
     assert [title[:2] for title in written] == [item.id for item in rubric.load()]
@@ -267,17 +268,17 @@ def test_every_item_has_its_heading(pdf_text):
 
 
 def test_no_raw_tex_in_the_pdf():
-    assert checks.raw_tex_in_pdf(paths.build_dir() / "report.pdf") == []
+    assert pdf_reader.raw_tex_in_pdf(workspace.build_dir() / "report.pdf") == []
 
 
 def test_nothing_lies_outside_the_margins():
-    assert checks.outside_margins(paths.build_dir() / "report.pdf", 68) == []  # 2.4 cm
+    assert pdf_reader.outside_margins(workspace.build_dir() / "report.pdf", 68) == []  # 2.4 cm
 
 
 def test_web_page_is_one_file_with_alternative_texts():
-    page = paths.build_dir() / "report.html"
-    assert checks.images_without_alt(page) == []
-    assert checks.loads_from_network(page) == []
+    page = workspace.build_dir() / "report.html"
+    assert pdf_reader.images_without_alt(page) == []
+    assert pdf_reader.loads_from_network(page) == []
 
 
 def test_notebook_is_executed_and_not_stripped(notebook):
@@ -291,4 +292,6 @@ def test_notebook_is_executed_and_not_stripped(notebook):
 def test_the_notebook_repeats_in_another_folder(notebook):
     shown = str([cell.outputs for cell in notebook.cells if cell.cell_type == "code"])
     assert "Path(" not in shown
-    assert not any(str(folder) in shown for folder in (paths.project_root(), paths.build_dir()))
+    assert not any(
+        str(folder) in shown for folder in (workspace.project_root(), workspace.build_dir())
+    )

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from latentwalk import paths, results
+from latentwalk import results
 from latentwalk.data import Digits
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.models.gan import GanConfig, Generator
+from problemset import file_io, workspace
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def obtain(seed=0, weights="gan:1", **arguments):
 
 
 def files():
-    return {path.name: path for path in paths.results_dir().iterdir()}
+    return {path.name: path for path in workspace.results_dir().iterdir()}
 
 
 def assert_same(first, second):
@@ -260,7 +261,7 @@ def test_code_that_counts_is_all_that_the_function_and_its_arguments_use():
 def test_refuses_what_json_cannot_hold(bad):
     with pytest.raises(ValueError, match=r"table\.a.*expected"):
         results.save("2x", {"table": {"a": bad}}, {})
-    assert not paths.results_dir().exists()
+    assert not workspace.results_dir().exists()
 
 
 @pytest.mark.parametrize("item", ["", "../2x", "a/b", ".x", "a b"])
@@ -275,8 +276,8 @@ def test_refuses_arguments_without_a_description():
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line():
-    paths.results_dir().write_text("in the way")
-    with pytest.raises(paths.WriteError, match="cannot write"):
+    workspace.results_dir().write_text("in the way")
+    with pytest.raises(file_io.WriteError, match="cannot write"):
         obtain()
 
 

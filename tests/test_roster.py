@@ -9,9 +9,9 @@ from pathlib import Path
 import class_targets
 import pytest
 
-from latentwalk import paths
-from latentwalk.grading import roster
-from latentwalk.grading.roster import Place, Row, places
+from problemset import file_io
+from problemset.grading.batch import roster
+from problemset.grading.batch.roster import Place, Row, places
 
 ITEMS = class_targets.ITEMS
 
@@ -51,7 +51,7 @@ def test_a_submission_cannot_take_another_one_s_place():
 
 def test_long_names_leave_room_for_the_digest(tmp_path):
     for place in places([Path("/a") / ("é" * 127), Path("/b") / ("é" * 127)], tmp_path):
-        paths.make_folder(place.out)
+        file_io.make_folder(place.out)
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -85,7 +85,7 @@ def test_a_link_keeps_its_own_name(tmp_path):
 def test_no_name_is_too_odd(name, tmp_path):
     (place,) = places([Path("/in") / name], tmp_path)
     assert place.out.parent == tmp_path
-    paths.make_folder(place.out)
+    file_io.make_folder(place.out)
     assert place.out.name not in ("class.csv", "class.txt")
     assert place.name.isprintable()
     assert os.fspath(place.folder) == f"/in/{name}"

@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from latentwalk import paths, rubric
-from latentwalk.rubric import RubricError
+from problemset import rubric, workspace
+from problemset.rubric import RubricError
 
 # homework.md, note 11
 POINTS = {
@@ -26,7 +26,7 @@ def test_titles_differ_and_fit_a_line():
 
 
 def valid():
-    return yaml.safe_load(paths.rubric_file().read_text("utf-8"))
+    return yaml.safe_load(workspace.rubric_file().read_text("utf-8"))
 
 
 def doubled(content):
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_rubric_is_refused(tmp_path, text):
 
 
 def test_faults_are_named_with_their_line(tmp_path):
-    lines = paths.rubric_file().read_text("utf-8").splitlines()
+    lines = workspace.rubric_file().read_text("utf-8").splitlines()
     place = next(n for n, line in enumerate(lines) if line.startswith("  - id: 3b"))
     wrong = next(n for n in range(place, len(lines)) if "points: " in lines[n])
     lines[wrong] = "    points: many"

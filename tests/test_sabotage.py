@@ -9,13 +9,14 @@ import sabotage
 import torch
 from remembered import remembered
 
-from latentwalk import claims, data, derivations, formulas, rubric, study
+from latentwalk import claims, data, derivations, formulas, study
 from latentwalk.commands import train
 from latentwalk.experiments import problem2, problem3, problem4
 from latentwalk.grading import contract, one, packing
 from latentwalk.grading.checks import answers
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.model_zoo import recipes, trainer
+from problemset import rubric
 
 EVALUATES_FORMULAS = set(sabotage.USES_FORMULAS)
 OF_THE_NOTEBOOK = {name for name in CHECKS if name.startswith(contract.NOTEBOOK_CHECKS)}

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from score_table import FAILED, NOT_TESTED, PASSED, ScoreTable
 
-from latentwalk import rubric
-from latentwalk.rubric import Item
+from problemset import rubric
+from problemset.rubric import Item
 
 pytest_plugins = ["pytester"]
 
@@ -13,7 +13,7 @@ TWO_ITEMS = """
 import sys
 sys.path.insert(0, {folder!r})
 import score_table
-from latentwalk.rubric import Item
+from problemset.rubric import Item
 
 def pytest_configure(config):
     rows = ("1a", 60, "First"), ("1b", 30, "Second"), ("2a", 10, "Third")

@@ -6,8 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from latentwalk import paths, sealed
+from latentwalk import sealed
 from latentwalk.sealed import WeightsError
+from problemset import file_io
 
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2])}
 
@@ -176,7 +177,7 @@ def test_a_write_that_fails_keeps_the_old_file(file, monkeypatch):
         raise sealed.SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(sealed, "save_file", full)
-    with pytest.raises(paths.WriteError, match="No space left"):
+    with pytest.raises(file_io.WriteError, match="No space left"):
         sealed.write(file, {}, {})
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from latentwalk import source_code
-from latentwalk.source_code import canonical, dependencies, sha256
+from problemset import source_code
+from problemset.source_code import canonical, dependencies, sha256
 
 CODE = '''
 """What the module is for."""

@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from latentwalk import paths, student
-from latentwalk.student import PLEDGE, REFERENCE, StudentFileError
+from problemset import student, workspace
+from problemset.student import PLEDGE, REFERENCE, StudentFileError
 
 TAIL = f"hours: 7.5\npledge: {PLEDGE}\n"
 
@@ -30,7 +30,7 @@ def refusal(load, content):
 
 @pytest.mark.item("5a", "5b")
 def test_the_shipped_file_names_nobody_and_keeps_the_pledge():
-    assert student.load(paths.student_file()) == REFERENCE
+    assert student.load(workspace.student_file()) == REFERENCE
     assert REFERENCE.name is None
     assert REFERENCE.hours is None
     assert REFERENCE.pledge == (

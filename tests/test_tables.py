@@ -8,7 +8,7 @@ import pypandoc
 import pytest
 from tiny import CGAN, GAN, JUDGE, VAE
 
-from latentwalk import rubric, tables
+from latentwalk import tables
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.experiments.problem4 import InputReading, InputReadings
 from latentwalk.experiments.quality import Quality, QualityRow
@@ -16,7 +16,8 @@ from latentwalk.experiments.smoothness import Difference, Smoothness, Smoothness
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
-from latentwalk.student import REFERENCE, Student
+from problemset import rubric
+from problemset.student import REFERENCE, Student
 
 UNESCAPED_PIPE = re.compile(r"(?<!\\)\|")
 HALF = Estimate(0.5, 0.25, 0.75)

@@ -7,11 +7,11 @@ from dataclasses import replace
 import class_targets
 import pytest
 
-from latentwalk import paths
 from latentwalk.grading import finished, work
-from latentwalk.grading.formats import from_json
-from latentwalk.grading.intake import IntakeError, take_in
 from latentwalk.grading.work import GraderError, carry_out
+from problemset import file_io
+from problemset.grading.results.formats import from_json
+from problemset.grading.submission.intake import IntakeError, take_in
 
 
 @pytest.fixture(autouse=True)
@@ -124,9 +124,9 @@ def test_no_folder_is_a_reason(tmp_path):
 
 def test_a_disk_that_is_full_is_nobody_s_fault(task):
     def grade(folder, out, items, *, intake, notebook):
-        raise paths.WriteError("no room")
+        raise file_io.WriteError("no room")
 
-    with pytest.raises(paths.WriteError):
+    with pytest.raises(file_io.WriteError):
         carry_out(task, grade)
 
 

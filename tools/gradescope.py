@@ -5,14 +5,14 @@ Usage: python tools/gradescope.py [ADDRESS of a package index with PyTorch for p
 
 import sys
 
-from latentwalk import paths
 from latentwalk.grading import autograder
+from problemset import workspace
 
 
 def main(index: str = "") -> None:
     """Build, and say what was built."""
     try:
-        built = autograder.build(paths.build_dir() / "gradescope.zip", index)
+        built = autograder.build(workspace.build_dir() / "gradescope.zip", index)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"gradescope: error: {' '.join(str(error).split())}")
     size = built.path.stat().st_size / 1e6

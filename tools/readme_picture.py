@@ -5,6 +5,7 @@ Usage: .venv/bin/python tools/readme_picture.py
 
 from latentwalk import paths, study
 from latentwalk.figures import pictures
+from problemset import file_io
 
 
 def main() -> None:
@@ -13,7 +14,7 @@ def main() -> None:
     pair = work.pick_pair(work.ten_samples())
     figure = pictures.fig_strips(work.generator_path(pair), work.vae_path(pair.labels))
     target = paths.released_weights_dir().parent / "interpolation.png"
-    with paths.atomic_path(target) as temporary:
+    with file_io.atomic_path(target) as temporary:
         figure.savefig(temporary, format="png", dpi=160, metadata={"Software": None})
 
 

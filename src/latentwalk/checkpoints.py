@@ -11,9 +11,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from latentwalk import paths, sealed
+from latentwalk import sealed
 from latentwalk.provenance import RecipeKey, WeightsMetadata
 from latentwalk.sealed import CheckpointError, Fault, WeightsError
+from problemset import file_io
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def write_manifest(folder: Path) -> Path:
         }
         for path in _weights_files(folder)
     }
-    with paths.atomic_path(folder / "manifest.json") as temporary:
+    with file_io.atomic_path(folder / "manifest.json") as temporary:
         temporary.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return folder / "manifest.json"
 

@@ -8,16 +8,10 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from latentwalk import paths
-from latentwalk.experiments.quality import (
-    GAN_SAMPLES,
-    REAL,
-    RECONSTRUCTIONS,
-    VAE_SAMPLES,
-    Quality,
-)
+from latentwalk.experiments.quality import GAN_SAMPLES, REAL, RECONSTRUCTIONS, VAE_SAMPLES, Quality
 from latentwalk.experiments.smoothness import GAN_PATHS, VAE_PATHS, Smoothness
 from latentwalk.rounding import plain
+from problemset import file_io, workspace
 
 IMAGES = {"gan": GAN_SAMPLES, "vae": VAE_SAMPLES, "reconstruction": RECONSTRUCTIONS}
 PATHS = {"gan": GAN_PATHS, "vae": VAE_PATHS}
@@ -60,7 +54,7 @@ def save(quality: Quality, smoothness: Smoothness) -> Path:
     Raises:
         WriteError: when the results' folder cannot be written.
     """
-    path = paths.results_dir() / "claims.json"
+    path = workspace.results_dir() / "claims.json"
     content = [asdict(claim) for claim in claims(quality, smoothness)]
-    paths.write_if_changed(path, json.dumps(content, indent=1) + "\n")
+    file_io.write_if_changed(path, json.dumps(content, indent=1) + "\n")
     return path

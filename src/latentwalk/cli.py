@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from latentwalk.commands.parsing import HelpAsked
+from problemset.commands.parsing import HelpAsked
 
 COMMANDS = {
     "data": "get MNIST and verify it",
@@ -112,7 +112,7 @@ def _overview() -> str:
 
 def _is_expected(error: Exception) -> bool:
     """Whether an error is about what was asked or about this machine, not about our code."""
-    ours = type(error).__module__.startswith("latentwalk.")
+    ours = type(error).__module__.startswith(("latentwalk.", "problemset."))
     return ours or isinstance(error, ValueError | OSError)
 
 

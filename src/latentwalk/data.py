@@ -12,6 +12,7 @@ from torch import Tensor
 from latentwalk import mnist_files, paths
 from latentwalk.mnist_files import DataError
 from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES, check_range, check_shape
+from problemset import workspace
 
 Split = Literal["train", "test"]
 _FILES_OF = {"train": slice(0, 2), "test": slice(2, 4)}  # images, then labels
@@ -66,7 +67,7 @@ def files_of(split: Split) -> tuple[mnist_files.IdxFile, ...]:
 
 
 def obtain(
-    report: paths.Say | None = None, wanted: Sequence[mnist_files.IdxFile] | None = None
+    report: workspace.Say | None = None, wanted: Sequence[mnist_files.IdxFile] | None = None
 ) -> Path:
     """A folder that holds MNIST's uncompressed files, each verified.
 
@@ -115,7 +116,7 @@ def obtain(
     )
 
 
-def load(split: Split, report: paths.Say | None = None) -> Digits:
+def load(split: Split, report: workspace.Say | None = None) -> Digits:
     """Read the 60,000 training or 10,000 test digits, after verifying their two files.
 
     Raises:

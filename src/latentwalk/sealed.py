@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from latentwalk import paths
+from problemset import file_io
 
 Fault = Literal["missing", "damaged", "stale", "misfit"]
 
@@ -68,14 +68,14 @@ def write(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any])
     ready = _apart(tensors)
     text = json.dumps({**content, "tensor_digest": tensor_digest(ready)}, sort_keys=True)
     header = {"latentwalk": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    with paths.atomic_path(path) as temporary:
+    with file_io.atomic_path(path) as temporary:
         temporary.touch()
         usual_mode = temporary.stat().st_mode
         try:
             save_file(ready, temporary, metadata=header)
             temporary.chmod(usual_mode)  # safetensors lets nobody else read it
         except SafetensorError as error:
-            raise paths.WriteError(
+            raise file_io.WriteError(
                 f"cannot write {path}: {error}; make room or make the folder writable"
             ) from error
 

@@ -15,10 +15,10 @@ from typing import Any, Self
 
 import torch
 
-from latentwalk import paths
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.model_zoo.weights_files import Released
-from latentwalk.source_code import sha256
+from problemset import file_io, workspace
+from problemset.source_code import sha256
 
 T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom."""
@@ -68,7 +68,7 @@ class Run:
 
 def path() -> Path:
     """Give the file that the measurements are kept in."""
-    return paths.project_root() / "assets" / "seeds.json"
+    return workspace.project_root() / "assets" / "seeds.json"
 
 
 def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:
@@ -107,7 +107,7 @@ def keep(run: Run) -> None:
     """Add a run to the file, in place of another of the same model and seed."""
     others = [known for known in load() if (known.model, known.seed) != (run.model, run.seed)]
     runs = sorted([*others, run], key=lambda known: (known.model, known.seed))
-    with paths.atomic_path(path()) as temporary:
+    with file_io.atomic_path(path()) as temporary:
         content = json.dumps([dataclasses.asdict(known) for known in runs], indent=1)
         temporary.write_text(content + "\n", encoding="utf-8")
 

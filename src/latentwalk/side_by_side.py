@@ -17,15 +17,16 @@ from multiprocessing.synchronize import RLock
 import torch
 from tqdm import tqdm
 
-from latentwalk import data, paths, training
+from latentwalk import data, training
 from latentwalk.model_zoo import recipes, trainer
+from problemset import workspace
 
 SIDE_BY_SIDE = 2
 """Trainings at the same time."""
 _SPAWN = multiprocessing.get_context("spawn")  # a forked process would lack PyTorch's threads
 
 
-def fit(names: Sequence[str], say: paths.Say, seed: int | None = None) -> None:
+def fit(names: Sequence[str], say: workspace.Say, seed: int | None = None) -> None:
     """Train several models ahead of `trainer.train`, which then only has to measure them.
 
     Nothing happens where there is a GPU, which one training fills, or one model, or one core.

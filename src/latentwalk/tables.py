@@ -10,10 +10,10 @@ from latentwalk.experiments.problem4 import InputReadings
 from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
 from latentwalk.model_zoo.weights_files import Released
-from latentwalk.render.escape import Literal
 from latentwalk.rounding import rounded
-from latentwalk.rubric import Item
-from latentwalk.student import Student
+from problemset.render.escape import Literal
+from problemset.rubric import Item
+from problemset.student import Student
 
 SMOOTHNESS_COLUMNS = {
     "steadiness": "steadiness",

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from latentwalk import paths
-from latentwalk.commands.parsing import Outcome, parse
 from latentwalk.grading import complete
+from problemset import workspace
+from problemset.commands.parsing import Outcome, parse
 
 PROGRAM = "latentwalk check-submission"
 _HELP = """Say what a submission lacks, before the deadline and in seconds.
@@ -38,7 +38,7 @@ class CheckOptions:
     """The submission's folder; it is only read."""
 
 
-def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Look, and say what is there and what is not.
 
     Raises:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from latentwalk import data
-from latentwalk.commands.parsing import Outcome, parse
-from latentwalk.paths import Say
+from problemset.commands.parsing import Outcome, parse
+from problemset.workspace import Say
 
 HELP = """Get MNIST and verify its four files by SHA-256.
 

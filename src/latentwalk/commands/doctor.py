@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from latentwalk import mnist_files, paths, student
-from latentwalk.commands.parsing import Outcome, parse
-from latentwalk.render.errors import RenderError
-from latentwalk.render.quarto import find_quarto
+from latentwalk import mnist_files, paths
+from problemset import student, workspace
+from problemset.commands.parsing import Outcome, parse
+from problemset.render.errors import RenderError
+from problemset.render.quarto import find_quarto
 
 ROOM_BYTES = 500_000_000  # weights, checkpoints, results and the report, generously
 HELP = """Say what this machine has, what is missing, and how to mend it.
@@ -49,7 +50,7 @@ class Finding:
         return f"{line}\n{'':<20}-> {self.mend}" if self.mend else line
 
 
-def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Check everything, downloading and training nothing."""
     parse(DoctorOptions, arguments, "latentwalk doctor", HELP)
     checks: list[Callable[[], Iterator[Finding]]] = [
@@ -68,7 +69,7 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         yield from check()
     except ImportError as error:
         yield Finding("broken", name, f"{error}", "run `make setup`")
-    except paths.ProjectNotFoundError as error:
+    except workspace.ProjectNotFoundError as error:
         yield Finding("broken", name, "a folder is not found", str(error))
 
 
@@ -106,11 +107,11 @@ def _machine() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
-    report = paths.report_file()
+    report = workspace.report_file()
     mend = "" if report.is_file() else "`git checkout` it, or set LATENTWALK_ROOT to its folder"
-    where = f"{paths.project_root()}{' has no report.qmd' if mend else ''}"
+    where = f"{workspace.project_root()}{' has no report.qmd' if mend else ''}"
     yield Finding("broken" if mend else "ok", "project", where, mend)
-    build = paths.build_dir()
+    build = workspace.build_dir()
     place = next(folder for folder in (build, *build.parents) if folder.is_dir())
     try:
         with tempfile.TemporaryFile(dir=place):
@@ -185,7 +186,7 @@ def _weights() -> Iterator[Finding]:
 
 
 def _near(path: Path) -> Path:
-    root = paths.project_root()
+    root = workspace.project_root()
     return path.relative_to(root) if path.is_relative_to(root) else path
 
 

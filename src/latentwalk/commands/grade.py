@@ -8,16 +8,18 @@ from typing import Annotated
 
 import tyro
 
-from latentwalk import paths, rubric
-from latentwalk.commands.parsing import Outcome, parse
-from latentwalk.grading import classroom, cluster, formats, roster
+from latentwalk.grading import classroom
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.classroom import CarryOutAll
 from latentwalk.grading.grade import LIMITS, NOTEBOOK_LIMITS
-from latentwalk.grading.roster import Row
-from latentwalk.grading.task import CarryOut
 from latentwalk.grading.work import carry_out
-from latentwalk.rubric import Item
+from problemset import rubric, workspace
+from problemset.commands.parsing import Outcome, parse
+from problemset.grading.batch import cluster, roster
+from problemset.grading.batch.job import CarryOut
+from problemset.grading.batch.roster import Row
+from problemset.grading.results import formats
+from problemset.rubric import Item
 
 PROGRAM = "latentwalk grade"
 MOST_WORKERS = 256
@@ -76,7 +78,7 @@ class GradeOptions:
             raise ValueError("--workers is for this machine; the scheduler has its own workers")
 
 
-def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Grade each submission and write its results.
 
     Raises:
@@ -87,8 +89,8 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     """
     options = parse(GradeOptions, arguments, PROGRAM, _HELP)
     items = rubric.load(options.rubric, known=CHECKS)
-    text = (options.rubric or paths.rubric_file()).read_text("utf-8")
-    out = options.out or paths.build_dir() / "grades"
+    text = (options.rubric or workspace.rubric_file()).read_text("utf-8")
+    out = options.out or workspace.build_dir() / "grades"
     class_ = roster.places(options.folders, out)
     with hold_workers(options, limit_seconds(items)) as carry_out_all:
         rows = classroom.grade_class(

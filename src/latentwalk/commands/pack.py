@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from latentwalk import paths, student
-from latentwalk.commands.parsing import Outcome, parse
 from latentwalk.grading import complete, packing
+from problemset import student, workspace
+from problemset.commands.parsing import Outcome, parse
 
 PROGRAM = "latentwalk pack"
 _HELP = """Make a submission from what `make report` has made: the report, the arrays that its
@@ -30,7 +30,7 @@ class PackOptions:
     """A folder that is new or empty."""
 
 
-def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Pack.
 
     Raises:
@@ -38,7 +38,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
         PackError: the folder holds something, or there is no report, or an old one.
     """
     options = parse(PackOptions, arguments, PROGRAM, _HELP)
-    with paths.build_lock(say):  # not while a report is being made
+    with workspace.build_lock(say):  # not while a report is being made
         packed = packing.pack(options.folder)
     if student.load().name is None:
         say("student.yml has no name, so the report names nobody")

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import data, paths, side_by_side, student
-from latentwalk.commands.parsing import Outcome, parse
+from latentwalk import data, side_by_side
 from latentwalk.model_zoo import recipes, trainer, weights_files
-from latentwalk.render.document import read_document
-from latentwalk.render.engine import Engine, render_report
+from problemset import student, workspace
+from problemset.commands.parsing import Outcome, parse
+from problemset.render.document import read_document
+from problemset.render.engine import Engine, render_report
 
 HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
 
@@ -29,7 +30,7 @@ class RenderOptions:
     """quarto insists on it, embedded never uses it, auto falls back from one to the other."""
 
 
-def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Train what is missing, then render.
 
     Raises:
@@ -39,16 +40,16 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
         DocumentError, RenderError: the report cannot be made.
     """
     options = parse(RenderOptions, arguments, "latentwalk render", HELP)
-    read_document(paths.report_file())  # mistakes are said before anything takes minutes
+    read_document(workspace.report_file())  # mistakes are said before anything takes minutes
     student.load(say=say)
-    with paths.build_lock(say):
+    with workspace.build_lock(say):
         data.obtain(say)
         untrained = [name for name in recipes.recipes() if weights_files.find(name, say) is None]
         side_by_side.fit(untrained, say)
         for name in untrained:
             trainer.train(recipes.get(name), say=say)
         say("rendering the report")
-        made = render_report(paths.report_file(), paths.build_dir(), options.engine, say)
+        made = render_report(workspace.report_file(), workspace.build_dir(), options.engine, say)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 import tyro
 
-from latentwalk import checkpoints, paths
-from latentwalk.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
+from latentwalk import checkpoints
 from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.model_zoo.weights_files import Released
 from latentwalk.sealed import WeightsError
+from problemset import file_io, workspace
+from problemset.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
 
 PROGRAM = "latentwalk sample"
 MAX_COUNT = 100_000  # 0.3 GB of images, and twice that in memory
@@ -46,7 +47,7 @@ class SampleOptions:
             raise ValueError(f"--out {self.out} {what}; name a file in a folder that exists")
 
 
-def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Generate images and write them with their inputs and labels.
 
     Raises:
@@ -63,7 +64,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
     options = parse(SampleOptions, arguments[1:], program, _help(recipe.name))
     trained = _trained(recipe, options.weights, say)
     arrays = draw(trained, options.count, options.seed)
-    with paths.atomic_path(options.out) as temporary:
+    with file_io.atomic_path(options.out) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
     shapes = [f"  {name:<8} {array.shape} {array.dtype}" for name, array in arrays.items()]
     return Outcome("\n".join([f"{options.out}: {recipe.name}, seed {options.seed}", *shapes]))
@@ -84,12 +85,12 @@ def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _trained(recipe: Recipe, weights: Path | None, say: paths.Say) -> Released:
+def _trained(recipe: Recipe, weights: Path | None, say: workspace.Say) -> Released:
     if weights is not None:
         return weights_files.read(weights, variant(recipe, weights))
     if weights_files.valid_file(recipe.name):
         return trainer.load(recipe.name, say)
-    with paths.build_lock(say):  # it has to be trained
+    with workspace.build_lock(say):  # it has to be trained
         return trainer.load(recipe.name, say)
 
 

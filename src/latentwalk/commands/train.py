@@ -13,17 +13,11 @@ import torch
 import tyro
 
 from latentwalk import paths, training
-from latentwalk.commands.parsing import (
-    HELP,
-    HelpAsked,
-    Outcome,
-    UsageError,
-    parse,
-    take_model,
-)
 from latentwalk.model_zoo import recipes, trainer
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.training import Precision
+from problemset import workspace
+from problemset.commands.parsing import HELP, HelpAsked, Outcome, UsageError, parse, take_model
 
 PROGRAM = "latentwalk train"
 SUFFIX = ".safetensors"
@@ -64,7 +58,7 @@ class TrainOptions(Generic[Config]):
             )
 
 
-def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Train one model, or go on with its interrupted training, and write its weights.
 
     Raises:
@@ -85,7 +79,7 @@ def run(arguments: Sequence[str], say: paths.Say) -> Outcome:
         likelihood_samples=options.likelihood_samples,
     )
     out = target(recipe, chosen, options.out)
-    with paths.build_lock(say), _said_in_options():
+    with workspace.build_lock(say), _said_in_options():
         trained = trainer.train(
             chosen,
             out=out,
@@ -118,7 +112,7 @@ def _said_in_options() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OverflowError, MemoryError) as error:
-        if type(error).__module__.startswith("latentwalk."):
+        if type(error).__module__.startswith(("latentwalk.", "problemset.")):
             raise
         memory = isinstance(error, MemoryError) or re.search(r"memory|alloc", str(error))
         why = "it does not fit into memory" if memory else str(error).strip().split("\n")[0]

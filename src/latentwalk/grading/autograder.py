@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import data, mnist_files, paths, rubric
+from latentwalk import data, mnist_files, paths
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.model_zoo import weights_files
+from problemset import file_io, rubric, workspace
 
 SCRIPTS = ("run_autograder", "setup.sh")
 CARRIED = ("src", "LICENSE", "constraints.txt", "pyproject.toml", "rubric.yml")
@@ -50,7 +51,7 @@ def build(target: Path, pytorch_index: str = "") -> Built:
         WriteError: the archive cannot be written.
     """
     rubric.load(known=CHECKS)
-    root = paths.project_root()
+    root = workspace.project_root()
     sources = {name: root / "assets" / "gradescope" / name for name in SCRIPTS}
     sources |= {name: root / name for name in _tracked(root)}
     sources["assets/weights/classifier.safetensors"] = _judge()
@@ -58,7 +59,7 @@ def build(target: Path, pytorch_index: str = "") -> Built:
     content = {name: _read(path) for name, path in (sources | digits).items()}
     if pytorch_index:
         content[INDEX_NAME] = f"{pytorch_index}\n".encode()
-    with paths.atomic_path(target) as temporary:
+    with file_io.atomic_path(target) as temporary:
         _write_zip(temporary, content)
     return Built(target, tuple(sorted(content)), bool(digits))
 

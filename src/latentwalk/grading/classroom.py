@@ -5,13 +5,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from latentwalk import paths
-from latentwalk.grading import finished, roster
+from latentwalk.grading import finished
 from latentwalk.grading.finished import Finished
-from latentwalk.grading.formats import points
-from latentwalk.grading.roster import Place, Row
-from latentwalk.grading.task import CarryOut, Done, Task
-from latentwalk.rubric import Item
+from problemset import workspace
+from problemset.grading.batch import roster
+from problemset.grading.batch.job import CarryOut, Done, Task
+from problemset.grading.batch.roster import Place, Row
+from problemset.grading.results.formats import points
+from problemset.rubric import Item
 
 CarryOutAll = Callable[[Sequence[Task], CarryOut], Iterator[tuple[int, Done]]]
 """Carries out each task and gives its place in the list, in any order."""
@@ -33,7 +34,7 @@ def grade_class(
     carry_out_all: CarryOutAll = one_by_one,
     again: bool = False,
     notebook: bool = True,
-    say: paths.Say = lambda line: None,
+    say: workspace.Say = lambda line: None,
 ) -> list[Row]:
     """Grade submissions.
 

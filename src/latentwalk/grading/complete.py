@@ -10,15 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from latentwalk.grading import contract, files
+from latentwalk.grading import contract
 from latentwalk.grading.checks import answers, figures, problem1, problem5, shared
 from latentwalk.grading.contract import ArrayRule, FileRule
-from latentwalk.grading.intake import (
-    Intake,
-    inner_submission,
-    take_in,
-)
 from latentwalk.grading.submission import Fault, Submission
+from problemset.grading.submission import safe_files
+from problemset.grading.submission.intake import Intake, inner_submission, take_in
 
 State = Literal["ok", "missing", "damaged", "misfit", "refused", "ignored"]
 CORRECTNESS = (
@@ -75,7 +72,9 @@ class Completeness:
         whole, lacking = len(contract.FILES), len(self.lacking)
         lines = [*map(str, self.findings), f"{whole - lacking} of {whole} files are complete"]
         if self.inner is not None:
-            lines.append(f"The submission seems to be {files.shown(self.inner)}: name that folder.")
+            lines.append(
+                f"The submission seems to be {safe_files.shown(self.inner)}: name that folder."
+            )
         return "\n".join([*lines, CORRECTNESS])
 
 
@@ -96,7 +95,9 @@ def examine(folder: Path) -> Completeness:
         findings: list[Finding] = []
         for file in contract.FILES:  # networks first: they decide the sizes
             findings += _file(file, intake, submission, sizes)
-    return Completeness((*findings, *_besides(intake)), inner_submission(folder))
+    return Completeness(
+        (*findings, *_besides(intake)), inner_submission(folder, contract.TOP_LEVEL)
+    )
 
 
 def _file(

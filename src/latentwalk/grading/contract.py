@@ -151,6 +151,8 @@ FILES = (
     ),
 )
 """Every file that the contract names, in the order in which people read of them."""
+TOP_LEVEL = frozenset(file.name.partition("/")[0] for file in FILES)
+"""The files and folders at the top of a submission."""
 
 
 def table() -> str:

@@ -14,16 +14,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from latentwalk import checkpoints, paths
-from latentwalk.grading import files, formats
-from latentwalk.grading.files import RefusedError
-from latentwalk.grading.intake import Intake
-from latentwalk.grading.outcome import BROKEN, TO_BE_READ, Score
+from latentwalk import checkpoints
 from latentwalk.model_zoo import weights_files
+from problemset import file_io
+from problemset.grading.results import formats
+from problemset.grading.score.outcome import BROKEN, TO_BE_READ, Score
+from problemset.grading.submission import safe_files
+from problemset.grading.submission.intake import Intake
+from problemset.grading.submission.safe_files import RefusedError
 
 RECORD = "graded.json"
 VERSION = 1  # of the record
-_PACKAGE = Path(__file__).parents[1]
+_SOURCES = Path(__file__).parents[2]
+_PACKAGES = ("latentwalk", "problemset")
 _LARGEST = 64 << 20  # bytes of one result
 
 
@@ -40,13 +43,15 @@ class Finished:
 
 @functools.cache
 def grader() -> str:
-    """SHA-256 over the package's version and source, and the judge's weights.
+    """SHA-256 over the packages' version and source, and the judge's weights.
 
     Results of another grader are not taken for this one's, neither on this disk nor from another
     machine.
     """
-    sources = [path for kind in ("py", "css") for path in _PACKAGE.rglob(f"*.{kind}")]
-    found = {path.relative_to(_PACKAGE).as_posix(): _sha256(path.read_bytes()) for path in sources}
+    folders = [_SOURCES / package for package in _PACKAGES]
+    kinds = ("*.py", "*.css")
+    sources = [path for folder in folders for kind in kinds for path in folder.rglob(kind)]
+    found = {path.relative_to(_SOURCES).as_posix(): _sha256(path.read_bytes()) for path in sources}
     valid = weights_files.valid_file("classifier")
     judge = checkpoints.load_weights(valid)[1].network_digest if valid else ""
     return _digest(version=version("latentwalk"), sources=found, judge=judge)
@@ -82,7 +87,7 @@ def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> S
         ValueError: `score.json` is no score.
     """
     score = formats.from_json(results["score.json"].decode("utf-8"))
-    (paths.make_folder(out) / RECORD).unlink(missing_ok=True)
+    (file_io.make_folder(out) / RECORD).unlink(missing_ok=True)
     for name, content in results.items():
         _replace(out / name, content)
     found = {name: _sha256(content) for name, content in results.items()}
@@ -96,10 +101,10 @@ def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> S
 def read(out: Path) -> Finished | None:
     """Give the results in a folder if they are complete."""
     try:
-        record = json.loads(files.read(out / RECORD, _LARGEST))
+        record = json.loads(safe_files.read(out / RECORD, _LARGEST))
         if record["version"] != VERSION:
             return None
-        found = {name: files.read(out / name, _LARGEST) for name in record["files"]}
+        found = {name: safe_files.read(out / name, _LARGEST) for name in record["files"]}
         if {name: _sha256(content) for name, content in found.items()} != record["files"]:
             return None
         score = formats.from_json(found["score.json"].decode("utf-8"))
@@ -109,7 +114,7 @@ def read(out: Path) -> Finished | None:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    with paths.atomic_path(target) as temporary:
+    with file_io.atomic_path(target) as temporary:
         temporary.write_bytes(content)
 
 

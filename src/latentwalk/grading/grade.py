@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from latentwalk import paths
-from latentwalk.grading import contract, formats, isolation
-from latentwalk.grading.intake import Intake, take_in
-from latentwalk.grading.isolation import Ended, Limits
-from latentwalk.grading.outcome import JSON, CheckOutcome, Score, State
-from latentwalk.rubric import Item, ItemCheck
+from latentwalk.grading import contract
+from problemset import file_io
+from problemset.grading.results import formats
+from problemset.grading.sandbox import isolation
+from problemset.grading.sandbox.isolation import Ended, Limits
+from problemset.grading.score.outcome import JSON, CheckOutcome, Score, State
+from problemset.grading.submission.intake import Intake, take_in
+from problemset.rubric import Item, ItemCheck
 
 LIMITS = Limits(wall_seconds=120, cpu_seconds=240, memory_bytes=768 << 20)
 """Of one check."""
@@ -26,7 +29,9 @@ Run = Callable[..., Ended]
 def open_server() -> isolation.Server:
     """Give a server, to be used in a `with` block, whose checks find libraries and judge ready."""
     return isolation.Server(
-        prepare=["latentwalk.grading.one:prepare"], environment=paths.as_environment()
+        prepare=["latentwalk.grading.one:prepare"],
+        environment=paths.as_environment(),
+        packages=["latentwalk", "problemset"],
     )
 
 
@@ -55,7 +60,7 @@ def grade(
         IntakeError: the submission is no folder.
         WriteError: `out` cannot be written.
     """
-    note = formats.write_after_each(paths.make_folder(out) / "score.json")
+    note = formats.write_after_each(file_io.make_folder(out) / "score.json")
     score = Score()
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="latentwalk-grading-"))

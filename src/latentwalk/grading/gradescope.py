@@ -8,11 +8,12 @@ import json
 import time
 from pathlib import Path
 
-from latentwalk import paths, rubric
-from latentwalk.grading import contract, formats
+from latentwalk.grading import contract
 from latentwalk.grading.grade import grade
-from latentwalk.grading.intake import inner_submission
-from latentwalk.grading.outcome import JSON, CheckOutcome, Score
+from problemset import file_io, rubric
+from problemset.grading.results import formats
+from problemset.grading.score.outcome import JSON, CheckOutcome, Score
+from problemset.grading.submission.intake import inner_submission
 
 
 def run(submission: Path, work: Path, results: Path) -> str:
@@ -32,7 +33,7 @@ def run(submission: Path, work: Path, results: Path) -> str:
         WriteError: the results cannot be written.
     """
     started = time.monotonic()
-    inner = inner_submission(submission)
+    inner = inner_submission(submission, contract.TOP_LEVEL)
     score = grade(inner or submission, work, rubric.load(), notebook=False)
     content = formats.gradescope(score, time.monotonic() - started)
     if inner is not None:
@@ -73,7 +74,7 @@ def ready() -> str:
         DataError: MNIST's test digits cannot be had.
         WeightsError: the judge has no valid weights.
     """
-    from latentwalk.grading.checks.known import CHECKS  # these import PyTorch
+    from latentwalk.grading.checks.known import CHECKS
     from latentwalk.grading.one import staff
 
     items = rubric.load(known=CHECKS)
@@ -112,5 +113,5 @@ def _with_the_rest(found: Score, why: str) -> Score:
 
 
 def _write(results: Path, content: dict[str, JSON]) -> None:
-    with paths.atomic_path(results) as temporary:
+    with file_io.atomic_path(results) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")

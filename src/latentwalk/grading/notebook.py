@@ -19,9 +19,12 @@ from typing import Any
 import torch
 
 from latentwalk import checkpoints, data, paths
-from latentwalk.grading import cells, confine, contract, host, outputs
-from latentwalk.grading.cells import CodeCell
+from latentwalk.grading import contract
 from latentwalk.model_zoo import recipes, weights_files
+from problemset import workspace
+from problemset.grading.evidence import cells, outputs
+from problemset.grading.evidence.cells import CodeCell
+from problemset.grading.sandbox import confine, forkserver_client
 
 CELL_SECONDS = 400.0
 _KERNEL, _WORK = "confined", "notebook"
@@ -83,7 +86,7 @@ def _lay_out(source: Path, work: Path) -> None:
     for name in recipes.recipes():
         if valid := weights_files.valid_file(name):
             shutil.copyfile(valid, released / valid.name)
-    shutil.copyfile(paths.rubric_file(), project / "rubric.yml")
+    shutil.copyfile(workspace.rubric_file(), project / "rubric.yml")
     if (source / "student.yml").is_file():
         shutil.copyfile(source / "student.yml", project / "student.yml")
     for split in ("train", "test"):  # the kernel cannot download them
@@ -112,7 +115,7 @@ def _write_kernel(work: Path, uid: int) -> None:
     folder = Path("kernels") / _KERNEL
     folder.mkdir(parents=True)
     package = Path(__file__).resolve().parents[2]
-    threads = str(host.threads())
+    threads = str(forkserver_client.threads())
     command = [sys.executable, "-I", confine.__file__, str(work), str(uid), "--"]
     command += [sys.executable, "-s", "-B", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     variables = {

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from latentwalk import data
-from latentwalk.grading import host
 from latentwalk.grading.checks.known import CHECKS
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
-from latentwalk.grading.verdicts import Verdict
 from latentwalk.model_zoo import recipes, weights_files
 from latentwalk.models.classifier import Classifier
 from latentwalk.sealed import WeightsError
+from problemset.grading.sandbox import forkserver_client
+from problemset.grading.score.verdict import Verdict
 
 
 def run(check: str, folder: str) -> dict[str, Any]:
@@ -33,7 +33,9 @@ def run(check: str, folder: str) -> dict[str, Any]:
     Raises:
         WeightsError: the staff's judge has no valid weights.
     """
-    torch.set_num_threads(host.threads())  # the server, from which this was forked, has one
+    torch.set_num_threads(
+        forkserver_client.threads()
+    )  # the server, from which this was forked, has one
     try:
         verdict = CHECKS[check](Submission(Path(folder)), staff())
     except Fault as fault:

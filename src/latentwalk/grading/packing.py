@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentwalk import checkpoints, paths
+from latentwalk import checkpoints
 from latentwalk.grading import contract
 from latentwalk.model_zoo import weights_files
+from problemset import workspace
 
 
 class PackError(ValueError):
@@ -41,7 +42,7 @@ def pack(folder: Path) -> Packed:
         raise PackError(f"{folder} is not empty; name a folder that is new or empty")
     found, missing = _sources()
     if not found.keys() & {contract.PAPER, contract.NOTEBOOK}:
-        raise PackError(f"{paths.build_dir()} has no report; make it first with `make report`")
+        raise PackError(f"{workspace.build_dir()} has no report; make it first with `make report`")
     _check_newest(found)
     _check_weights(found)
     for name, source in found.items():
@@ -56,7 +57,7 @@ def _sources() -> tuple[dict[str, Path], list[str]]:
     sources: dict[str, Path | None] = {}
     for file in contract.FILES:
         if file.network is None:
-            sources[file.name] = paths.build_dir() / file.name
+            sources[file.name] = workspace.build_dir() / file.name
             continue
         sources[file.name] = weights_files.valid_file(file.network.name)
     found = {name: source for name, source in sources.items() if source and source.is_file()}
@@ -71,7 +72,7 @@ def _check_newest(found: Mapping[str, Path]) -> None:
     """Refuse a report that is older than what it shows: its last making failed, or has to come."""
     reports = [found[name] for name in (contract.PAPER, contract.NOTEBOOK) if name in found]
     report = min(reports, key=_written)
-    texts = [path for path in (paths.report_file(), paths.student_file()) if path.is_file()]
+    texts = [path for path in (workspace.report_file(), workspace.student_file()) if path.is_file()]
     results = [path for name, path in found.items() if name.startswith("results/")]
     for path in (*texts, *results):
         if _written(path) > _written(report):

@@ -13,9 +13,9 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from latentwalk.grading.formats import points
-from latentwalk.grading.intake import Intake
-from latentwalk.grading.outcome import (
+from latentwalk.grading.pictures import Picture
+from problemset.grading.results.formats import points
+from problemset.grading.score.outcome import (
     BROKEN,
     FAILED,
     JSON,
@@ -24,8 +24,8 @@ from latentwalk.grading.outcome import (
     CheckOutcome,
     Score,
 )
-from latentwalk.grading.pictures import Picture
-from latentwalk.rubric import Item
+from problemset.grading.submission.intake import Intake
+from problemset.rubric import Item
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 _MARKS = {PASSED: "✓ passed", FAILED: "✗ failed", BROKEN: "! broken", TO_BE_READ: "to be read"}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentwalk.grading import submission
-from latentwalk.grading.outcome import FAILED, Score
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.shapes import IMAGE_SIDE
+from problemset.grading.score.outcome import FAILED, Score
 
 _SCALE = 2  # pixels of a picture for one of an image
 _FRAME, _GAP = 3, 4  # pixels

@@ -16,15 +16,16 @@ from PIL import Image
 from torch import nn
 
 from latentwalk import checkpoints
-from latentwalk.grading import cells, contract
-from latentwalk.grading.arrays import ArraysError, read_arrays
-from latentwalk.grading.cells import CodeCell
-from latentwalk.grading.intake import IntakeError, read_json
-from latentwalk.grading.outputs import PIXELS_MOST
+from latentwalk.grading import contract
 from latentwalk.models.gan import GanConfig, Generator
 from latentwalk.models.vae import Vae, VaeConfig
-from latentwalk.render.checks import pdf_pages, pdf_pictures, pdf_text
 from latentwalk.sealed import WeightsError
+from problemset.grading.evidence import cells
+from problemset.grading.evidence.cells import CodeCell
+from problemset.grading.evidence.outputs import PIXELS_MOST
+from problemset.grading.submission.arrays import ArraysError, read_arrays
+from problemset.grading.submission.intake import IntakeError, read_json
+from problemset.render.pdf_reader import pdf_pages, pdf_pictures, pdf_text
 
 T = TypeVar("T")
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {

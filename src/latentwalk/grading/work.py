@@ -13,17 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from latentwalk import paths
-from latentwalk.grading import finished, formats
-from latentwalk.grading.files import shown
+from latentwalk.grading import finished
 from latentwalk.grading.grade import grade, open_server
-from latentwalk.grading.intake import Intake, take_in
-from latentwalk.grading.isolation import Server
-from latentwalk.grading.outcome import Score
 from latentwalk.grading.page import page
 from latentwalk.grading.pictures import pictures
 from latentwalk.grading.submission import Submission
-from latentwalk.grading.task import Done, Task
+from problemset import file_io
+from problemset.grading.batch.job import Done, Task
+from problemset.grading.results import formats
+from problemset.grading.sandbox.isolation import Server
+from problemset.grading.score.outcome import Score
+from problemset.grading.submission.intake import Intake, take_in
+from problemset.grading.submission.safe_files import shown
 
 Grade = Callable[..., Score]
 """As `grading.grade.grade`: takes folder, out, items and `intake`."""
@@ -75,7 +76,7 @@ def carry_out(task: Task, grade: Grade = grade_here) -> Done:
             score = grade(task.folder, out, task.items, intake=intake, notebook=task.notebook)
             seconds = time.monotonic() - started
             return Done("", digest, seconds, _results(task, score, seconds, intake))
-    except paths.WriteError:
+    except file_io.WriteError:
         raise
     except Exception as error:  # one submission costs only itself
         return Done(_reason(error), seconds=time.monotonic() - started)
@@ -84,7 +85,7 @@ def carry_out(task: Task, grade: Grade = grade_here) -> Done:
 def _reason(error: Exception) -> str:
     """One line; what no submission should bring about also says where it happened."""
     text = str(error)
-    if not type(error).__module__.startswith("latentwalk."):
+    if not type(error).__module__.startswith(("latentwalk.", "problemset.")):
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = (
             f"{type(error).__name__}: {text} (line {place.lineno} of {Path(place.filename).name})"

@@ -9,20 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentwalk import (
-    checkpoints,
-    data,
-    history,
-    measures,
-    paths,
-    provenance,
-    source_code,
-    training,
-)
+from latentwalk import checkpoints, data, history, measures, paths, provenance, training
 from latentwalk.model_zoo import recipes, weights_files
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models import classifier, vae
+from problemset import source_code
 
 LIKELIHOOD_IMAGES = 500
 """Test images with which it is measured what importance samples gain over the bound."""

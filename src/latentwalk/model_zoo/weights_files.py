@@ -15,6 +15,7 @@ from latentwalk import checkpoints, history, paths, provenance, replay
 from latentwalk.model_zoo import recipes
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.training import History
+from problemset import file_io
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def release(names: Sequence[str]) -> list[Path]:
     for name in names:
         built, released = places(name)
         read(built, recipes.get(name))
-        with paths.atomic_path(released) as temporary:
+        with file_io.atomic_path(released) as temporary:
             shutil.copyfile(built, temporary)
         written.append(released)
     checkpoints.write_manifest(paths.released_weights_dir())

@@ -20,9 +20,9 @@ from latentwalk.experiments.judged import in_chunks, read
 from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
-from latentwalk.grading.verdicts import Verdict
 from latentwalk.interpolation import lerp
 from latentwalk.models import gan, vae
+from problemset.grading.score.verdict import Verdict
 
 FLOOR = 0.1054
 """Frechet distance of 10,000 training digits from the test digits in the judge's features."""

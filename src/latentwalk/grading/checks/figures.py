@@ -6,12 +6,13 @@ The notebook's figure is searched for the images, and the PDF for that figure.
 import numpy as np
 from PIL import Image
 
-from latentwalk.grading import outputs, spotting
+from latentwalk.grading import spotting
 from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
-from latentwalk.grading.verdicts import Verdict
 from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES
+from problemset.grading.evidence import outputs
+from problemset.grading.score.verdict import Verdict
 
 LOOKED_AT = 6
 """Pictures under one heading that are searched, the largest: a search takes seconds."""

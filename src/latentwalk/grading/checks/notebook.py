@@ -6,7 +6,7 @@ The run itself is `latentwalk.grading.notebook`; these checks read what was note
 from latentwalk.grading import contract
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
-from latentwalk.grading.verdicts import Verdict
+from problemset.grading.score.verdict import Verdict
 
 
 def notebook_repeats_problem_2(submission: Submission, staff: Staff) -> Verdict:

@@ -12,7 +12,7 @@ import mpmath
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.expressions import FormulaError, is_same, parse, random_point, value
 from latentwalk.grading.submission import Fault, Submission
-from latentwalk.grading.verdicts import Verdict
+from problemset.grading.score.verdict import Verdict
 
 FILE = "1"  # results/1.json
 POINTS = (101, 102, 103)  # seeds

@@ -10,8 +10,8 @@ from latentwalk.experiments.judged import read
 from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
-from latentwalk.grading.verdicts import Verdict, exact_ends, same_images, straight_line
 from latentwalk.shapes import NUM_CLASSES
+from problemset.grading.score.verdict import Verdict, exact_ends, same_images, straight_line
 
 
 def gan_opens(submission: Submission, staff: Staff) -> Verdict:

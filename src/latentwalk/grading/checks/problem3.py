@@ -10,8 +10,8 @@ from latentwalk.experiments.judged import in_chunks
 from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Submission
-from latentwalk.grading.verdicts import Verdict, same_images, straight_line
 from latentwalk.models import vae
+from problemset.grading.score.verdict import Verdict, same_images, straight_line
 
 
 def vae_opens(submission: Submission, staff: Staff) -> Verdict:

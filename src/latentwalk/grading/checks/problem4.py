@@ -7,8 +7,8 @@ import numpy as np
 from latentwalk.grading.checks import shared
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Fault, Submission
-from latentwalk.grading.verdicts import Verdict, same_images
 from latentwalk.shapes import NUM_CLASSES
+from problemset.grading.score.verdict import Verdict, same_images
 
 
 def noise_is_ten_times_larger(submission: Submission, staff: Staff) -> Verdict:

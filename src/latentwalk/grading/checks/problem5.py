@@ -4,7 +4,7 @@ import re
 
 from latentwalk.grading.checks.shared import Staff
 from latentwalk.grading.submission import Submission
-from latentwalk.grading.verdicts import Verdict
+from problemset.grading.score.verdict import Verdict
 
 PLEDGE = "I adhered to the Duke Community Standard in the completion of this assignment"
 

@@ -12,10 +12,10 @@ from torch import Tensor
 from latentwalk.data import Digits, to_unit
 from latentwalk.experiments.judged import in_chunks, read
 from latentwalk.grading.submission import Submission
-from latentwalk.grading.verdicts import Verdict
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.samples import Samples, balanced_labels
+from problemset.grading.score.verdict import Verdict
 
 STEPS = 10  # of a path, both ends included
 FRESH = 2000  # images generated, or test images read, to see whether a network is trained

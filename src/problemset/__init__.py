@@ -1,0 +1,1 @@
+"""Literate reports with autograded checks: what any course can use."""

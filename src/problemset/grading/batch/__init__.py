@@ -1,0 +1,1 @@
+"""A class of submissions: jobs, their places and results, and a cluster for them."""

@@ -1,0 +1,231 @@
+"""The submissions of a class on the processes of a Dask cluster.
+
+Each worker process gets one submission at a time, by name. So the process that coordinates knows
+which submission was on a worker that ended, and since when one is running, whatever the scheduler
+is set to. A worker's end costs the time of what it was doing; results come back as data, so a
+worker that was given up too early does no harm.
+"""
+
+import contextlib
+import importlib
+import logging
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from problemset.grading.batch.job import CarryOut, Done, Task
+from problemset.grading.submission.safe_files import shown
+
+TRIES = 3
+"""Workers that a submission may cost before it is given up."""
+_PAUSE_SECONDS = 0.1
+_CONNECTING_SECONDS = 20
+_WITHOUT_WORKERS_SECONDS = 90.0  # a killed worker is back after some seconds
+_FETCHING_SECONDS = 60
+_RESTARTING_SECONDS = 20
+_THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class ClusterError(RuntimeError):
+    """Dask is not installed, the scheduler does not answer, or there are no workers."""
+
+
+@contextlib.contextmanager
+def local(workers: int) -> Iterator[Any]:
+    """Start worker processes on this machine, which end with the block.
+
+    Each gets its share of the processor's cores. The limits of memory are those of the checks.
+
+    Yields:
+        A client of Dask.
+
+    Raises:
+        ClusterError: Dask is not installed.
+    """
+    distributed = _distributed()
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    environment = {name: os.environ.get(name, str(threads)) for name in _THREAD_COUNTS}
+    with (
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0,
+            dashboard_address=None, silence_logs=logging.CRITICAL, env=environment,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        yield client
+
+
+@contextlib.contextmanager
+def existing(scheduler: str) -> Iterator[Any]:
+    """Join a cluster that runs already.
+
+    Args:
+        scheduler: its address, such as `tcp://10.0.0.5:8786`.
+
+    Yields:
+        A client of Dask.
+
+    Raises:
+        ClusterError: Dask is not installed, or nothing answers at the address.
+    """
+    distributed = _distributed()
+    try:
+        client = distributed.Client(scheduler, timeout=_CONNECTING_SECONDS)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterError(
+            f"no Dask scheduler answers at {shown(scheduler)}; start one with `dask scheduler`, "
+            "and give the address that it prints"
+        ) from error
+    with client:
+        yield client
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as error:
+        raise ClusterError(
+            "several workers need Dask, which is not installed; install it with "
+            "`.venv/bin/python -m pip install -c constraints.txt -e '.[class]'`"
+        ) from error
+
+
+@dataclass
+class _Submission:
+    """A task on its way."""
+
+    number: int
+    task: Task
+    lost: int = 0
+    """Workers that it has cost."""
+    tried: set[str] = field(default_factory=set)
+    future: Any = None
+    started: float = 0.0
+
+
+@dataclass
+class Dispatch:
+    """Carries out tasks on a cluster; made for one call."""
+
+    client: Any
+    """Of Dask."""
+    limit_seconds: float
+    """Of one submission on one worker; above what its own limits allow."""
+    running: dict[str, _Submission] = field(default_factory=dict)
+    """What each worker has now, by its address."""
+    _waiting: deque[_Submission] = field(default_factory=deque)
+    _stuck: set[str] = field(default_factory=set)
+    """Workers that hang and cannot be restarted."""
+
+    def __call__(self, tasks: Sequence[Task], carry_out: CarryOut) -> Iterator[tuple[int, Done]]:
+        """Give each task's place and outcome as they come.
+
+        Raises:
+            ClusterError: the scheduler is gone, or for a while there has been no worker.
+        """
+        self._waiting.extend(_Submission(n, task) for n, task in enumerate(tasks))
+        seen = time.monotonic()
+        try:
+            while self._waiting or self.running:
+                workers = self._workers()
+                seen = time.monotonic() if workers else seen
+                if time.monotonic() - seen > _WITHOUT_WORKERS_SECONDS:
+                    raise ClusterError(
+                        f"the cluster has had no worker for {_WITHOUT_WORKERS_SECONDS:.0f} s; "
+                        "start some with `dask worker`, then the same command goes on"
+                    )
+                self._hand_out(workers, carry_out)
+                time.sleep(_PAUSE_SECONDS)
+                yield from self._collect(workers)
+        finally:
+            for submission in self.running.values():
+                submission.future.cancel()
+
+    def _workers(self) -> set[str]:
+        """Addresses of the workers that there are now."""
+        try:
+            return set(self.client.nthreads()) - self._stuck
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(
+                f"the scheduler does not answer any more ({shown(error, 200)}); "
+                "the same command goes on from what is saved"
+            ) from error
+
+    def _hand_out(self, workers: set[str], carry_out: CarryOut) -> None:
+        """Give each idle worker a submission, if possible one that it has not failed before."""
+        for address in sorted(workers - self.running.keys()):
+            if not self._waiting:
+                return
+            new = (s for s in self._waiting if address not in s.tried)
+            # one that failed here waits for another worker as long as there is one
+            submission = next(new, None)
+            if submission is None:
+                submission = self._waiting[0]
+                if workers - submission.tried:
+                    continue
+            self._waiting.remove(submission)
+            submission.tried.add(address)
+            submission.started = time.monotonic()
+            submission.future = self.client.submit(
+                carry_out, submission.task, workers=[address], allow_other_workers=False,
+                pure=False, retries=0, key=f"latentwalk-grade-{secrets.token_hex(8)}",
+            )  # fmt: skip
+            self.running[address] = submission
+
+    def _collect(self, workers: set[str]) -> Iterator[tuple[int, Done]]:
+        """Give what is done, take back what was lost, give up what hangs."""
+        for address, submission in list(self.running.items()):
+            seconds = time.monotonic() - submission.started
+            done: Done | None = None
+            if submission.future.done():
+                done, problem = _result(submission.future)
+            elif address not in workers:
+                problem = "its process ended"
+            elif seconds > self.limit_seconds:
+                problem = ""
+                done = Done(f"took longer than {self.limit_seconds:.0f} s", seconds=seconds)
+                self._restart(address)
+            else:
+                continue
+            del self.running[address]
+            if done is None:
+                done = self._take_back(submission, problem, seconds)
+            else:
+                submission.future.release()
+            if done is not None:
+                yield submission.number, done
+
+    def _take_back(self, submission: _Submission, problem: str, seconds: float) -> Done | None:
+        """Let a submission wait again, unless it has cost too many workers."""
+        submission.future.cancel()
+        submission.lost += 1
+        if submission.lost < TRIES:
+            self._waiting.append(submission)
+            return None
+        return Done(f"given up after {TRIES} workers; the last: {problem}", seconds=seconds)
+
+    def _restart(self, address: str) -> None:
+        """End a worker that hangs; one that cannot be ended gets nothing any more."""
+        try:
+            self.client.restart_workers(
+                [address], timeout=_RESTARTING_SECONDS, raise_for_error=False
+            )
+        except Exception as error:  # of many kinds, from another machine
+            logging.getLogger(__name__).debug("%s was not restarted: %s", address, error)
+        if address in self._workers():
+            self._stuck.add(address)
+
+
+def _result(future: Any) -> tuple[Done | None, str]:
+    """What a worker gave back, or why there is nothing: it is the worker's fault."""
+    try:
+        done = future.result(timeout=_FETCHING_SECONDS)
+    except Exception as error:  # raised by Dask, by unpickling, or by a worker that is no grader
+        return None, shown(f"{type(error).__name__}: {error}", 300)
+    if not isinstance(done, Done):
+        return None, f"gave {type(done).__name__}, expected Done"
+    return done, ""

@@ -1,0 +1,1 @@
+"""What several checks look at: the notebook's cells and outputs."""

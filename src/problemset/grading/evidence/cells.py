@@ -1,0 +1,55 @@
+"""The code cells of a submission's notebook, each with the item under whose heading it stands."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from problemset.grading.submission.intake import IntakeError, read_json
+
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-5])([a-e])?\b[.):]?", re.MULTILINE)
+_MOST_SAYS = 300
+
+
+@dataclass(frozen=True)
+class CodeCell:
+    """One cell with code, or with nothing."""
+
+    problem: str
+    """1 to 5, by the last heading that names one; empty before the first."""
+    item: str
+    """Such as `2e`; empty where the last such heading is a problem's."""
+    source: str
+    count: int | None
+    """As what number it was run."""
+    outputs: list[Mapping[str, Any]]
+    """As they were saved."""
+
+
+def read(path: Path) -> list[CodeCell]:
+    """Give all code cells of a notebook of version 4, in order.
+
+    Raises:
+        IntakeError: the file is no such notebook.
+    """
+    import nbformat
+
+    content = read_json(path, max_bytes=64 << 20, max_depth=64)
+    try:
+        nbformat.validate(nbformat.from_dict(content), version=4)
+    except (nbformat.ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
+        why = " ".join(str(error).split())[:_MOST_SAYS]
+        raise IntakeError(f"{path.name} is no notebook of version 4: {why}") from error
+    found: list[CodeCell] = []
+    problem = item = ""
+    for cell in content["cells"]:
+        source = cell["source"]
+        text = "".join(source) if isinstance(source, list) else source
+        if cell["cell_type"] == "markdown":
+            for number, letter in _HEADING.findall(text):
+                problem, item = number, number + letter if letter else ""
+        elif cell["cell_type"] == "code":
+            outputs, count = cell["outputs"], cell["execution_count"]
+            found.append(CodeCell(problem, item, text, count, outputs))
+    return found

@@ -1,0 +1,1 @@
+"""A score in the formats that others read."""

@@ -1,0 +1,318 @@
+"""One function in a process of its own: whatever happens to it happens to it alone.
+
+    isolation.run("problemset.module:function", {"argument": 1}, limits)
+    with isolation.Server(prepare=["problemset.module:function"]) as server:
+        server.run("problemset.module:function", {"argument": 1}, limits)
+
+The process is forked from a server, a fresh interpreter that has imported and read beforehand
+what all runs need and has run no check (`server.py`), by way of a watcher (`child.py`), which
+ends whatever the function leaves behind.
+
+What this is for: a check reads what somebody handed in, and what was handed in may be broken or
+clever. A crash, an endless loop, a huge allocation, a full pipe or a sudden exit costs that check
+and no other, and nothing stays behind. What this is not: a sandbox. The process runs as the same
+user, sees the same files and may use the network; code that sets out to harm the grader's own
+processes needs a container around all of it.
+
+The function's answer carries a nonce, a random text that the parent made for this one run. A
+process that ends early, even with exit status 0, or that writes to every descriptor it finds,
+does not know it. It does not stop code inside the check's process that searches the interpreter's
+memory or stack for it: so a check must not import what was handed in, only read it, or run it in
+one more process.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import re
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self, cast, get_args
+
+from problemset.grading.sandbox.bounded_buffer import Kept
+from problemset.grading.sandbox.forkserver_client import (
+    Host,
+    HostError,
+    LostError,
+    surroundings,
+    temporary_folder,
+)
+from problemset.grading.sandbox.pipes import Heard, exchange
+from problemset.grading.score.outcome import JSON
+
+State = Literal["returned", "raised", "crashed", "timed out", "out of memory", "too large"]
+
+_PACKAGE_FOLDER = str(Path(__file__).resolve().parents[3])  # of this copy, installed or not
+_HEAD_BYTES = 16_384  # of an answer, without the value
+_LONGEST_LINE = 300
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a check may use."""
+
+    wall_seconds: float = 60.0
+    """From the worker's start to its end; preparing the server is apart."""
+    cpu_seconds: float = 120.0
+    """Of all threads together, in each process, rounded to whole seconds; at least 1."""
+    memory_bytes: int = 4 << 30
+    """Of private writable memory in each process, and of memory held by all together. What the
+    server has prepared counts, as far as it has been touched: libraries map more than they use."""
+    file_bytes: int = 256 << 20
+    """Of each file that is written."""
+    open_files: int = 512
+    """At a time, in each process."""
+    processes: int = 64
+    """At a time, all together, the check's own included."""
+    value_bytes: int = 1 << 20
+    """Of the returned value as JSON."""
+    output_bytes: int = 4096
+    """Of standard output and error together that are kept: the last ones."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, whole = getattr(self, field.name), field.type is int
+            kind = int if whole else (int, float)
+            if not isinstance(value, kind) or isinstance(value, bool) or not 0 < value < math.inf:
+                expected = "a whole number above 0" if whole else "a number above 0"
+                raise ValueError(f"{field.name} is {value!r}, expected {expected}")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a function ended."""
+
+    state: State
+    """Returned: the value is what the function gave, and proved so. Raised: it ended with an
+    exception, or its value is not JSON. Crashed: the process ended before the function did. Timed
+    out: wall or processor time. Too large: the value, a file, or the number of processes."""
+    value: JSON
+    """What was returned, as JSON gives it back (tuples are lists, keys are text); else None."""
+    says: str
+    """One line: exception and message, signal, or limit; empty when the function returned."""
+    output: str
+    """The end of what was printed, the traceback included."""
+    seconds: float
+    """From the worker's start to its end; 0 if that is not known."""
+    peak_bytes: int
+    """Largest memory held by one of its processes, what was prepared for it included; 0 if that is
+    not known."""
+
+
+class Server:
+    """A server and the runs on it; use it in a `with` block, which ends it.
+
+    Each run has a process of its own, forked from the server, and starts with what the server
+    prepared and with nothing of another run. A server that a function ended is replaced before
+    the next run. Several threads may run functions at the same time.
+
+    POSIX only. On Linux every process that the function leaves behind is killed; a check that
+    first kills its watcher, a process above it, can let its own children escape. Without Linux
+    nothing is prepared (libraries there do not survive a fork) and memory is not limited; without
+    Python's module `resource` processor time and files are not (and memory only by a look at it
+    ten times a second); `output` says so.
+    """
+
+    _modules = ""  # a pattern for modules, in place of those of the packages
+    _folders = (_PACKAGE_FOLDER,)
+
+    def __init__(
+        self,
+        prepare: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        packages: Sequence[str] = ("problemset",),
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            prepare: functions `module:function` of the packages, called once with no arguments, by
+                a single thread (OMP_NUM_THREADS is 1). They must leave no thread and no open file.
+            environment: variables to add, for them and for every run.
+            packages: those whose functions may be called.
+
+        Raises:
+            ValueError: a module of another package.
+        """
+        self._packages = tuple(packages)
+        for target in prepare:
+            self._check(target)
+        self._prepare = tuple(prepare) if sys.platform == "linux" else ()
+        self._environment = dict(environment or {})
+        self._lock = threading.Lock()
+        self._host: Host | None = None
+        self._unfit: HostError | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        """Start preparing; the first run waits for it."""
+        with self._lock, contextlib.suppress(OSError):  # which that run meets again, and tells
+            self._host = self._launch()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """As `close`."""
+        self.close()
+
+    def close(self) -> None:
+        """End the server; runs that other threads have not finished go on to their end."""
+        with self._lock:
+            self._closed = True
+            if self._host:
+                self._host.close()
+
+    def run(
+        self,
+        target: str,
+        arguments: Mapping[str, JSON],
+        limits: Limits = Limits(),
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> Ended:
+        """Call one of the package's functions in a process of its own and wait for its end.
+
+        The process has no part in the caller's Python variables, working folder or user packages.
+        It works in an empty temporary folder, which is also its home and is removed afterwards; of
+        the environment it gets search paths, language, and numbers of threads and devices.
+
+        Args:
+            target: `module:function`, the module in one of the packages.
+            arguments: by name; JSON.
+            limits: how much it may use.
+            environment: variables to add.
+
+        Raises:
+            ValueError: another target, arguments that are not JSON, or the server is closed.
+        """
+        self._check(target)
+        request = {"target": target, "arguments": dict(arguments)}
+        request |= {"limits": dataclasses.asdict(limits)}
+        try:
+            json.dumps(request, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"arguments of {target} are not JSON: {error}") from error
+        variables = {**self._environment, **(environment or {})}
+        try:
+            try:
+                return self._run(request, variables, limits)
+            except LostError:  # an earlier function ended the server; this one has not begun
+                return self._run(request, variables, limits)
+        except HostError as error:
+            says, output = str(error), error.output
+        except OSError as error:  # no more processes, descriptors or room on the disk
+            says, output = f"could not be started: {error}", ""
+        return Ended("crashed", None, _one_line(says), output, 0.0, 0)
+
+    def _check(self, target: str) -> None:
+        modules = self._modules or rf"(?:{'|'.join(self._packages)})(?:\.[A-Za-z_]\w*)+"
+        if not re.fullmatch(rf"(?:{modules}):[A-Za-z_]\w*", target, re.ASCII):
+            expected = " or ".join(f"{package}.module:function" for package in self._packages)
+            raise ValueError(f"target is {target!r}, expected {expected}")
+
+    def _run(self, request: dict[str, JSON], variables: Mapping[str, str], limits: Limits) -> Ended:
+        nonce = secrets.token_hex(16)
+        heard = Heard(
+            Kept(limits.value_bytes + _HEAD_BYTES),
+            Kept(_HEAD_BYTES),
+            Kept(limits.output_bytes, last=True),
+        )
+        host = self._ready_host()
+        with temporary_folder() as folder:
+            own = {"nonce": nonce, "folder": folder, "environment": surroundings(folder, variables)}
+            line = json.dumps(request | own).encode("ascii") + b"\n"
+            in_time = exchange(host, line, heard, limits.wall_seconds)
+        report = _object(bytes(heard.report.content))
+        if report is None:
+            says = "the process that watches over the check was ended or stopped"
+            report = {"state": "crashed" if in_time else "timed out", "says": says}
+        state, value, says = _judge(bytes(heard.answer.content), report, nonce, limits)
+        seconds, peak_bytes = report.get("seconds", 0.0), report.get("peak_bytes", 0)
+        return Ended(state, value, _one_line(says), heard.output.text(), seconds, peak_bytes)
+
+    def _ready_host(self) -> Host:
+        with self._lock:
+            if self._closed:
+                raise ValueError("the server is closed, expected an open one; make another")
+            if self._unfit:  # it would fail again, after as much time
+                raise self._unfit.with_traceback(None)
+            if self._host is None or self._host.closed:
+                self._host = self._launch()
+            try:
+                self._host.wait_until_ready()
+            except HostError as error:
+                self._unfit = error
+                raise
+            return self._host
+
+    def _launch(self) -> Host:
+        return Host(self._folders, self._prepare, self._environment)
+
+
+def run(
+    target: str,
+    arguments: Mapping[str, JSON],
+    limits: Limits = Limits(),
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
+    """Call one function as `Server.run` does, on a server of its own that prepares nothing."""
+    with Server() as server:
+        return server.run(target, arguments, limits, environment=environment)
+
+
+def _object(content: bytes) -> dict[str, JSON] | None:
+    """One JSON object, or None for anything else."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _judge(
+    answer: bytes, report: dict[str, JSON], nonce: str, limits: Limits
+) -> tuple[State, JSON, str]:
+    """State, value and what it says; only a complete answer with the nonce is believed."""
+    if report["state"] == "out of memory":  # which may be seen only after it has answered
+        return "out of memory", None, report["says"]
+    first, _, rest = answer.partition(b"\n")
+    head = _object(first) or {}
+    state, whole = head.get("state"), head.get("bytes") == len(rest)
+    if head.get("nonce") == nonce and whole and state in get_args(State):
+        if state != "returned":
+            return cast(State, state), None, str(head.get("says"))
+        with contextlib.suppress(ValueError, RecursionError):
+            return "returned", json.loads(rest), ""
+    if report["state"]:
+        return report["state"], None, report["says"]
+    return _end_of_process(report, limits)
+
+
+def _end_of_process(report: dict[str, JSON], limits: Limits) -> tuple[State, JSON, str]:
+    """What the exit status of a worker without an answer says."""
+    if report["status"] is None:
+        return "crashed", None, "could not be ended"
+    code = os.waitstatus_to_exitcode(report["status"])
+    if code >= 0:
+        return "crashed", None, f"ended with exit status {code} without the function's answer"
+    used_up = report["cpu_seconds"] >= max(1, round(limits.cpu_seconds))
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used_up):
+        return "timed out", None, f"used more than {limits.cpu_seconds:g} s of processor time"
+    if code == -signal.SIGXFSZ:
+        return "too large", None, f"wrote a file of more than {limits.file_bytes} bytes"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return "crashed", None, f"ended by {name}"
+
+
+def _one_line(text: str) -> str:
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 3] + "..."

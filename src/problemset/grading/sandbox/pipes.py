@@ -1,0 +1,116 @@
+"""One run as the grader sees it: four pipes to a watcher and its worker, read until they end."""
+
+import contextlib
+import os
+import selectors
+import time
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from problemset.grading.sandbox import worker
+from problemset.grading.sandbox.bounded_buffer import Kept
+from problemset.grading.sandbox.forkserver_client import Host
+
+_GRACE_SECONDS = 20.0  # for the watcher to start and to clear up, on a busy machine
+
+
+@dataclass
+class Heard:
+    """What comes back from a run."""
+
+    answer: Kept
+    """From the worker."""
+    report: Kept
+    """From the watcher; its end is the watcher's."""
+    output: Kept
+    """From whoever prints."""
+
+
+def exchange(host: Host, request: bytes, heard: Heard, seconds: float) -> bool:
+    """Have a watcher forked, send it a request and listen until it has ended.
+
+    Args:
+        host: what forks it.
+        request: one line, as `child.watch` expects it.
+        heard: gets what comes back.
+        seconds: how long the run may take.
+
+    Returns:
+        False when the watcher did not end in that time and a grace.
+
+    Raises:
+        LostError: there is no server any more; nothing has begun.
+        OSError: no more processes or descriptors.
+    """
+    with contextlib.ExitStack() as stack:
+        their_requests, requests = _pipe(stack)
+        output, their_output = _pipe(stack)
+        answer, their_answer = _pipe(stack)
+        report, their_report = _pipe(stack)
+        watcher = _Watcher(host, requests, report)
+        stack.callback(watcher.see_off)
+        theirs = (their_requests, their_output, their_answer, their_report)
+        try:
+            watcher.pid = host.start([end.fileno() for end in theirs])
+        finally:
+            for end in theirs:
+                end.close()  # else the streams would have no end
+        with contextlib.suppress(BrokenPipeError):  # it ended already; its end says why
+            requests.write(request)
+            requests.flush()
+        streams = {answer: heard.answer, report: heard.report, output: heard.output}
+        return _collect(streams, report, time.monotonic() + seconds + _GRACE_SECONDS)
+
+
+def _pipe(stack: contextlib.ExitStack) -> tuple[BinaryIO, BinaryIO]:
+    """Read end and write end, closed with the stack at the latest."""
+    read, write = os.pipe()
+    return (
+        stack.enter_context(os.fdopen(read, "rb", 0)),
+        stack.enter_context(os.fdopen(write, "wb")),
+    )
+
+
+@dataclass
+class _Watcher:
+    """A watcher from this side."""
+
+    host: Host
+    requests: BinaryIO
+    report: BinaryIO
+    pid: int | None = None
+    """None: unknown, when the server did not say it."""
+
+    def see_off(self) -> None:
+        """The end of its input tells it to stop, if it has not."""
+        with contextlib.suppress(OSError):
+            self.requests.close()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        ended = _collect({self.report: Kept(0)}, self.report, deadline)
+        if self.pid is not None:
+            if not ended:  # somebody stopped it
+                worker.kill([*worker.descendants(self.pid), self.pid])
+            self.host.reap(self.pid)
+
+
+def _collect(streams: dict[BinaryIO, Kept], report: BinaryIO, deadline: float) -> bool:
+    """Read all streams until the report has ended and they are empty.
+
+    Returns:
+        False when the deadline came first.
+    """
+    ended = False
+    with selectors.DefaultSelector() as selector:
+        for stream, kept in streams.items():
+            selector.register(stream, selectors.EVENT_READ, kept)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = selector.select(0 if ended else left)
+            for key, _ in ready:
+                chunk = os.read(key.fd, 1 << 16)
+                key.data.add(chunk)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                    ended = ended or key.fileobj is report
+            if ended and not ready:
+                return True
+    return False

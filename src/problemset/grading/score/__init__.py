@@ -1,0 +1,1 @@
+"""What a check found, and the points of all checks together."""

@@ -1,0 +1,1 @@
+"""Take a submission in and open its files without trusting them."""

@@ -1,0 +1,293 @@
+"""Taking a submission in: a private copy of what the contract names, and its JSON read with care.
+
+Whatever else a folder holds is listed and left alone. Nothing of it is run, followed or believed.
+"""
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from problemset import file_io
+from problemset.grading.submission import safe_files
+from problemset.grading.submission.safe_files import RefusedError
+
+# What a submission may hold, by folder ("" is the submission itself). Hidden files are left out:
+# they are what editors, interrupted writes and file managers leave behind.
+_WANTED = {
+    "": re.compile(r"report\.pdf|report\.ipynb|student\.yml"),
+    "results/": re.compile(r"[^.].*\.(npz|json)", re.DOTALL),
+    "weights/": re.compile(r"[^.].*\.safetensors", re.DOTALL),
+}
+_FOLDERS = ("results", "weights")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)|[\[\]{}]', re.DOTALL)
+_INTEGER_DIGITS = 300  # of this length every integer is finite as a float, too
+
+
+class IntakeError(ValueError):
+    """A submission that is no folder, or a JSON file that is not to be used."""
+
+
+@dataclass(frozen=True)
+class IntakeLimits:
+    """How much of a submission is taken in."""
+
+    file_bytes: int = 64 << 20
+    """Of one file."""
+    total_bytes: int = 256 << 20
+    """Of all files together."""
+    files: int = 300
+    """Copied files."""
+    entries: int = 2000
+    """Names in one folder; a folder with more is refused as a whole."""
+    ignored: int = 100
+    """Names listed as ignored; one more line says how many there are besides."""
+
+    def __post_init__(self) -> None:
+        safe_files.check_positive(self)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What was taken in from a submission, and what was not."""
+
+    folder: Path
+    """The private copy, with the same layout; nobody else can read or write it."""
+    files: tuple[str, ...]
+    """What it holds, such as `report.pdf` and `results/2b.npz`: plain names, in the order read."""
+    refused: dict[str, str]
+    """What the contract asks for but cannot be used, and whatever is neither a file nor a folder:
+    name, shown as one line, to reason, in one line. `.` is the submission itself."""
+    ignored: tuple[str, ...]
+    """Files and folders that the contract does not name, shown as one line each."""
+
+
+@dataclass
+class _Taking:
+    """A copy in the making."""
+
+    copy: Path
+    limits: IntakeLimits
+    files: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    total_bytes: int = 0
+
+    def visit(self, folder: int, prefix: str) -> None:
+        """Go through one open folder in order of name; the folders of the contract come last."""
+        try:
+            names = _names(folder, self.limits.entries)
+        except RefusedError as error:
+            self.refused[prefix.rstrip("/") or "."] = str(error)
+            return
+        inner = [name for name in _FOLDERS if not prefix and name in names]
+        for name in names:
+            if name not in inner:
+                with self.noting(prefix + name):
+                    self.take(folder, prefix, name)
+        for name in inner:
+            with self.noting(name), safe_files.open_folder(name, folder) as opened:
+                (self.copy / name).mkdir()
+                self.visit(opened, f"{name}/")
+
+    @contextlib.contextmanager
+    def noting(self, name: str) -> Iterator[None]:
+        """Note a refusal under a name and go on with the next."""
+        try:
+            yield
+        except RefusedError as error:
+            self.refused[safe_files.shown(name)] = str(error)
+
+    def take(self, folder: int, prefix: str, name: str) -> None:
+        """Copy an entry when the contract names it; list it as ignored when it is harmless."""
+        if not _WANTED[prefix].fullmatch(name):
+            kind = safe_files.kind_of(name, folder)
+            if kind not in ("a file", "a folder"):
+                raise RefusedError(f"is {kind}, expected only files and folders")
+            self.ignored.append(safe_files.shown(prefix + name))
+            return
+        if not _PLAIN_NAME.fullmatch(name):
+            raise RefusedError("has an unusual name, expected letters, digits, '-', '_' and '.'")
+        with safe_files.open_file(name, folder, self.limits.file_bytes) as (descriptor, size):
+            self.check_room(size)
+            _write(self.copy / prefix / name, safe_files.pieces(descriptor, size))
+        self.total_bytes += size
+        self.files.append(prefix + name)
+
+    def check_room(self, size: int) -> None:
+        """Refuse a file of so many bytes when the submission is full."""
+        if len(self.files) >= self.limits.files:
+            raise RefusedError(f"is one file too many, expected at most {self.limits.files}")
+        if self.total_bytes + size > self.limits.total_bytes:
+            got = f"has {size} bytes after {self.total_bytes} of other files"
+            raise RefusedError(f"{got}, expected at most {self.limits.total_bytes} together")
+
+
+def _names(folder: int, most: int) -> list[str]:
+    try:
+        with os.scandir(folder) as found:
+            names = [entry.name for entry in itertools.islice(found, most + 1)]
+    except OSError as error:
+        raise RefusedError(f"cannot be listed: {error.strerror or error}") from error
+    if len(names) > most:
+        raise RefusedError(f"holds more than {most} names, expected at most {most}")
+    return sorted(names)
+
+
+def _write(target: Path, content: Iterable[bytes]) -> None:
+    """Write a new file in full, or leave none behind."""
+    try:
+        with target.open("xb") as stream:
+            stream.writelines(content)
+    except OSError as error:
+        message = (
+            f"cannot write {target}: {error.strerror or error}; make room, or make it writable"
+        )
+        raise file_io.WriteError(message) from error
+    except RefusedError:
+        target.unlink()
+        raise
+
+
+def take_in(folder: Path, scratch: Path, limits: IntakeLimits = IntakeLimits()) -> Intake:
+    """Copy what the contract names, so that later changes of the original have no influence.
+
+    The contract: `report.pdf`, `report.ipynb`, `student.yml`, `results/*.npz`, `results/*.json`
+    and `weights/*.safetensors`. What is missing is no error here. A file that cannot be used is
+    refused for itself: symbolic links are not followed, pipes not waited for, devices not opened.
+
+    Args:
+        folder: the submission; it is only read. Links above its last part are followed.
+        scratch: where the private folder is made; created if need be. Removing it is the caller's.
+        limits: how much is taken in.
+
+    Returns:
+        What is there, and what was refused or ignored.
+
+    Raises:
+        IntakeError: when `folder` is missing, a link, no folder, or may not be opened.
+        WriteError: when `scratch` cannot be written.
+    """
+    try:
+        with safe_files.open_folder(folder) as opened:
+            copy = Path(tempfile.mkdtemp(prefix="submission-", dir=file_io.make_folder(scratch)))
+            taking = _Taking(copy, limits)
+            taking.visit(opened, "")
+    except RefusedError as error:
+        raise IntakeError(f"submission {safe_files.shown(folder)}: {error}") from error
+    more = len(taking.ignored) - limits.ignored
+    rest = (f"... and {more} more",) if more > 0 else ()
+    ignored = (*taking.ignored[: limits.ignored], *rest)
+    return Intake(copy, tuple(taking.files), taking.refused, ignored)
+
+
+def inner_submission(
+    folder: Path, names: Collection[str], limits: IntakeLimits = IntakeLimits()
+) -> Path | None:
+    """Find the one folder inside that is the submission, when `folder` itself is none.
+
+    So it is when somebody packs the folder instead of what is in it.
+
+    Args:
+        folder: what was handed in.
+        names: files and folders that a submission has at its top.
+        limits: how many names are looked at.
+
+    Returns:
+        A folder, no link, that has one of these names in it; None when `folder` has, and
+        when none or several inside have.
+
+    Raises:
+        OSError: `folder` is none, or cannot be listed.
+    """
+    with os.scandir(folder) as found:
+        entries = list(itertools.islice(found, limits.entries))
+    if any(entry.name in names for entry in entries):
+        return None
+    folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    inner = [path for path in folders if any((path / name).exists() for name in names)]
+    return inner[0] if len(inner) == 1 else None
+
+
+def read_json(path: Path, max_bytes: int = 8 << 20, max_depth: int = 32) -> Any:
+    """Read a JSON file that anybody may have written.
+
+    Refused besides what is no JSON: numbers that are not finite as a float, the constants NaN and
+    Infinity, names that occur twice in an object, and text that cannot be printed as UTF-8.
+
+    Args:
+        path: the file, no link.
+        max_bytes: of the file; what is read can take 30 times as much memory.
+        max_depth: of lists and objects inside one another; `[]` has depth 1.
+
+    Returns:
+        The content as dicts, lists, texts, numbers, booleans and None.
+
+    Raises:
+        IntakeError: names the file, what was got and what was expected, in one line.
+    """
+    try:
+        text = safe_files.read(path, max_bytes).decode("utf-8-sig")  # editors add a mark
+        _check_tokens(text, max_depth)
+        return json.loads(
+            text,
+            object_pairs_hook=_distinct,
+            parse_int=_integer,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+    except RefusedError as error:
+        raise IntakeError(f"{safe_files.shown(path)}: {error}") from error
+    except (ValueError, RecursionError) as error:  # of decoding and parsing
+        why = safe_files.shown(error, 200)
+        raise IntakeError(f"{safe_files.shown(path)}: is not JSON in UTF-8 ({why})") from error
+
+
+def _check_tokens(text: str, max_depth: int) -> None:
+    """Refuse deep nesting and unprintable text, before a parser meets them."""
+    depth = 0
+    for token in _JSON_TOKEN.finditer(text):
+        start = token[0][0]
+        if start == '"':
+            if not token["end"]:  # also keeps the search from starting again at each quote
+                raise RefusedError("has text that does not end, expected a closing quote")
+            if "\\u" in token[0]:  # half of a surrogate pair breaks whoever prints it
+                json.loads(token[0]).encode("utf-8")
+        else:
+            depth += 1 if start in "[{" else -1
+        if depth > max_depth:
+            raise RefusedError(f"nests more than {max_depth} deep, expected at most {max_depth}")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in content:
+            raise RefusedError(f"has '{safe_files.shown(name, 80)}' twice, expected each name once")
+        content[name] = value
+    return content
+
+
+def _integer(digits: str) -> int:
+    count = len(digits.removeprefix("-"))
+    if count > _INTEGER_DIGITS:  # longer than some thousand, and Python refuses in its own words
+        got = f"has an integer of {count} digits"
+        raise RefusedError(f"{got}, expected at most {_INTEGER_DIGITS}")
+    return int(digits)
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise RefusedError(
+            f"has the number {safe_files.shown(number, 40)}, expected finite numbers"
+        )
+    return value

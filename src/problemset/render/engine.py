@@ -1,0 +1,111 @@
+"""One call from report.qmd to its PDF, its page and its notebook, whatever the machine has."""
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from problemset.file_io import atomic_path
+from problemset.render import pandoc, quarto
+from problemset.render.document import Document, read_document
+from problemset.render.errors import RenderError
+from problemset.render.escape import markdown_literal
+from problemset.render.kernel import Executed, execute
+from problemset.render.markdown import to_markdown
+from problemset.render.notebook import to_notebook
+from problemset.render.pdf import compile_pdf
+from problemset.render.settings import Settings, read_settings
+from problemset.workspace import Say
+
+Engine = Literal["auto", "quarto", "embedded"]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was made, and by which engine."""
+
+    pdf: Path
+    html: Path
+    ipynb: Path
+    engine: Literal["quarto", "embedded"]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A document after its cells were run, with what both conversions need."""
+
+    executed: Executed
+    for_typst: Settings
+    for_html: Settings
+    overrides: dict[str, str]
+    work: Path
+    say: Say
+
+
+def render_report(
+    qmd: Path,
+    out_dir: Path,
+    engine: Engine = "auto",
+    say: Say = lambda line: None,
+    metadata: Mapping[str, str] | None = None,
+) -> Rendered:
+    """Make the PDF, the web page and the executed notebook of a document.
+
+    All three are made before any is put in place: after an error, what was there is there still.
+
+    Args:
+        qmd: the document.
+        out_dir: where `<name>.pdf`, `.html` and `.ipynb` go; created when missing.
+        engine: "quarto" insists on it, "embedded" never uses it, "auto" falls back.
+        say: takes one line when something is worth knowing.
+        metadata: plain text, such as the author's name, that wins over the front matter.
+
+    Raises:
+        DocumentError: for something in the document, with its line; CellError when code raised.
+        RenderError: when a tool fails.
+        WriteError: when out_dir cannot be written.
+    """
+    document = read_document(qmd.absolute())
+    overrides = {key: markdown_literal(value) for key, value in (metadata or {}).items()}
+    for_typst = read_settings(document, "typst", overrides)
+    for_html = read_settings(document, "html", overrides)
+    with tempfile.TemporaryDirectory(prefix="latentwalk-") as scratch:
+        executed = execute(document, for_typst.shown.eval)
+        job = _Job(executed, for_typst, for_html, overrides, Path(scratch), say)
+        typst_source, page = _converted(job)
+        by_quarto = None if engine == "embedded" else _try_quarto(document, job, engine)
+        pdf, html = by_quarto or (compile_pdf(typst_source, job.work, say), page.encode())
+        notebook = to_notebook(executed, pandoc.labels(job.work), for_html.metadata)
+    files = {".pdf": pdf, ".html": html, ".ipynb": notebook.encode()}
+    targets = {end: out_dir / f"{qmd.stem}{end}" for end in files}
+    with contextlib.ExitStack() as stack:
+        for end, content in files.items():
+            stack.enter_context(atomic_path(targets[end])).write_bytes(content)
+    used: Literal["quarto", "embedded"] = "quarto" if by_quarto else "embedded"
+    return Rendered(targets[".pdf"], targets[".html"], targets[".ipynb"], used)
+
+
+def _converted(job: _Job) -> tuple[str, str]:
+    """Typst source and HTML, from the same outputs."""
+    media = job.work / "media"
+    media.mkdir()
+    document = job.executed.document
+    for_typst = to_markdown(job.executed, job.for_typst.shown, media)
+    for_html = to_markdown(job.executed, job.for_html.shown, media)
+    return (
+        pandoc.to_typst(document, for_typst, job.for_typst, job.work),
+        pandoc.to_html(document, for_html, job.for_html, job.work),
+    )
+
+
+def _try_quarto(document: Document, job: _Job, engine: Engine) -> tuple[bytes, bytes] | None:
+    """The PDF and the page by Quarto; None when it cannot and need not."""
+    try:
+        return quarto.render(quarto.find_quarto(), document.path, job.work, job.overrides)
+    except RenderError as error:
+        if engine == "quarto":
+            raise
+        job.say(f"{error}; using the embedded renderer")
+        return None

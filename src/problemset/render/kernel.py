@@ -1,0 +1,187 @@
+"""Run a document's cells once, in a kernel of the interpreter that is running."""
+
+import ast
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from problemset.render.document import Cell, Document, Prose
+from problemset.render.errors import CellError, RenderError
+from problemset.render.escape import markdown_literal
+
+_INLINE = re.compile(r"(?<!`)`\{python\}[ \t]([^`]+)`")
+_ADJACENT = re.compile(r"(?<=[^`\s])``\{python\}[ \t]")
+_LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_SOCKET_PATH_LIMIT = 100  # bytes; the system's own is 104 to 108
+
+
+@dataclass(frozen=True)
+class RanCell:
+    """A cell with what it put out."""
+
+    cell: Cell
+    outputs: tuple[Any, ...]
+    """Notebook output nodes; none for a cell that was not run."""
+    count: int | None
+    """The execution count, None for a cell that was not run."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A document with its cells run and its inline code replaced by values."""
+
+    document: Document
+    chunks: tuple[Prose | RanCell, ...]
+
+
+class _ThisInterpreter(KernelSpecManager):
+    """Knows one kernel, whatever is installed on the machine: the running interpreter."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """The specification, whatever the name."""
+        launcher = ["-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        launcher += ["--log-level=CRITICAL"]  # else it complains when an interrupt ends it
+        return KernelSpec(
+            argv=[sys.executable, *launcher], display_name="Python 3", language="python"
+        )
+
+
+def execute(document: Document, run_by_default: bool = True) -> Executed:
+    """Run every cell once, in order, in the document's folder.
+
+    Args:
+        document: what to run.
+        run_by_default: whether a cell without `eval` is run.
+
+    Raises:
+        CellError: when a cell or an inline expression raises; names the line.
+        RenderError: when no kernel can be started.
+    """
+    notebook = nbformat.v4.new_notebook()
+    cells = [chunk for chunk in document.chunks if isinstance(chunk, Cell)]
+    notebook.cells = [
+        nbformat.v4.new_code_cell(cell.source, id=f"c{index}") for index, cell in enumerate(cells)
+    ]
+    chunks: list[Prose | RanCell] = []
+    if not _needs_kernel(document):
+        return Executed(document, tuple(c for c in document.chunks if isinstance(c, Prose)))
+    with _kernel(document.path.parent, notebook) as client:
+        index, count = 0, 0
+        for chunk in document.chunks:
+            if isinstance(chunk, Prose):
+                chunks.append(_resolve_inline(document, chunk, client))
+                continue
+            node, index = notebook.cells[index], index + 1
+            if chunk.options.eval is False or (chunk.options.eval is None and not run_by_default):
+                chunks.append(RanCell(chunk, (), None))
+                continue
+            _run_cell(document, chunk, node, client, index - 1)
+            count += 1
+            chunks.append(RanCell(chunk, tuple(node.outputs), count))
+    return Executed(document, tuple(chunks))
+
+
+def _needs_kernel(document: Document) -> bool:
+    return any(isinstance(c, Cell) or _INLINE.search(c.text) for c in document.chunks)
+
+
+@contextlib.contextmanager
+def _kernel(folder: Path, notebook: nbformat.NotebookNode) -> Iterator[NotebookClient]:
+    with tempfile.TemporaryDirectory(prefix="lw-") as scratch:
+        sockets = Path(scratch) / "s"
+        manager = AsyncKernelManager(
+            kernel_name="python3", kernel_spec_manager=_ThisInterpreter(),
+            connection_file=str(Path(scratch) / "kernel.json"),
+        )  # fmt: skip
+        if hasattr(os, "fork") and len(os.fsencode(sockets)) < _SOCKET_PATH_LIMIT:
+            manager.transport, manager.ip = "ipc", str(sockets)
+        client = NotebookClient(
+            notebook, km=manager, timeout=None, startup_timeout=120, record_timing=False,
+            coalesce_streams=True, resources={"metadata": {"path": str(folder)}},
+        )  # fmt: skip
+        # the reader's own IPython start-up files must not change the report
+        environment = {**os.environ, "IPYTHONDIR": str(Path(scratch) / "ipython")}
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(client.setup_kernel(cleanup_kc=True, env=environment))
+            except (RuntimeError, OSError) as error:
+                raise RenderError(
+                    f"no Python kernel could be started: {error}; is ipykernel installed?"
+                ) from error
+            yield client
+
+
+def _run_cell(
+    document: Document, cell: Cell, node: nbformat.NotebookNode, client: NotebookClient, index: int
+) -> None:
+    name = f"cell {cell.options.label}" if cell.options.label else "this cell"
+    try:
+        client.execute_cell(node, index)
+    except CellExecutionError as error:
+        trace = _ANSI.sub("", error.traceback)
+        inside = _LINE_IN_CELL.search(trace)
+        line = cell.line + (int(inside.group(1)) - 1 if inside else 0)
+        reason = " ".join(f"{error.ename}: {error.evalue}".split())
+        raise CellError(document.path, line, f"{name} raised {reason}") from error
+    except DeadKernelError as error:
+        raise CellError(
+            document.path, cell.line, f"the kernel died in {name}; out of memory, or killed"
+        ) from error
+
+
+def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) -> Prose:
+    """Replace `{python} expression` by its value, as it is at this point of the document."""
+    if adjacent := _ADJACENT.search(prose.text):  # to markdown, and to Quarto, it is other code
+        raise CellError(
+            document.path,
+            prose.line + prose.text.count("\n", 0, adjacent.start()),
+            "inline code begins where other code ends; put a space between, or make it one",
+        )
+    matches = list(_INLINE.finditer(prose.text))
+    if not matches:
+        return prose
+    expressions = {str(i): match.group(1).strip() for i, match in enumerate(matches)}
+    assert client.kc is not None, "the kernel runs while the document is executed"
+    message = client.kc.execute("", silent=True, store_history=False, user_expressions=expressions)
+    try:
+        reply: Any = client.wait_for_reply(message)
+        values = reply["content"]["user_expressions"]
+    except DeadKernelError as error:
+        raise CellError(document.path, prose.line, "the kernel died in inline code") from error
+    out, position = [], 0
+    for i, match in enumerate(matches):
+        line = prose.line + prose.text.count("\n", 0, match.start())
+        out += [prose.text[position : match.start()], _value(document, line, values[str(i)])]
+        position = match.end()
+    return Prose("".join(out) + prose.text[position:], prose.line)
+
+
+def _value(document: Document, line: int, result: dict[str, Any]) -> str:
+    if result["status"] != "ok":
+        reason = " ".join(f"{result['ename']}: {result['evalue']}".split())
+        raise CellError(document.path, line, f"inline code raised {reason}")
+    data = result["data"]
+    if "text/markdown" in data:
+        return str(data["text/markdown"])
+    if "text/latex" in data or "text/html" in data:
+        raise CellError(
+            document.path, line, "inline code gave HTML or LaTeX; wrap it in Markdown(...) or str()"
+        )
+    shown = str(data["text/plain"])
+    if shown[:1] in "'\"" and shown[-1:] == shown[:1]:
+        with contextlib.suppress(ValueError, SyntaxError):
+            shown = str(ast.literal_eval(shown))
+    return markdown_literal(shown)

@@ -1,0 +1,60 @@
+"""The executed notebook: the document's prose and code, with the outputs of the one execution."""
+
+from typing import Any
+
+import nbformat
+
+from problemset.render.kernel import Executed, RanCell
+from problemset.render.reading import readable
+
+Labels = dict[str, tuple[str, str]]
+
+
+def to_notebook(executed: Executed, labels: Labels, metadata: dict[str, Any]) -> str:
+    """Write the notebook; the same document and outputs give the same text.
+
+    Args:
+        executed: the document after its cells were run.
+        labels: what every label stands for, so that prose says "Figure 3" as the PDF does.
+        metadata: the document's title, subtitle, author, date and abstract.
+
+    Returns:
+        The text of an .ipynb file (nbformat 4.5).
+    """
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata = nbformat.from_dict({
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python", "file_extension": ".py"},
+        "title": str(metadata.get("title", "")),
+    })  # fmt: skip
+    notebook.cells = [_markdown_cell("title", _title(metadata))]
+    for index, chunk in enumerate(executed.chunks, 1):
+        if isinstance(chunk, RanCell):
+            notebook.cells.append(_code_cell(f"code-{index:03}", chunk))
+        elif text := readable(chunk.text, labels).strip():
+            notebook.cells.append(_markdown_cell(f"prose-{index:03}", text))
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
+
+
+def _title(metadata: dict[str, Any]) -> str:
+    authors = ", ".join(metadata.get("author", []))
+    byline = " · ".join(part for part in (authors, str(metadata.get("date", ""))) if part)
+    subtitle = f"**{metadata['subtitle']}**" if metadata.get("subtitle") else ""
+    parts = (f"# {metadata.get('title', '')}", subtitle, byline, metadata.get("abstract", ""))
+    return "\n\n".join(part.strip() for part in parts if part)
+
+
+def _markdown_cell(identifier: str, text: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(text, id=identifier)
+
+
+def _code_cell(identifier: str, ran: RanCell) -> nbformat.NotebookNode:
+    tags = list(ran.cell.options.tags)
+    if ran.count is None and "nbval-skip" not in tags:
+        tags.append("nbval-skip")  # nbval would run what the report does not
+    node = nbformat.v4.new_code_cell(ran.cell.source, id=identifier, execution_count=ran.count)
+    node.outputs = [nbformat.from_dict(output) for output in ran.outputs]
+    if tags:
+        node.metadata["tags"] = tags
+    return node

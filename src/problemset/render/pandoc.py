@@ -1,0 +1,101 @@
+"""Hand the markdown to pandoc; its warnings are errors."""
+
+import json
+import re
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import pypandoc
+
+from problemset.render.document import Document
+from problemset.render.errors import DocumentError, RenderError
+from problemset.render.settings import Settings
+
+_REFUSAL = re.compile(r"REFUSED<(.*?)>NEAR<(.*?)>", re.DOTALL)
+# Nothing is wrapped: tables with long rows keep their natural widths, and no word can come to
+# stand at the start of a line where it would be markup.
+_NEVER_WRAP = ["--wrap=none", "--columns=9999"]
+
+
+def to_typst(document: Document, text: str, settings: Settings, work: Path) -> str:
+    """The document as Typst source.
+
+    Args:
+        document: where the text came from; its folder is where relative paths start.
+        text: pandoc's markdown.
+        settings: for the Typst format.
+        work: a scratch folder.
+
+    Raises:
+        DocumentError: for something in the text that cannot be rendered.
+        RenderError: for pandoc's own errors and warnings.
+    """
+    extra = ["--to=typst", "--standalone", f"--template={_ours('paper.typ')}"]
+    extra += ["--syntax-highlighting=idiomatic"]
+    for name, value in settings.variables.items():
+        extra += ["--variable", f"{name}={value}"]
+    if settings.number_sections:
+        extra += ["--variable", "section-numbering=1.1"]
+    return _pandoc(document, text, settings, work, "paper.lua", extra)
+
+
+def to_html(document: Document, text: str, settings: Settings, work: Path) -> str:
+    """The document as one HTML file that needs no network; arguments as `to_typst`."""
+    extra = ["--to=html5", "--standalone", "--embed-resources", "--mathml"]
+    # the title is the page's first heading
+    extra += ["--shift-heading-level-by=1", "--css", str(_ours("page.css"))]
+    return _pandoc(document, text, settings, work, "page.lua", extra)
+
+
+def labels(work: Path) -> dict[str, tuple[str, str]]:
+    """What every label stands for, such as `fig-x` for ("Figure", "3"); after a conversion."""
+    listed = json.loads((work / "labels.json").read_text(encoding="utf-8"))
+    return {name: (title, number) for name, title, number in listed}
+
+
+def _ours(name: str) -> Path:
+    return Path(str(resources.files("problemset.render") / name))
+
+
+def _pandoc(
+    document: Document, text: str, settings: Settings, work: Path, drawing: str, extra: list[str]
+) -> str:
+    metadata_file = work / "metadata.json"
+    metadata_file.write_text(json.dumps(settings.metadata, ensure_ascii=False), encoding="utf-8")
+    command = [pypandoc.get_pandoc_path(), "--from=markdown", *_NEVER_WRAP, "--fail-if-warnings"]
+    command += [f"--metadata-file={metadata_file}"]
+    command += [f"--metadata=labels-file:{work / 'labels.json'}"]
+    if settings.number_sections:
+        command += ["--number-sections", "--metadata=number-sections:true"]
+    command += ["--toc", f"--toc-depth={settings.toc_depth}"] if settings.toc else []
+    command += [f"--lua-filter={_ours(name)}" for name in ("names.lua", "crossref.lua")]
+    command += ["--citeproc"] if "bibliography" in settings.metadata else []
+    command += [f"--lua-filter={_ours(drawing)}", *extra]
+    finished = subprocess.run(
+        command, input=text.encode(), capture_output=True, cwd=document.path.parent, check=False
+    )
+    complaint = finished.stderr.decode(errors="replace")
+    if finished.returncode != 0 or complaint.strip():
+        raise _explained(document, complaint)
+    return finished.stdout.decode()
+
+
+def _explained(document: Document, complaint: str) -> DocumentError | RenderError:
+    if refusal := _REFUSAL.search(complaint):
+        problem, needle = refusal.groups()
+        return DocumentError(document.path, _line_of(document, needle), problem)
+    lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith("Failing because")]
+    needle = next((line for line in kept[1:2]), "")
+    line = _line_of(document, needle)
+    where = f"{document.path.name}:{line}" if line else document.path.name
+    return RenderError(f"{where}: pandoc refuses it: {' '.join(kept)[:400]}")
+
+
+def _line_of(document: Document, needle: str) -> int | None:
+    """The first line of the document that holds the text, or the start of it."""
+    lines = document.path.read_text(encoding="utf-8").splitlines()
+    start = needle.strip().split("\n")[0]
+    found = [number for number, line in enumerate(lines, 1) if start and start in line]
+    return found[0] if found else None

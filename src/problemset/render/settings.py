@@ -1,0 +1,162 @@
+"""What the document and its _quarto.yml ask for, merged for one output format as Quarto merges."""
+
+import datetime
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from problemset.render.document import Document, read_yaml
+from problemset.render.errors import DocumentError
+from problemset.render.options import EXECUTE_KEYS, FIGURE_PLACES, Shown
+
+Format = Literal["typst", "html"]
+
+_FOR_PANDOC = (
+    "title", "subtitle", "author", "date", "abstract", "abstract-title", "lang", "bibliography",
+    "csl", "link-citations", "nocite", "reference-section-title", "toc-title", "keywords",
+)  # fmt: skip
+_USED = (
+    "number-sections", "toc", "toc-depth", "execute", "format", "papersize", "margin", "fontsize",
+    "mainfont", "code-fold", "fig-pos", "section-numbering", *EXECUTE_KEYS,
+)  # fmt: skip
+# Genuine Quarto's look and tools; the embedded renderer has one look and needs none of them.
+_QUARTO_ONLY = (
+    "anchor-sections", "appendix-style", "citations-hover", "citeproc", "code-copy",
+    "code-overflow", "codefont", "crossrefs-hover", "df-print", "embed-resources", "engine",
+    "fig-align", "fig-dpi", "fig-format", "fig-height", "fig-responsive", "fig-width",
+    "footnotes-hover", "highlight-style", "html-math-method", "jupyter", "keep-md", "keep-typ",
+    "linestretch", "mathfont", "minimal", "page-layout", "project", "smooth-scroll",
+    "syntax-highlighting", "theme", "title-block-style", "toc-location",
+)  # fmt: skip
+# What would make the two engines' outputs differ in substance.
+_ONLY_VALUE = {
+    "embed-resources": True, "html-math-method": "mathml", "jupyter": "python3",
+    "engine": "jupyter", "citeproc": True, "section-numbering": "1.1",
+}  # fmt: skip
+_FORMATS = ("typst", "html", "ipynb")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The document's options for one output format."""
+
+    metadata: dict[str, Any]
+    """For pandoc; text in it is markdown."""
+    variables: dict[str, str]
+    """For the Typst template, as written."""
+    number_sections: bool
+    toc: bool
+    toc_depth: int
+    shown: Shown
+    """What a cell gets that says nothing itself."""
+
+
+def read_settings(
+    document: Document, format_name: Format, overrides: dict[str, Any] | None = None
+) -> Settings:
+    """Merge _quarto.yml, the front matter and the format's own options, later ones first.
+
+    Args:
+        document: the document; `_quarto.yml` is looked for beside it.
+        format_name: the output.
+        overrides: metadata that wins over all of it; text in it is markdown.
+
+    Raises:
+        DocumentError: for an option that is not known here, so none is dropped silently.
+    """
+    project_file = document.path.parent / "_quarto.yml"
+    project: dict[str, Any] = {}
+    if project_file.is_file():
+        project = read_yaml(project_file, project_file.read_text(encoding="utf-8"))
+        _check_keys(project_file, project)
+    _check_keys(document.path, document.metadata)
+    merged = merge(project, document.metadata)
+    merged = merge(merged, _format_options(merged.pop("format", None), format_name))
+    return _settings(document.path, merge(merged, overrides or {}))
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key; anything else in `over` replaces what was there."""
+    out = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = merge(out[key], value) if both else value
+    return out
+
+
+def _format_options(formats: Any, format_name: Format) -> dict[str, Any]:
+    options = formats.get(format_name) if isinstance(formats, dict) else None
+    return options if isinstance(options, dict) else {}
+
+
+def _check_keys(path: Path, given: dict[str, Any]) -> None:
+    for key, value in given.items():
+        if key not in (*_FOR_PANDOC, *_USED, *_QUARTO_ONLY):
+            raise _at_key(path, key, f"unknown option {key}; leave it out")
+        if key in _ONLY_VALUE and value != _ONLY_VALUE[key]:
+            raise _at_key(path, key, f"{key} is {value!r}, supported is {_ONLY_VALUE[key]!r}")
+    if given.get("fig-pos", "H") not in FIGURE_PLACES:
+        raise _at_key(path, "fig-pos", f"fig-pos is not one of {', '.join(FIGURE_PLACES)}")
+    execute = given.get("execute") or {}
+    for key in execute:
+        if key not in (*EXECUTE_KEYS, "daemon"):
+            raise _at_key(path, key, f"unknown option {key} under execute")
+    formats = given.get("format") or {}
+    for name in [formats] if isinstance(formats, str) else formats:
+        if name not in _FORMATS:
+            raise _at_key(path, str(name), f"format {name} is not made; made are typst and html")
+        if isinstance(formats, dict) and isinstance(formats[name], dict):
+            _check_keys(path, formats[name])
+
+
+def _at_key(path: Path, key: str, problem: str) -> DocumentError:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pattern = re.compile(rf"^\s*(format:\s*)?{re.escape(key)}\s*(:|$)")
+    found = [number for number, text in enumerate(lines, 1) if pattern.match(text)]
+    return DocumentError(path, found[0] if found else None, problem)
+
+
+def _settings(path: Path, merged: dict[str, Any]) -> Settings:
+    metadata = {key: merged[key] for key in _FOR_PANDOC if key in merged}
+    if not isinstance(metadata.get("title"), str):
+        raise DocumentError(path, 1, "the document has no title; add `title: ...` at its top")
+    author = metadata.get("author", [])
+    authors = author if isinstance(author, list) else [author]
+    if not all(isinstance(name, str) for name in authors):
+        raise _at_key(path, "author", "author must be a name or a list of names")
+    metadata["author"] = authors
+    metadata.setdefault("lang", "en")
+    if "bibliography" in metadata:
+        metadata.setdefault("reference-section-title", "References")
+        metadata.setdefault("link-citations", True)
+    variables = _typst_variables(merged)
+    if isinstance(day := metadata.get("date"), datetime.date):
+        metadata["date"] = f"{day:%B} {day.day}, {day.year}"  # as Quarto writes it
+        variables["document-date"] = f"year: {day.year}, month: {day.month}, day: {day.day}"
+    return Settings(
+        metadata=metadata,
+        variables=variables,
+        number_sections=bool(merged.get("number-sections", False)),
+        toc=bool(merged.get("toc", False)),
+        toc_depth=int(merged.get("toc-depth", 3)),
+        shown=_presets(merged),
+    )
+
+
+def _typst_variables(merged: dict[str, Any]) -> dict[str, str]:
+    variables: dict[str, str] = {
+        key: str(merged[key]) for key in ("papersize", "fontsize") if key in merged
+    }
+    margin = merged.get("margin")
+    if isinstance(margin, dict):
+        variables |= {f"margin-{axis}": str(margin[axis]) for axis in ("x", "y") if axis in margin}
+    variables["mainfont"] = str(merged.get("mainfont", "Libertinus Serif"))
+    return variables
+
+
+def _presets(merged: dict[str, Any]) -> Shown:
+    wanted = {**(merged.get("execute") or {})}
+    wanted |= {key: merged[key] for key in (*EXECUTE_KEYS, "code-fold", "fig-pos") if key in merged}
+    known = {key.replace("-", "_"): value for key, value in wanted.items() if key != "daemon"}
+    return replace(Shown(), **known)

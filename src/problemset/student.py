@@ -1,0 +1,174 @@
+"""Problem 5: name, hours and pledge from `student.yml`, filled in by the reader."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from problemset import workspace
+
+PLEDGE = "I adhered to the Duke Community Standard in the completion of this assignment"
+MAX_HOURS = 10_000.0
+_FIELDS = ("name", "hours", "pledge")
+_TAG = "tag:yaml.org,2002:"
+
+
+class StudentFileError(ValueError):
+    """Something in student.yml is not what it should be; the line and the field are named."""
+
+    def __init__(self, path: Path, line: int, problem: str) -> None:
+        super().__init__(f"{path.name}:{line}: {problem}")
+
+
+@dataclass(frozen=True)
+class Student:
+    """Who hands in the report."""
+
+    name: str | None
+    """As written, whatever characters it holds; None when not filled in."""
+    hours: float | None
+    """That the assignment took; None for the reference run, which has a computing time instead."""
+    pledge: str = PLEDGE
+    """Word for word."""
+
+
+REFERENCE = Student(name=None, hours=None)
+"""The shipped state: nobody's name, nobody's hours."""
+
+
+def load(path: Path | None = None, say: workspace.Say = lambda line: None) -> Student:
+    """Read the student's file.
+
+    Args:
+        path: the file; `student.yml` in the project if left out.
+        say: gets one line when there is no such file.
+
+    Raises:
+        StudentFileError: not YAML, not a mapping, or a field that is not what it should be.
+    """
+    path = path or workspace.student_file()
+    text = _read(path)
+    if text is None:
+        say(f"{path} is missing: the report names nobody and states the computer's hours")
+        return REFERENCE
+    values = {name: _Field(path, text, name, *nodes) for name, nodes in _fields(path, text).items()}
+    name, hours, pledge = (values.get(field) for field in _FIELDS)
+    if pledge is None:
+        raise StudentFileError(path, 1, f'pledge is missing, expected "{PLEDGE}"')
+    pledge.check_pledge()
+    return Student(name.as_name() if name else None, hours.as_hours() if hours else None)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """One field with its place in the file, so that an error can say where it is."""
+
+    path: Path
+    text: str
+    name: str
+    key: yaml.Node
+    value: yaml.Node
+
+    def error(self, expected: str, got: str | None = None) -> StudentFileError:
+        """Say what was got and what was expected."""
+        line = self.key.start_mark.line + 1
+        return StudentFileError(self.path, line, f"{self.name} is {got or self}, {expected}")
+
+    def __str__(self) -> str:
+        kinds: dict[type, str] = {yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
+        return kinds.get(type(self.value)) or repr(self.value.value[:60])
+
+    @property
+    def tag(self) -> str:
+        """What YAML takes the value for: str, int, float, bool, null, seq, map ..."""
+        return self.value.tag.removeprefix(_TAG)
+
+    def as_name(self) -> str | None:
+        """Text; nothing that YAML would silently drop or turn into something else."""
+        if self._rest_of_line().startswith("#"):
+            raise self.error(
+                "and # starts a comment after it: put the whole name in single quotes, "
+                "or the comment on a line of its own"
+            )
+        if self.tag == "null":
+            return None
+        if self.tag != "str":
+            raise self.error("expected text: put it in single quotes")
+        return self.value.value.strip() or None
+
+    def _rest_of_line(self) -> str:
+        """What follows the value where it ends; a block (`|` or `>`) ends on a later line."""
+        mark = self.value.end_mark
+        rest = self.text.splitlines()[mark.line :][:1]
+        is_block = getattr(self.value, "style", None) in ("|", ">")
+        return rest[0][mark.column :].strip() if rest and not is_block else ""
+
+    def as_hours(self) -> float | None:
+        """The number as written: YAML itself reads 1:30 as 90."""
+        if self.tag == "null":
+            return None
+        expected = f"expected a number from 0 to {MAX_HOURS:.0f}, such as 7.5, or nothing"
+        try:
+            hours = float(self.value.value) if self.tag in ("int", "float") else math.nan
+        except ValueError:
+            hours = math.nan
+        if not 0 <= hours <= MAX_HOURS:  # NaN fails both comparisons
+            quoted = getattr(self.value, "style", None) in ("'", '"')
+            raise self.error(f"{expected}{'; without quotes' if quoted else ''}")
+        return hours
+
+    def check_pledge(self) -> None:
+        """Accept the sentence of 5b and no other."""
+        if self.tag != "str" or " ".join(self.value.value.split()) != PLEDGE:
+            got = "empty" if self.tag == "null" else None
+            raise self.error(f'expected word for word "{PLEDGE}"', got)
+
+
+def _read(path: Path) -> str | None:
+    """The file's text, or None when there is no file."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StudentFileError(path, 1, f"cannot be read: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise StudentFileError(path, line, "is not UTF-8 text; save it as UTF-8") from error
+
+
+def _fields(path: Path, text: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    """The nodes of each field, by name."""
+    try:
+        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _not_yaml(path, text, error) from error
+    expected = "expected lines such as `hours: 7.5`, one for each of " + ", ".join(_FIELDS)
+    if not isinstance(root, yaml.MappingNode):
+        got = "empty" if root is None else {"sequence": "a list"}.get(root.id, "one value")
+        raise StudentFileError(path, 1, f"the file is {got}, {expected}")
+    found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    for key, value in root.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name not in _FIELDS:
+            raise StudentFileError(path, line, f"unknown field {name[:60]!r}, {expected}")
+        if name in found:
+            raise StudentFileError(path, line, f"{name} is there twice, {expected}")
+        found[name] = (key, value)
+    return found
+
+
+def _not_yaml(path: Path, text: str, error: Exception) -> StudentFileError:
+    mark = getattr(error, "problem_mark", None)
+    position = getattr(error, "position", 0)  # where the reader met a character it refuses
+    line = mark.line if mark else text[:position].count("\n")
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "nested too deep"
+    written = text.splitlines()[line : line + 1]
+    field = written[0].partition(":")[0].strip() if written else ""
+    named = f"{field}: " if field in _FIELDS else ""
+    hint = "put text with special characters in single quotes"
+    return StudentFileError(path, line + 1, f"{named}not YAML, {problem}; {hint}")

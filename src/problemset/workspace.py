@@ -1,0 +1,148 @@
+"""The folder of an assignment: its report, rubric and student file, and what is made from them.
+
+Environment variables, each optional; an empty one counts as not set. An assignment may give them a
+prefix of its own, see `ENVIRONMENT_PREFIXES`:
+    PROBLEMSET_ROOT: the folder of report.qmd, when it is not above the current folder.
+    PROBLEMSET_BUILD: where everything made goes, instead of build/ in the project.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from problemset.file_io import make_folder, write_error
+
+Say = Callable[[str], None]
+"""Takes one line for the reader; the command line prints it, a test collects it."""
+
+ENVIRONMENT_PREFIXES = ["PROBLEMSET"]
+"""Beginnings of the variables' names; the one added last is looked for first."""
+
+_LOCK_HELD = "PROBLEMSET_BUILD_LOCKED"  # set while build_lock() is held, for child processes
+
+
+class ProjectNotFoundError(RuntimeError):
+    """A folder that is needed was not found, or what the environment names is none."""
+
+
+class BuildBusyError(RuntimeError):
+    """Another process works in build/ and the caller did not want to wait."""
+
+
+def folder_from_environment(name: str) -> Path | None:
+    """Give the folder that a variable names, such as `BUILD`; None where it is not set."""
+    for prefix in reversed(ENVIRONMENT_PREFIXES):
+        if value := os.environ.get(f"{prefix}_{name}", "").strip():
+            return Path(value).expanduser().absolute()
+    return None
+
+
+def _variable(name: str) -> str:
+    return f"{ENVIRONMENT_PREFIXES[-1]}_{name}"
+
+
+def project_root() -> Path:
+    """The folder that holds report.qmd, assets/ and build/.
+
+    In this order: $LATENTWALK_ROOT; the nearest folder at or above the current one that holds
+    report.qmd and _quarto.yml; the source tree from which the package runs.
+
+    Raises:
+        ProjectNotFoundError: when there is none, or $LATENTWALK_ROOT is not a folder.
+    """
+    if named := folder_from_environment("ROOT"):
+        if not named.is_dir():
+            raise ProjectNotFoundError(
+                f"{_variable('ROOT')} is {named}, which is not a folder; "
+                "set it to the folder that holds report.qmd, or unset it"
+            )
+        return named
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "report.qmd").is_file() and (folder / "_quarto.yml").is_file():
+            return folder
+    source_tree = Path(__file__).resolve().parents[2]
+    if (source_tree / "pyproject.toml").is_file() and (source_tree / "src").is_dir():
+        return source_tree
+    raise ProjectNotFoundError(
+        f"no report.qmd with _quarto.yml in {here} or above it; "
+        f"change into the project's folder, or set {_variable('ROOT')} to it"
+    )
+
+
+def build_dir() -> Path:
+    """Everything made: $LATENTWALK_BUILD, else build/ in the project."""
+    return folder_from_environment("BUILD") or project_root() / "build"
+
+
+def results_dir() -> Path:
+    """The saved results of the experiments, one file or two an item."""
+    return build_dir() / "results"
+
+
+def student_file() -> Path:
+    """Name, hours and pledge, filled in by the reader."""
+    return project_root() / "student.yml"
+
+
+def report_file() -> Path:
+    """The document itself."""
+    return project_root() / "report.qmd"
+
+
+def rubric_file() -> Path:
+    """What is graded, item by item."""
+    return project_root() / "rubric.yml"
+
+
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def build_lock(say: Say | None = None, wait: bool = True) -> Iterator[None]:
+    """Hold build/ alone, so that two commands at once do not do the same work twice.
+
+    The lock goes when the block ends or the process dies. A block inside the block, also one in
+    a child process (the kernel that runs the report), passes through at once.
+
+    Args:
+        say: gets one line before a wait.
+        wait: wait for the other process, else raise.
+
+    Raises:
+        BuildBusyError: when another process holds it and `wait` is false.
+        WriteError: when build/ cannot be written.
+    """
+    lock_file = make_folder(build_dir()) / ".lock"
+    if os.environ.get(_LOCK_HELD) == str(lock_file):
+        yield
+        return
+    try:
+        handle = lock_file.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise write_error(lock_file.parent, error) from error
+    with handle:  # closing it releases the lock
+        if not _try_lock(handle):
+            handle.seek(0)
+            busy = f"process {handle.read().strip() or 'unknown'} is working in {lock_file.parent}"
+            if not wait:
+                raise BuildBusyError(f"{busy}; wait for it to end, or set {_variable('BUILD')}")
+            if say is not None:
+                say(f"{busy}; waiting for it to end")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        os.environ[_LOCK_HELD] = str(lock_file)
+        try:
+            yield
+        finally:
+            del os.environ[_LOCK_HELD]
