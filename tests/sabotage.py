@@ -23,7 +23,7 @@ from latentwalk import checkpoints
 from latentwalk.experiments.judged import in_chunks
 from latentwalk.grading import contract
 from latentwalk.grading.submission import NETWORKS, Submission
-from latentwalk.interpolation import lerp, slerp
+from latentwalk.interpolation import lerp
 from latentwalk.model_zoo import recipes
 from problemset.grading.evidence.outputs import pictures
 from problemset.render.pdf_reader import pdf_text
@@ -296,7 +296,12 @@ def uneven(start, end):
 
 
 def on_the_sphere(start, end):
-    return slerp(torch.from_numpy(start), torch.from_numpy(end), 10).numpy()
+    """Ten points (10, Z) on the arc between two, equally spaced in angle, with their ends exact."""
+    cosine = (start * end).sum() / np.linalg.norm(start) / np.linalg.norm(end)
+    angle, t = np.arccos(cosine), np.linspace(0, 1, 10)[:, None]
+    path = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
+    path[0], path[-1] = start, end
+    return path.astype(start.dtype)
 
 
 def off_by_one_step(start, end):

@@ -123,7 +123,6 @@ def test_loading_into_a_network_accepts_half_precision():
 def test_manifest_is_computed_from_the_files(file):
     save_weights(file.with_name("vae.safetensors"), {"a": torch.zeros(1)}, METADATA)
     file.with_name(".vae.1234.safetensors").write_bytes(b"half written")
-    assert [entry.steps for entry in checkpoints.manifest(file.parent)] == [10, 10]
     written = json.loads(checkpoints.write_manifest(file.parent).read_text())
     assert written.keys() == {"gan.safetensors", "vae.safetensors"}
     entry = written["gan.safetensors"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from gradescope_schema import GRADESCOPE_SCHEMA
 from test_imports import MODULES, PACKAGES, imported
 
 from latentwalk import checkpoints, data, mnist_files
@@ -78,7 +79,7 @@ def results_of(machine):
     """The results, which must be of Gradescope's form."""
     jsonschema = pytest.importorskip("jsonschema")
     content = json.loads((machine / "results" / "results.json").read_text("utf-8"))
-    jsonschema.Draft202012Validator(formats.GRADESCOPE_SCHEMA).validate(content)
+    jsonschema.Draft202012Validator(GRADESCOPE_SCHEMA).validate(content)
     return content
 
 

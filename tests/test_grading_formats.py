@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from gradescope_schema import GRADESCOPE_SCHEMA
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -119,8 +120,8 @@ def test_gradescope_s_form():
 @functools.cache
 def validator():
     jsonschema = pytest.importorskip("jsonschema")
-    jsonschema.Draft202012Validator.check_schema(formats.GRADESCOPE_SCHEMA)
-    return jsonschema.Draft202012Validator(formats.GRADESCOPE_SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(GRADESCOPE_SCHEMA)
+    return jsonschema.Draft202012Validator(GRADESCOPE_SCHEMA)
 
 
 def validate(content):
@@ -196,7 +197,7 @@ def test_the_specification_s_own_examples_are_valid():
             {"name": "Stars", "value": "*****"},
         ],
     }  # fmt: skip
-    schema = formats.GRADESCOPE_SCHEMA
+    schema = GRADESCOPE_SCHEMA
     assert schema["properties"].keys() == whole.keys()
     assert schema["properties"]["tests"]["items"]["properties"].keys() == test.keys()
     informational = {"tests": [{"name": "Compilation check", "status": "passed"}]}

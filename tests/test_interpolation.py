@@ -10,11 +10,10 @@ from latentwalk.interpolation import (
     jump,
     lerp,
     share_within_middle,
-    slerp,
     variance_preserving,
 )
 
-WALKS = [lerp, variance_preserving, slerp]
+WALKS = [lerp, variance_preserving]
 
 
 def rng(seed=0):
@@ -73,7 +72,6 @@ def test_lerp_halves_the_variance_midway_and_the_others_keep_it():
     assert lerp(start, end, 5)[:, 2].var() == pytest.approx(0.5, abs=0.01)
     preserved = variance_preserving(start, end, 5).var(dim=(0, 2))
     torch.testing.assert_close(preserved, torch.ones(5), atol=0.02, rtol=0)
-    assert slerp(start, end, 5)[:, 2].var() == pytest.approx(1, abs=0.03)
 
 
 def test_variance_preserving_divides_by_the_stated_factor():
@@ -81,36 +79,6 @@ def test_variance_preserving_divides_by_the_stated_factor():
     t = torch.linspace(0, 1, 7, dtype=torch.float64)[1:-1, None]
     expected = ((1 - t) * start + t * end) / torch.sqrt(t**2 + (1 - t) ** 2)
     torch.testing.assert_close(variance_preserving(start, end, 7)[1:-1], expected)
-
-
-def test_slerp_turns_by_equal_angles_at_constant_length():
-    ends = torch.nn.functional.normalize(normal(2, 9, dtype=torch.float64), dim=1) * 3
-    path = slerp(*ends, 8)
-    torch.testing.assert_close(path.norm(dim=1), torch.full((8,), 3.0, dtype=torch.float64))
-    cosines = (path[1:] * path[:-1]).sum(dim=1) / 9
-    torch.testing.assert_close(cosines, cosines[:1].expand(7))
-    whole = torch.acos((ends[0] * ends[1]).sum() / 9)
-    torch.testing.assert_close(torch.acos(cosines[0]) * 7, whole)
-
-
-def test_slerp_of_a_quarter_turn():
-    path = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 3)
-    torch.testing.assert_close(path[1], torch.tensor([0.5, 0.5]).sqrt())
-
-
-def test_slerp_of_parallel_and_nearly_parallel_ends_is_straight():
-    start = normal(1, 6)
-    torch.testing.assert_close(slerp(start, 3 * start, 5), lerp(start, 3 * start, 5))
-    assert torch.equal(slerp(start, start, 4), start.unsqueeze(1).expand(1, 4, 6))
-    near = start + 1e-4 * normal(1, 6, seed=1)
-    torch.testing.assert_close(slerp(start, near, 5), lerp(start, near, 5))
-
-
-def test_slerp_refuses_ends_that_fix_no_arc():
-    start = normal(2, 6)
-    for bad in (-start, -2 * start, torch.zeros(2, 6)):
-        with pytest.raises(ValueError, match="no arc"):
-            slerp(start, bad, 5)
 
 
 def test_crossfade_is_lerp_on_pixels():

@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import document_checks
 import pypandoc
 import pytest
 from hypothesis import given, settings
@@ -63,7 +64,7 @@ def through_typst(texts: list[str], path: Path, work: Path) -> str:
     source = "\n\n".join(f"{markdown_literal(text)} ." for text in texts)
     pdf = work / "out.pdf"
     pdf.write_bytes(compile_pdf(pandoc.to_typst(document, source, wide, work), work, print))
-    assert pdf_reader.says_accessible(pdf)
+    assert document_checks.says_accessible(pdf)
     return re.sub(r"\s", "", pdf_reader.pdf_text(pdf))
 
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import document_checks
 import nbformat
 import pypdfium2
 import pytest
@@ -124,17 +125,19 @@ def test_inline_values_are_printed_literally(made: Made) -> None:
 
 
 def test_no_tex_is_left_in_the_pdf(made: Made) -> None:
-    assert pdf_reader.raw_tex_in_pdf(made.files.pdf, allowed=[NAME]) == []
-    assert len(pdf_reader.raw_tex_in_pdf(made.files.pdf)) >= 2  # the name is, unless it is allowed
+    assert document_checks.raw_tex_in_pdf(made.files.pdf, allowed=[NAME]) == []
+    assert (
+        len(document_checks.raw_tex_in_pdf(made.files.pdf)) >= 2
+    )  # the name is, unless it is allowed
 
 
 def test_no_line_leaves_the_page(made: Made) -> None:
-    assert pdf_reader.outside_margins(made.files.pdf, margin_points=68) == []
+    assert document_checks.outside_margins(made.files.pdf, margin_points=68) == []
 
 
 def test_both_outputs_can_be_read_aloud(made: Made) -> None:
-    assert pdf_reader.says_accessible(made.files.pdf)
-    assert pdf_reader.images_without_alt(made.files.html) == []
+    assert document_checks.says_accessible(made.files.pdf)
+    assert document_checks.images_without_alt(made.files.html) == []
     alternative = 'A sine & a cosine over one period; labelled "sin" and "cos" \\ both'
     assert f'alt="{html.escape(alternative)}"' in made.html
     assert '<html xmlns="http://www.w3.org/1999/xhtml" lang="en"' in made.html
@@ -142,7 +145,7 @@ def test_both_outputs_can_be_read_aloud(made: Made) -> None:
 
 
 def test_the_page_needs_no_network(made: Made) -> None:
-    assert pdf_reader.loads_from_network(made.files.html) == []
+    assert document_checks.loads_from_network(made.files.html) == []
     assert "<math" in made.html
     assert "<script" not in made.html
 
@@ -313,14 +316,14 @@ def test_metadata_wins_and_is_literal(tmp_path: Path) -> None:
 def test_the_checks_find_what_they_look_for(tmp_path: Path) -> None:
     body = "Text with \\$x\\$ and \\\\frac and ?\\@fig-a, but `\\code $x` may.\n"
     files = render_report(write(tmp_path, body), tmp_path, "embedded")
-    found = pdf_reader.raw_tex_in_pdf(files.pdf)
+    found = document_checks.raw_tex_in_pdf(files.pdf)
     assert len(found) == 4
     assert all(one.startswith("page 1: ") for one in found)
-    assert len(pdf_reader.outside_margins(files.pdf, margin_points=550)) > 10
+    assert len(document_checks.outside_margins(files.pdf, margin_points=550)) > 10
     page = tmp_path / "page.html"
     page.write_text('<img src="a.png"><img src="http://b/c.png" alt="x">')
-    assert pdf_reader.images_without_alt(page) == ["a.png"]
-    assert pdf_reader.loads_from_network(page) == ["http://b/c.png"]
+    assert document_checks.images_without_alt(page) == ["a.png"]
+    assert document_checks.loads_from_network(page) == ["http://b/c.png"]
 
 
 def test_a_prose_only_notebook_is_json(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import document_checks
 import nbformat
 import numpy as np
 import pytest
@@ -268,17 +269,17 @@ def test_every_item_has_its_heading(pdf_text):
 
 
 def test_no_raw_tex_in_the_pdf():
-    assert pdf_reader.raw_tex_in_pdf(workspace.build_dir() / "report.pdf") == []
+    assert document_checks.raw_tex_in_pdf(workspace.build_dir() / "report.pdf") == []
 
 
 def test_nothing_lies_outside_the_margins():
-    assert pdf_reader.outside_margins(workspace.build_dir() / "report.pdf", 68) == []  # 2.4 cm
+    assert document_checks.outside_margins(workspace.build_dir() / "report.pdf", 68) == []  # 2.4 cm
 
 
 def test_web_page_is_one_file_with_alternative_texts():
     page = workspace.build_dir() / "report.html"
-    assert pdf_reader.images_without_alt(page) == []
-    assert pdf_reader.loads_from_network(page) == []
+    assert document_checks.images_without_alt(page) == []
+    assert document_checks.loads_from_network(page) == []
 
 
 def test_notebook_is_executed_and_not_stripped(notebook):

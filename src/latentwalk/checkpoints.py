@@ -119,15 +119,6 @@ def status(path: Path, expected: RecipeKey) -> WeightsStatus:
     return WeightsStatus("valid", "")
 
 
-def manifest(folder: Path) -> list[WeightsMetadata]:
-    """The metadata of all weights in a folder, by file name.
-
-    Raises:
-        WeightsError: when one of them is damaged.
-    """
-    return [load_weights(path)[1] for path in _weights_files(folder)]
-
-
 def write_manifest(folder: Path) -> Path:
     """Write manifest.json, for people: the files' SHA-256 and metadata. Nothing reads it back."""
     entries = {

@@ -61,32 +61,6 @@ def share_within_middle(size: int) -> float:
     return float(torch.special.gammainc(half, half / 2))
 
 
-def slerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Walk along the great arc: [sin((1 - t) w) start + sin(t w) end] / sin w, w the angle between.
-
-    Args, Returns: as `lerp`.
-
-    Raises:
-        ValueError: as `lerp`; also for a zero end point or opposite ones, which fix no arc.
-
-    Source: White 2016, "Sampling generative networks", section 2.1. differs: the angle is taken
-    from half-sums and half-differences, which stays exact for nearly parallel ends.
-    """
-    _check_ends(start, end, steps)
-    u, v = (x.double() / x.double().norm(dim=-1, keepdim=True) for x in (start, end))
-    angle = 2 * torch.atan2((u - v).norm(dim=-1), (u + v).norm(dim=-1))
-    if not bool((angle < torch.pi - 1e-4).all()):  # NaN, from a zero end point, fails as well
-        raise ValueError("slerp got a zero or two opposite end points, which fix no arc; use lerp")
-    angle = angle[..., None, None]  # (..., 1, 1)
-    t = _times(u, steps)  # (S, 1)
-    parallel = angle < 1e-12
-    safe_sine = torch.where(parallel, 1.0, angle.sin())
-    start_weight = torch.where(parallel, 1 - t, ((1 - t) * angle).sin() / safe_sine)
-    end_weight = torch.where(parallel, t, (t * angle).sin() / safe_sine)
-    path = start_weight * start.unsqueeze(-2) + end_weight * end.unsqueeze(-2)
-    return _pin_ends(path.to(start.dtype), start, end)
-
-
 def crossfade(start: Tensor, end: Tensor, steps: int) -> Tensor:
     """Blend two images in pixel space: `lerp` on their pixels, the null that shows two ghosts.
 

@@ -1,9 +1,9 @@
-"""A few steps of a training, repeated, to tell whether changed code still computes the same.
+"""Replay a few training steps, to check that changed code still computes the same results.
 
-With trained weights travels what `record` returns: what some steps at the start, across an
-epoch's boundary in the middle, and at the end of the schedule did to all that a training holds
-(parameters, their moving average, optimizers, random numbers). When only the text of the code has
-changed, `disagreement` repeats the steps and compares.
+Trained weights are stored together with the output of `record`. It describes how some steps change
+the whole training state (parameters, their moving average, optimizers, random numbers). The steps
+are taken at the start of the schedule, across an epoch boundary in the middle, and at the end.
+When the code has changed since, the steps are replayed and `disagreement` compares the outcomes.
 """
 
 import dataclasses
@@ -27,36 +27,37 @@ from latentwalk.sealed import WeightsError, tensor_digest
 log = logging.getLogger(__name__)
 
 STEPS = 17
-"""Steps in each window: enough for two or three gradient penalties."""
-_SPEEDUPS = (0.5, 1.0, 1.2, 1.29, 1.31, 1.4, 2.0)  # of bfloat16, for which the choice is recorded
+"""Number of steps in each window: enough for two or three gradient penalties."""
+_SPEEDUPS = (0.5, 1.0, 1.2, 1.29, 1.31, 1.4, 2.0)  # bfloat16 over float32; below and above 1.3
 
 Fit = Callable[..., training.Trained]
-"""As `training.fit`, with model, configuration, digits and seed already given."""
+"""`training.fit` with its model, configuration, digits and seed already bound."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What the repeated steps did."""
+    """Outcome of the replayed steps."""
 
     about: dict[str, str]
     """`machine`, `digest` of the exact outcome, and the `choices` of precision."""
     changes: dict[str, Tensor]
-    """For each window and part of the state, such as an optimizer, (T, 2): for each of its tensors,
-    in order of name, the projection of its change on random signs and its change's norm."""
+    """For each window and each part of the state, such as an optimizer: (T, 2), one row per tensor,
+    ordered by name. The columns are the tensor's change projected on random signs, and the norm of
+    that change."""
 
 
 def record(fit: Fit, config: Any, num_digits: int) -> Replay:
-    """Repeat the steps and describe what they did.
+    """Replay the steps and describe how they change the state.
 
     Args:
-        fit: trains the model; gets `precision`, `checkpoint`, `key`, `stop_at` and `device`.
+        fit: trains the model; called with `precision`, `checkpoint`, `key`, `stop_at` and `device`.
         config: the model's configuration.
-        num_digits: training images, for the length of an epoch.
+        num_digits: number of training images, which sets the length of an epoch.
     """
     threads = torch.get_num_threads()
     changes: dict[str, Tensor] = {}
     ends: dict[str, Tensor] = {}
-    torch.set_num_threads(1)  # sums do not depend on the number of threads
+    torch.set_num_threads(1)  # otherwise sums would depend on the number of threads
     try:
         for precision, starts in _windows(config, num_digits).items():
             for place, (start, before, after) in enumerate(_run(fit, config, precision, starts)):
@@ -70,17 +71,18 @@ def record(fit: Fit, config: Any, num_digits: int) -> Replay:
 
 
 def disagreement(recorded: Replay, now: Replay, tolerance: float) -> str:
-    """Say how two replays differ; nothing when they agree.
+    """Describe how two replays differ; an empty string if they agree.
 
-    On one kind of machine every bit must be equal. Between two kinds each part of the state may
-    differ by what rounding explains, in the median over its tensors: Adam enlarges rounding where a
-    gradient is zero but for rounding, as that of a bias before batch norm.
+    On machines of the same kind every bit must be equal. Between different kinds, the median
+    difference over the tensors of each part of the state must be explained by rounding. The median
+    is used because Adam amplifies rounding errors where the exact gradient is zero, as for a bias
+    before batch norm.
 
     Args:
-        recorded: with the code that trained the weights.
-        now: with the code as it is now.
-        tolerance: largest difference between two kinds of machine, as a share of what the steps
-            change.
+        recorded: replay with the code that trained the weights.
+        now: replay with the current code.
+        tolerance: largest difference between two kinds of machine, as a fraction of the change that
+            the steps make.
     """
     if recorded.about.get("choices") != now.about["choices"]:
         return "another precision is chosen"
@@ -109,15 +111,18 @@ def with_current_code(
     repeat: Callable[[], Replay],
     tolerance: float,
 ) -> WeightsMetadata:
-    """Renew the key of weights when the code changed and the repeated steps end in the same state.
+    """Update the key of weights to the current code, if replayed steps end in the same state.
 
     Args:
         path: the weights file, for messages.
-        tensors: what it holds, with the recorded steps under `replay/`.
-        metadata: what it says about itself.
-        key: of the recipe and the code as they are.
-        repeat: repeats the steps; called only when the code changed.
+        tensors: the file's tensors, with the recorded steps under `replay/`.
+        metadata: the file's metadata.
+        key: key of the current recipe and code.
+        repeat: replays the steps; called only if the code changed.
         tolerance: see `disagreement`.
+
+    Returns:
+        The metadata, with the current key if the code changed.
 
     Raises:
         WeightsError: the steps end in another state, or none are recorded.
@@ -141,7 +146,7 @@ def with_current_code(
 
 @functools.cache
 def machine() -> str:
-    """What decides how this machine rounds: processor, instructions that PyTorch uses, version."""
+    """Everything that determines rounding here: processor, PyTorch's instruction set, version."""
     wanted = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags")
     try:
         block = Path("/proc/cpuinfo").read_text("utf-8").split("\n\n")[0]
@@ -156,7 +161,10 @@ def machine() -> str:
 
 
 def _windows(config: Any, num_digits: int) -> dict[str, list[int]]:
-    """Where the windows start, by precision; the middle one crosses an epoch's boundary."""
+    """First steps of the windows for each precision; the middle window crosses an epoch boundary.
+
+    Keys are names of precisions.
+    """
     epoch = max(1, num_digits // config.batch_size)
     boundary = max(1, round(config.steps / 2 / epoch)) * epoch
     starts = {0, boundary - STEPS // 2, config.steps - STEPS}
@@ -167,7 +175,7 @@ def _windows(config: Any, num_digits: int) -> dict[str, list[int]]:
 def _run(
     fit: Fit, config: Any, precision: str, starts: list[int]
 ) -> Iterator[tuple[int, dict[str, Tensor], dict[str, Tensor]]]:
-    """Give for each window its first step, and the training's state before and after."""
+    """Yield for each window its first step, and the training state before and after it."""
     with tempfile.TemporaryDirectory(prefix="latentwalk-replay-") as folder:
         file = Path(folder) / "checkpoint.safetensors"
 
@@ -190,7 +198,7 @@ def _run(
 
 
 def _moved(saved: Any, step: int) -> Any:
-    """The same state as if it had taken `step` steps: counters of steps and of averages say so."""
+    """Copy a state and set its counters of steps and of averages to `step`."""
     if isinstance(saved, list | tuple):
         return type(saved)(_moved(each, step) for each in saved)
     if not isinstance(saved, Mapping):
@@ -204,7 +212,7 @@ def _moved(saved: Any, step: int) -> Any:
 
 
 def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """All tensors and numbers of nested dicts and lists, by their path."""
+    """Yield all tensors and numbers in nested dicts and lists, each with its path."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield from _tensors(each, f"{name}/{key}")
@@ -218,7 +226,7 @@ def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def _changes(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """For each part of the state (T, 2): projection on random signs, and norm, of each change."""
+    """For each part of the state, (T, 2): each change projected on random signs, and its norm."""
     rows: dict[str, list[Tensor]] = {}
     for name in sorted(after):
         value = after[name].double().flatten()
@@ -226,14 +234,16 @@ def _changes(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[
         rng = torch.Generator().manual_seed(len(change))
         signs = torch.randint(0, 2, change.shape, generator=rng) * 2 - 1
         part = "/".join(name.split("/")[1:3]) if name.startswith("/") else "released"
-        part += ", statistics" if "running_" in name else ""  # of batch norm
+        part += ", statistics" if "running_" in name else ""  # batch norm's
         rows.setdefault(part, []).append(torch.stack([(signs * change).sum(), change.norm()]))
     return {part: torch.stack(several).float() for part, several in rows.items()}
 
 
 def _choices() -> str:
-    """Which precision is chosen for several speeds of bfloat16, by a clock that is made up, and
-    in which number format each precision multiplies.
+    """Describe how precision is chosen and applied.
+
+    For each precision: the number format of matrix products. For several speeds of bfloat16,
+    measured by a fake clock: the precision that is chosen.
     """
     chosen = []
     for precision in ("float32", "bfloat16"):

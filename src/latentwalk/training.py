@@ -1,4 +1,4 @@
-"""One training loop for every model: batch, step, record, check, save when due, stop."""
+"""Training loop for all models: batch, step, record, check, save when due, stop."""
 
 import contextlib
 import math
@@ -20,66 +20,66 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss stopped being a finite number."""
+    """A loss became infinite or NaN."""
 
 
 class State(Protocol):
-    """What a model's `init` returns."""
+    """Mutable training state, as returned by a model's `init`."""
 
     step: int
 
     @property
     def released(self) -> nn.Module:
-        """The network that is kept when training ends."""
+        """Network that is kept when training ends."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that resuming needs."""
+        """Return everything needed to resume training."""
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
+        """Restore the state returned by `state_dict`."""
 
 
 class Model(Protocol):
-    """A module of `latentwalk.models`: two functions."""
+    """The two functions that the loop needs from a module of `latentwalk.models`."""
 
     def init(self, config: Any, device: torch.device) -> Any:
-        """Build the untrained state."""
+        """Build the initial state, with an untrained network."""
 
     def train_step(self, state: Any, batch: Batch, rng: torch.Generator) -> tuple[Any, dict]:
-        """Take one step; return the state and the loss parts, as detached tensors."""
+        """Take one step; return the state and the loss terms, as detached tensors."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the loop does what, beside stepping."""
+    """How often the loop logs, takes snapshots and saves checkpoints."""
 
     rows: int = 100
-    """Rows recorded over the whole training; each is the mean since the row before."""
+    """Number of rows logged over the whole run; each is the mean since the previous row."""
     snapshots: int = 6
-    """Pictures of progress over the whole training, at doubling intervals, the last at the end."""
+    """Number of sample snapshots, at steps that double each time; the last is at the end."""
     checkpoint_seconds: float = 30.0
-    """Least time between two checkpoints."""
+    """Minimum time between two checkpoints, in seconds."""
 
 
 @dataclass
 class History:
-    """What a training left to look at: rows of loss parts, and pictures of progress."""
+    """Training log: averaged loss terms and sample snapshots."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
-    """Each row holds `step`, `elapsed_seconds` and the mean of each loss part."""
+    """Each row holds `step`, `elapsed_seconds` and the mean of each loss term."""
     snapshots: list[tuple[int, Tensor]] = field(default_factory=list)
     """(step, images (B, 1, 28, 28) uint8), in order of step."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The outcome of `fit`."""
+    """Result of `fit`."""
 
     network: nn.Module
     """The released network, in evaluation mode."""
     history: History
     elapsed_seconds: float
-    """Time spent in the loop, over all its interrupted parts."""
+    """Total time spent in the loop, including the parts before interruptions."""
     precision: str
 
 
@@ -99,22 +99,22 @@ def fit(
     bar_options: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Trained:
-    """Train a model from nothing, or go on from its checkpoint.
+    """Train a model from scratch, or resume from its checkpoint.
 
     Args:
         model: a module of `latentwalk.models`.
-        config: that module's configuration; `steps` and `batch_size` steer the loop.
+        config: that module's configuration; the loop reads `steps` and `batch_size`.
         digits: the training images.
-        seed: decides the initial weights, the order of the images and the noise.
-        key: what identifies this training; a checkpoint with another key is not used.
-        checkpoint: file to resume from and to save to; none if left out.
-        device: where to train; `best_device()` if left out.
+        seed: determines the initial weights, the order of the images and the noise.
+        key: identifies this training run; a checkpoint with another key is not used.
+        checkpoint: file to resume from and to save to; no checkpoints if omitted.
+        device: where to train; `best_device()` if omitted.
         precision: number format of the convolutions; `auto` times both and takes the faster.
-        snapshot: makes a picture of progress, images (B, 1, 28, 28) in [0, 1].
-        schedule: when to record, draw and save.
-        stop_at: the step to stop at, with a checkpoint; the end of the training if left out.
-        bar_options: further arguments of the progress bar, `tqdm.tqdm`.
-        say: gets one-line messages.
+        snapshot: makes sample images (B, 1, 28, 28) in [0, 1] from the network.
+        schedule: when to log, take snapshots and save.
+        stop_at: step at which to save a checkpoint and stop; `config.steps` if omitted.
+        bar_options: further arguments for the progress bar, `tqdm.tqdm`.
+        say: receives one-line messages.
 
     Returns:
         The released network and its history.
@@ -130,6 +130,7 @@ def fit(
     history, spent_seconds = History(), 0.0
     if checkpoint and checkpoint.exists():
         history, spent_seconds = _resume(checkpoint, key, state, rng, say)
+    # restarted from the seed even when resuming: `skip` replays the permutations up to this step
     order = torch.Generator().manual_seed(seed + 2)
     stream = batches(digits.to(device), config.batch_size, order, skip=state.step)
     record_every = max(1, config.steps // schedule.rows)
@@ -155,9 +156,9 @@ def fit(
             if snapshot and state.step in drawn_at:
                 paused_at = time.monotonic()
                 history.snapshots.append((state.step, _draw(snapshot, state.released)))
-                started += time.monotonic() - paused_at
+                started += time.monotonic() - paused_at  # drawing is not training time
             due = time.monotonic() - saved_at > schedule.checkpoint_seconds
-            if checkpoint and due and not window:  # only right after a row was found finite
+            if checkpoint and due and not window:  # only right after a row passed the check
                 _save(checkpoint, key, state, rng, history, time.monotonic() - started)
                 saved_at = time.monotonic()
     if checkpoint and stop_at is not None:
@@ -166,12 +167,12 @@ def fit(
 
 
 def best_device() -> torch.device:
-    """Give the GPU if there is one that PyTorch can use, otherwise the CPU."""
+    """Return the GPU if PyTorch can use one, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
-    """Run convolutions and matrix products in bfloat16, or leave everything in float32."""
+    """Context in which convolutions and matrix products run in bfloat16, or all in float32."""
     if precision == "float32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
@@ -180,14 +181,14 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 def choose_precision(
     device: torch.device, clock: Callable[[], float] = time.perf_counter
 ) -> Literal["float32", "bfloat16"]:
-    """Time one typical convolution both ways; take bfloat16 only where it is clearly faster.
+    """Time one typical convolution both ways; choose bfloat16 only if it is clearly faster.
 
-    Some processors list bfloat16 instructions and run them slower than float32, so the
-    list is not asked. On a GPU bfloat16 is always taken.
+    The processor's feature flags are not used, because some processors list bfloat16
+    instructions but run them slower than float32. On a GPU bfloat16 is always chosen.
 
     Args:
         device: where to train.
-        clock: gives the time in seconds.
+        clock: returns the time in seconds.
     """
     if device.type != "cpu":
         return "bfloat16"
@@ -205,12 +206,12 @@ def choose_precision(
 
 
 def _doubling(steps: int, count: int) -> set[int]:
-    """Give `count` steps that end at `steps`, each twice the one before."""
+    """Return `count` steps, the largest being `steps`, each twice the previous one."""
     return {max(1, steps >> power) for power in range(count)}
 
 
 def _row(step: int, seconds: float, window: list[dict[str, Tensor]]) -> dict[str, float]:
-    """Average each loss part over the steps of the window that had it."""
+    """Average each loss term over the steps of the window that report it."""
     row = {"step": float(step), "elapsed_seconds": seconds}
     for name in sorted({name for metrics in window for name in metrics}):
         values = [metrics[name].float() for metrics in window if name in metrics]
@@ -234,7 +235,7 @@ def _brief(row: dict[str, float]) -> str:
 
 
 def _draw(snapshot: Callable[[nn.Module], Tensor], network: nn.Module) -> Tensor:
-    """Take a picture with the network in evaluation mode, and put the mode back."""
+    """Take a snapshot with the network in evaluation mode, then restore its mode."""
     was_training = network.training
     images = snapshot(network.eval())
     network.train(was_training)
@@ -254,7 +255,7 @@ def _save(
 def _resume(
     path: Path, key: str, state: State, rng: torch.Generator, say: Callable[[str], None]
 ) -> tuple[History, float]:
-    """Load a checkpoint into `state` and `rng` if it belongs to this training."""
+    """Load a checkpoint into `state` and `rng` if it belongs to this training run."""
     try:
         saved = load_checkpoint(path)
     except CheckpointError as error:

@@ -1,1 +1,1 @@
-"""Literate reports with autograded checks: what any course can use."""
+"""Generic machinery for literate reports with autograded checks, for any course."""

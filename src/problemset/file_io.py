@@ -1,4 +1,4 @@
-"""Writing files so that what was there before stays until the new file is complete."""
+"""Atomic file writes: the old file stays in place until the new one is complete."""
 
 import contextlib
 import errno
@@ -10,15 +10,17 @@ from pathlib import Path
 _FOLDER_AT_FAULT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
                     errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EFBIG}  # fmt: skip
 OTHER_FOLDERS = ["PROBLEMSET_BUILD for what is made"]
-"""Which variables name other folders, for messages; an assignment adds its own, which is said."""
+"""Which environment variables choose another folder, for error messages.
+
+An assignment appends its own text; the last entry is used."""
 
 
 class WriteError(RuntimeError):
-    """A folder is read-only, full, or otherwise refuses what has to be written."""
+    """A folder is read-only or full, or refuses a write for another reason."""
 
 
 def write_error(folder: Path, error: OSError) -> WriteError:
-    """Say in one line that a folder cannot be written, and what to do."""
+    """Build a one-line error that says which folder cannot be written and what to do."""
     return WriteError(
         f"cannot write in {folder}: {error.strerror or error}; "
         "make room or make it writable, or name another folder "
@@ -27,10 +29,10 @@ def write_error(folder: Path, error: OSError) -> WriteError:
 
 
 def make_folder(folder: Path) -> Path:
-    """Create a folder with its parents, unless it is there.
+    """Create a folder and its parents if they do not exist.
 
     Raises:
-        WriteError: when it cannot be made.
+        WriteError: when it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,13 +43,14 @@ def make_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Write a file in full or not at all; what was there before stays until the new one is done.
+    """Write a file in full or not at all; the old file stays until the new one is complete.
 
-    The temporary file lies beside the target (a rename across disks is a copy) and ends in the
-    same suffix (NumPy and Matplotlib go by it). Two processes may write the same target.
+    The temporary file lies beside the target, because a rename across disks is a copy. It has the
+    same suffix, because NumPy and Matplotlib choose the format by suffix. Two processes may write
+    the same target.
 
     Args:
-        target: the file to be made or replaced; its folder is created.
+        target: the file to be created or replaced; its folder is created.
 
     Yields:
         The path to write to. Leaving the block without an error renames it to the target.
@@ -61,7 +64,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, target)  # noqa: PTH105
     except OSError as error:
-        # an error about some other file, read inside the block, is not about this folder
+        # an error about some other file used inside the block says nothing about this folder
         ours = error.filename is None or Path(os.fsdecode(error.filename)) == temporary
         if ours and error.errno in _FOLDER_AT_FAULT:
             raise write_error(target.parent, error) from error
@@ -72,10 +75,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def write_if_changed(target: Path, text: str) -> None:
-    """Write a text file in full, unless it holds this text: then its date stays, too.
+    """Write a text file atomically, unless it already holds this text; then its date stays too.
 
-    Quarto runs a document once for each format; what the second run would only repeat must not
-    look newer than what the first has made.
+    Quarto runs a document once per format. Output that the second run merely repeats must not look
+    newer than files made by the first.
 
     Raises:
         WriteError: when the folder is read-only or full.

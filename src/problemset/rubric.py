@@ -1,4 +1,4 @@
-"""What is asked, item by item, with the points of each and who gives them: `rubric.yml`."""
+"""The rubric, `rubric.yml`: its items and their points, awarded by checks or by a person."""
 
 import re
 from collections.abc import Collection
@@ -15,19 +15,19 @@ _LINE = "line"
 
 
 class RubricError(ValueError):
-    """The rubric is missing, not readable, or does not add up."""
+    """The rubric is missing or unreadable, or its points do not add up."""
 
 
 @dataclass(frozen=True)
 class ItemCheck:
-    """One thing about an item that a machine can check."""
+    """One automatic check of an item."""
 
     check: str
-    """Which of `grading.checks.CHECKS`."""
+    """Name of the check."""
     points: int
     """At least 1."""
     shows: str
-    """What a submission has that passes."""
+    """What a passing submission demonstrates."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,27 @@ class Item:
     id: str
     """Problem and letter, such as `2a`."""
     points: int
-    """At least 1; all together 100."""
+    """At least 1; the points of all items sum to 100."""
     title: str
-    """In a few words."""
+    """A few words."""
     asks: str
-    """What a complete answer has."""
+    """What a complete answer contains."""
     checks: tuple[ItemCheck, ...]
-    """What a machine checks of it."""
+    """The automatic checks of the item."""
     reader: int
-    """Points that only a person gives; with those of the checks they make up the item's."""
+    """Points that only a person can award; with those of the checks they make up the item's
+    points."""
 
 
 def load(path: Path | None = None, known: Collection[str] | None = None) -> tuple[Item, ...]:
     """Read the items in order.
 
     Args:
-        path: the file; `rubric.yml` in the project if left out.
-        known: the names of the checks there are; any name is taken if left out.
+        path: the file; defaults to `rubric.yml` in the project.
+        known: names of the existing checks; any name is accepted if omitted.
 
     Raises:
-        RubricError: names the file, the line and what is wrong with it.
+        RubricError: names the file, the line and the problem.
     """
     path = path or workspace.rubric_file()
     try:
@@ -71,7 +72,7 @@ def load(path: Path | None = None, known: Collection[str] | None = None) -> tupl
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, with the line of each mapping under `line`."""
+    """YAML's safe loader, which also stores each mapping's line number under `line`."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -86,7 +87,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_mapping)
 
 
 def _list(content: Any, name: str) -> list[Any]:
-    """Give the one list of a mapping."""
+    """Return the single list in a mapping."""
     found = content.get(name) if isinstance(content, dict) else None
     if not isinstance(found, list) or content.keys() - {_LINE} != {name}:
         raise RubricError(f"expected one entry, `{name}`, that is a list")

@@ -1,8 +1,9 @@
-"""Digests of source code, one for each function, class and constant that something depends on.
+"""Digests of source code: one per function, class and constant that a result depends on.
 
-Starting from some functions, every name in their code is looked up in their module or in what it
-imports from the same package, and so on. So a result can be tied to the code that made it, and a
-change can be named by the function that changed. Files are only parsed; nothing is imported.
+Starting from given functions, every name in their code is looked up in their own module or in the
+imports from the followed packages, recursively. A result can then be tied to the code that produced
+it, and a change can be reported by the name of the function that changed. Files are only parsed;
+nothing is imported.
 """
 
 import ast
@@ -25,25 +26,25 @@ class _Module:
 
     name: str
     definitions: dict[str, ast.stmt]
-    """Functions, methods as `Class.method`, classes without their methods, assigned names."""
+    """Functions, methods as `Class.method`, classes without their methods, and assigned names."""
     imports: dict[str, str]
-    """Name in this module to dotted name, such as `F` to `torch.nn.functional`."""
+    """Local name to dotted name, such as `F` to `torch.nn.functional`."""
 
 
 def dependencies(*functions: Callable[..., Any], packages: Iterable[str] = ()) -> dict[str, str]:
-    """Digest all code that some functions depend on, within the packages that hold them.
+    """Digest all code that the given functions depend on, within their own packages.
 
     Args:
-        functions: functions of modules, or classes.
+        functions: module-level functions, or classes.
         packages: further packages within which imports are followed.
 
     Returns:
         Qualified name, without the module, to SHA-256. Comments, docstrings, formatting and the
-        place of a definition do not count. Definitions of one name in several modules share an
-        entry.
+        position of a definition do not affect it. Definitions with the same name in several modules
+        share an entry.
 
     Raises:
-        ValueError: a function that is not defined in a module's file.
+        ValueError: a function is not defined in a module's source file.
     """
     followed = {function.__module__.partition(".")[0] for function in functions} | set(packages)
     waiting = [(function.__module__, function.__qualname__) for function in functions]
@@ -66,17 +67,17 @@ def dependencies(*functions: Callable[..., Any], packages: Iterable[str] = ()) -
 
 
 def sha256(value: Any) -> str:
-    """SHA-256 of a value as JSON has it."""
+    """SHA-256 of a value's JSON representation."""
     text = json.dumps(value, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def canonical(node: Any) -> Any:
-    """A syntax tree as nested lists, the same under every supported version of Python.
+    """A syntax tree as nested lists, identical under every supported version of Python.
 
-    Not `ast.dump`: it prints fields that later versions added (`type_params`), and since 3.13
-    leaves empty ones out. Here every empty field is left out. A string that stands alone as a
-    statement is a docstring, wherever it is: of a module, class, function or field.
+    `ast.dump` is not stable: it prints fields that later versions added (`type_params`), and since
+    3.13 it omits empty ones. Here every empty field is omitted. A string that stands alone as a
+    statement counts as a docstring, whether of a module, class, function or field.
     """
     if isinstance(node, ast.JoinedStr):  # 3.12 adds empty pieces to some f-strings
         node.values = [value for value in node.values if getattr(value, "value", None) != ""]
@@ -92,15 +93,15 @@ def canonical(node: Any) -> Any:
 
 
 def _has_no_effect(node: Any) -> bool:
-    """Whether a statement does nothing: a lone string, or the `pass` that stands in for one."""
+    """Whether a statement does nothing: a bare string, or a `pass` in its place."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return isinstance(node.value.value, str)
     return isinstance(node, _NO_EFFECT)
 
 
-@functools.cache  # an edit does not change the code that runs either
+@functools.cache  # later edits do not affect the code that is already running
 def _module(name: str) -> _Module:
-    """Read a module; one without a source file defines nothing."""
+    """Parse a module; one without a source file defines nothing."""
     try:
         spec = importlib.util.find_spec(name)
     except (ModuleNotFoundError, ValueError):  # `module.function`, or a notebook's __main__
@@ -140,7 +141,7 @@ def _definitions(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
 
 @functools.cache
 def _definition_digest(module: str, name: str) -> str:
-    """Digest a definition, with where the names come from that are not of its package."""
+    """Digest a definition, including the origin of the names it imports from other packages."""
     found = _module(module)
     node = found.definitions[name]
     package = module.partition(".")[0]
@@ -151,7 +152,7 @@ def _definition_digest(module: str, name: str) -> str:
 
 @functools.cache
 def _references(module: str, name: str, followed: frozenset[str]) -> list[tuple[str, str]]:
-    """The definitions that a definition names, and the methods of a class."""
+    """List the definitions that a definition refers to, and the methods of a class."""
     found = _module(module)
     node = found.definitions[name]
     places = [(module, each) for each in found.definitions if each.startswith(f"{name}.")]
@@ -164,7 +165,7 @@ def _references(module: str, name: str, followed: frozenset[str]) -> list[tuple[
 
 
 def _resolved(module: _Module, name: str, followed: frozenset[str]) -> list[tuple[str, str]]:
-    """Find the definition of a name, or of an imported module's attribute; none is no error."""
+    """Find the definition of a name or of an imported module's attribute; empty if none."""
     if name in module.definitions:
         return [(module.name, name)]
     first, _, rest = name.partition(".")

@@ -1,4 +1,4 @@
-"""Problem 5: name, hours and pledge from `student.yml`, filled in by the reader."""
+"""The student's name, hours and pledge, read from `student.yml`."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class StudentFileError(ValueError):
-    """Something in student.yml is not what it should be; the line and the field are named."""
+    """An invalid entry in student.yml; the message names the line and the field."""
 
     def __init__(self, path: Path, line: int, problem: str) -> None:
         super().__init__(f"{path.name}:{line}: {problem}")
@@ -24,29 +24,29 @@ class StudentFileError(ValueError):
 
 @dataclass(frozen=True)
 class Student:
-    """Who hands in the report."""
+    """The author of the report."""
 
     name: str | None
-    """As written, whatever characters it holds; None when not filled in."""
+    """As written, with any characters; None if not filled in."""
     hours: float | None
-    """That the assignment took; None for the reference run, which has a computing time instead."""
+    """Hours spent; None for the reference run, which has a computing time instead."""
     pledge: str = PLEDGE
-    """Word for word."""
+    """The pledge, word for word."""
 
 
 REFERENCE = Student(name=None, hours=None)
-"""The shipped state: nobody's name, nobody's hours."""
+"""The state as shipped: no name and no hours."""
 
 
 def load(path: Path | None = None, say: workspace.Say = lambda line: None) -> Student:
     """Read the student's file.
 
     Args:
-        path: the file; `student.yml` in the project if left out.
-        say: gets one line when there is no such file.
+        path: the file; defaults to `student.yml` in the project.
+        say: called with one line when the file does not exist.
 
     Raises:
-        StudentFileError: not YAML, not a mapping, or a field that is not what it should be.
+        StudentFileError: the file is not YAML or not a mapping, or a field is invalid.
     """
     path = path or workspace.student_file()
     text = _read(path)
@@ -63,7 +63,7 @@ def load(path: Path | None = None, say: workspace.Say = lambda line: None) -> St
 
 @dataclass(frozen=True)
 class _Field:
-    """One field with its place in the file, so that an error can say where it is."""
+    """One field with its position in the file, for error messages."""
 
     path: Path
     text: str
@@ -72,7 +72,7 @@ class _Field:
     value: yaml.Node
 
     def error(self, expected: str, got: str | None = None) -> StudentFileError:
-        """Say what was got and what was expected."""
+        """Build an error that says what was found and what was expected."""
         line = self.key.start_mark.line + 1
         return StudentFileError(self.path, line, f"{self.name} is {got or self}, {expected}")
 
@@ -82,11 +82,11 @@ class _Field:
 
     @property
     def tag(self) -> str:
-        """What YAML takes the value for: str, int, float, bool, null, seq, map ..."""
+        """YAML's type of the value: str, int, float, bool, null, seq, map ..."""
         return self.value.tag.removeprefix(_TAG)
 
     def as_name(self) -> str | None:
-        """Text; nothing that YAML would silently drop or turn into something else."""
+        """Return the text; refuse anything that YAML would silently drop or convert."""
         if self._rest_of_line().startswith("#"):
             raise self.error(
                 "and # starts a comment after it: put the whole name in single quotes, "
@@ -99,14 +99,14 @@ class _Field:
         return self.value.value.strip() or None
 
     def _rest_of_line(self) -> str:
-        """What follows the value where it ends; a block (`|` or `>`) ends on a later line."""
+        """The rest of the line on which the value ends; empty for a block (`|` or `>`)."""
         mark = self.value.end_mark
         rest = self.text.splitlines()[mark.line :][:1]
         is_block = getattr(self.value, "style", None) in ("|", ">")
         return rest[0][mark.column :].strip() if rest and not is_block else ""
 
     def as_hours(self) -> float | None:
-        """The number as written: YAML itself reads 1:30 as 90."""
+        """Return the number exactly as written; YAML itself would read 1:30 as 90."""
         if self.tag == "null":
             return None
         expected = f"expected a number from 0 to {MAX_HOURS:.0f}, such as 7.5, or nothing"
@@ -120,14 +120,14 @@ class _Field:
         return hours
 
     def check_pledge(self) -> None:
-        """Accept the sentence of 5b and no other."""
+        """Accept only the exact text of the pledge."""
         if self.tag != "str" or " ".join(self.value.value.split()) != PLEDGE:
             got = "empty" if self.tag == "null" else None
             raise self.error(f'expected word for word "{PLEDGE}"', got)
 
 
 def _read(path: Path) -> str | None:
-    """The file's text, or None when there is no file."""
+    """Return the file's text, or None if it does not exist."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -142,7 +142,7 @@ def _read(path: Path) -> str | None:
 
 
 def _fields(path: Path, text: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    """The nodes of each field, by name."""
+    """Return the key and value nodes of each field, by name."""
     try:
         root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
@@ -164,7 +164,7 @@ def _fields(path: Path, text: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
 
 def _not_yaml(path: Path, text: str, error: Exception) -> StudentFileError:
     mark = getattr(error, "problem_mark", None)
-    position = getattr(error, "position", 0)  # where the reader met a character it refuses
+    position = getattr(error, "position", 0)  # set when YAML's reader refuses a character
     line = mark.line if mark else text[:position].count("\n")
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "nested too deep"
     written = text.splitlines()[line : line + 1]

@@ -1,9 +1,9 @@
-"""The folder of an assignment: its report, rubric and student file, and what is made from them.
+"""The folder of an assignment: its report, rubric and student file, and everything built from them.
 
-Environment variables, each optional; an empty one counts as not set. An assignment may give them a
-prefix of its own, see `ENVIRONMENT_PREFIXES`:
-    PROBLEMSET_ROOT: the folder of report.qmd, when it is not above the current folder.
-    PROBLEMSET_BUILD: where everything made goes, instead of build/ in the project.
+All environment variables are optional; an empty one counts as unset. An assignment may add a prefix
+of its own, see `ENVIRONMENT_PREFIXES`:
+    PROBLEMSET_ROOT: the folder of report.qmd, if it is not at or above the current folder.
+    PROBLEMSET_BUILD: the folder for everything that is built, instead of build/ in the project.
 """
 
 import contextlib
@@ -16,24 +16,24 @@ from typing import IO
 from problemset.file_io import make_folder, write_error
 
 Say = Callable[[str], None]
-"""Takes one line for the reader; the command line prints it, a test collects it."""
+"""Callback for one-line progress messages; the command line prints them, a test collects them."""
 
 ENVIRONMENT_PREFIXES = ["PROBLEMSET"]
-"""Beginnings of the variables' names; the one added last is looked for first."""
+"""Prefixes of the environment variables; the one added last takes precedence."""
 
 _LOCK_HELD = "PROBLEMSET_BUILD_LOCKED"  # set while build_lock() is held, for child processes
 
 
 class ProjectNotFoundError(RuntimeError):
-    """A folder that is needed was not found, or what the environment names is none."""
+    """A required folder was not found, or an environment variable names no folder."""
 
 
 class BuildBusyError(RuntimeError):
-    """Another process works in build/ and the caller did not want to wait."""
+    """Another process is using build/ and the caller chose not to wait."""
 
 
 def folder_from_environment(name: str) -> Path | None:
-    """Give the folder that a variable names, such as `BUILD`; None where it is not set."""
+    """Return the folder that a variable names, such as `BUILD`; None if it is unset."""
     for prefix in reversed(ENVIRONMENT_PREFIXES):
         if value := os.environ.get(f"{prefix}_{name}", "").strip():
             return Path(value).expanduser().absolute()
@@ -47,11 +47,11 @@ def _variable(name: str) -> str:
 def project_root() -> Path:
     """The folder that holds report.qmd, assets/ and build/.
 
-    In this order: $LATENTWALK_ROOT; the nearest folder at or above the current one that holds
-    report.qmd and _quarto.yml; the source tree from which the package runs.
+    Tried in this order: the variable `ROOT` with any prefix; the nearest folder at or above the
+    current one that holds report.qmd and _quarto.yml; the source tree from which the package runs.
 
     Raises:
-        ProjectNotFoundError: when there is none, or $LATENTWALK_ROOT is not a folder.
+        ProjectNotFoundError: when none is found, or `ROOT` is not a folder.
     """
     if named := folder_from_environment("ROOT"):
         if not named.is_dir():
@@ -74,27 +74,27 @@ def project_root() -> Path:
 
 
 def build_dir() -> Path:
-    """Everything made: $LATENTWALK_BUILD, else build/ in the project."""
+    """Folder for everything that is built: the variable `BUILD`, or build/ in the project."""
     return folder_from_environment("BUILD") or project_root() / "build"
 
 
 def results_dir() -> Path:
-    """The saved results of the experiments, one file or two an item."""
+    """Saved results of the experiments, one or two files per item."""
     return build_dir() / "results"
 
 
 def student_file() -> Path:
-    """Name, hours and pledge, filled in by the reader."""
+    """The file for the student's name, hours and pledge."""
     return project_root() / "student.yml"
 
 
 def report_file() -> Path:
-    """The document itself."""
+    """The source document of the report."""
     return project_root() / "report.qmd"
 
 
 def rubric_file() -> Path:
-    """What is graded, item by item."""
+    """The rubric."""
     return project_root() / "rubric.yml"
 
 
@@ -108,17 +108,17 @@ def _try_lock(handle: IO[str]) -> bool:
 
 @contextlib.contextmanager
 def build_lock(say: Say | None = None, wait: bool = True) -> Iterator[None]:
-    """Hold build/ alone, so that two commands at once do not do the same work twice.
+    """Lock build/, so that two commands at once do not do the same work twice.
 
-    The lock goes when the block ends or the process dies. A block inside the block, also one in
-    a child process (the kernel that runs the report), passes through at once.
+    The lock is released when the block ends or the process dies. A nested block does not wait, not
+    even one in a child process such as the kernel that runs the report.
 
     Args:
-        say: gets one line before a wait.
-        wait: wait for the other process, else raise.
+        say: called with one line before waiting.
+        wait: whether to wait for the other process; otherwise raise.
 
     Raises:
-        BuildBusyError: when another process holds it and `wait` is false.
+        BuildBusyError: when another process holds the lock and `wait` is false.
         WriteError: when build/ cannot be written.
     """
     lock_file = make_folder(build_dir()) / ".lock"

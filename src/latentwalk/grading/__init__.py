@@ -1,1 +1,1 @@
-"""The grader: it re-derives and does not believe."""
+"""The grader: it recomputes what a submission claims and trusts none of it."""

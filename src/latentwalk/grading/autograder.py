@@ -1,7 +1,7 @@
-"""The archive that makes Gradescope grade by this project: see docs/gradescope.md.
+"""Build the archive that makes Gradescope grade with this project: see docs/gradescope.md.
 
-Its root holds the two scripts of assets/gradescope/, and beside them what they need: the package,
-the rubric, the judge's weights, and MNIST's test digits where this machine has them.
+Its root holds the two scripts of assets/gradescope/ and what they need: the package, the rubric,
+the weights of the staff's classifier, and MNIST's test digits if this machine has them.
 """
 
 import subprocess
@@ -18,36 +18,37 @@ from problemset import file_io, rubric, workspace
 SCRIPTS = ("run_autograder", "setup.sh")
 CARRIED = ("src", "LICENSE", "constraints.txt", "pyproject.toml", "rubric.yml")
 INDEX_NAME = "pytorch-index"
-_SAME_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip archive can name
+_SAME_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can store
 _UNIX = 3
 
 
 class AutograderError(ValueError):
-    """The archive cannot be made."""
+    """The archive cannot be built."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """The archive."""
+    """The archive that was written."""
 
     path: Path
     names: tuple[str, ...]
-    """What it holds."""
+    """Names of its files."""
     has_digits: bool
-    """Whether MNIST's test digits are in it; else setup.sh downloads them."""
+    """Whether it contains MNIST's test digits; otherwise setup.sh downloads them."""
 
 
 def build(target: Path, pytorch_index: str = "") -> Built:
     """Write the archive; the same project gives the same bytes.
 
     Args:
-        target: the zip file to be made or replaced.
-        pytorch_index: address of a package index with builds of PyTorch for processors alone, which
-            are a tenth of the usual ones in size; pip's own index alone, if left out.
+        target: the zip file to be created or replaced.
+        pytorch_index: address of a package index with CPU-only builds of PyTorch, which are a tenth
+            the size of the usual ones; only pip's own index if omitted.
 
     Raises:
-        AutograderError: this is no clone, a file is missing, or the judge has no valid weights.
-        RubricError: the rubric names a check that there is not.
+        AutograderError: this is not a clone, a file is missing, or the staff's classifier has no
+            valid weights.
+        RubricError: the rubric names a check that does not exist.
         WriteError: the archive cannot be written.
     """
     rubric.load(known=CHECKS)
@@ -65,7 +66,7 @@ def build(target: Path, pytorch_index: str = "") -> Built:
 
 
 def _tracked(root: Path) -> Iterator[str]:
-    """Names of the files that the clone tracks, of those that are needed."""
+    """Names of the required files that git tracks in the clone."""
     command = ["git", "-C", str(root), "ls-files", "-z", "--", *CARRIED]
     try:
         done = subprocess.run(command, capture_output=True, check=True)
@@ -90,7 +91,7 @@ def _judge() -> Path:
 
 
 def _test_digits() -> list[Path]:
-    """The two files of the test set, verified; none when this machine does not have them."""
+    """The two files of the test set, verified; empty if this machine does not have them."""
     wanted, folder = data.files_of("test"), paths.data_cache()
     if named := paths.user_data_dir():
         folder = mnist_files.from_user(named, folder, wanted)
@@ -107,7 +108,7 @@ def _read(path: Path) -> bytes:
 
 
 def _write_zip(path: Path, content: dict[str, bytes]) -> None:
-    """Sorted, without times, readable by all; the two scripts can be executed."""
+    """Write entries sorted, without times, and readable by all; the two scripts are executable."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, data_bytes in sorted(content.items()):
             entry = zipfile.ZipInfo(name, _SAME_TIME)

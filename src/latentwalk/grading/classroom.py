@@ -1,4 +1,4 @@
-"""A class of submissions: each graded once, the results and the table written as they come."""
+"""Grade a class: each submission once, with results and table written as they arrive."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from problemset.grading.results.formats import points
 from problemset.rubric import Item
 
 CarryOutAll = Callable[[Sequence[Task], CarryOut], Iterator[tuple[int, Done]]]
-"""Carries out each task and gives its place in the list, in any order."""
+"""Carries out all tasks; yields each one's index in the list and its result, in any order."""
 
 
 def one_by_one(tasks: Sequence[Task], carry_out: CarryOut) -> Iterator[tuple[int, Done]]:
-    """Carry out tasks here, in order."""
+    """Carry out the tasks in this process, in order."""
     for n, task in enumerate(tasks):
         yield n, carry_out(task)
 
@@ -36,21 +36,21 @@ def grade_class(
     notebook: bool = True,
     say: workspace.Say = lambda line: None,
 ) -> list[Row]:
-    """Grade submissions.
+    """Grade the submissions of a class.
 
     Args:
         class_: from `roster.places`.
-        out: folder of the table, when there are several.
+        out: folder for the table, which is written if there are several submissions.
         items: the rubric.
         rubric: its text.
-        carry_out: grades one.
-        carry_out_all: carries it out for all.
-        again: grade also those whose results still hold.
+        carry_out: grades one submission.
+        carry_out_all: runs `carry_out` for all of them.
+        again: whether to regrade submissions whose results still hold.
         notebook: whether to run their notebooks.
-        say: gets a line for each, unless there is a progress bar.
+        say: called with one line per submission, unless there is a progress bar.
 
     Returns:
-        A row a submission, in their order.
+        One row per submission, in their order.
 
     Raises:
         WriteError: the results cannot be written.
@@ -87,7 +87,7 @@ def _task(
     here: bool,
 ) -> Task:
     digest = known.digest if known else ""
-    # written by the process that coordinates: another one may be thought dead and live on
+    # with a cluster only the coordinator writes: a worker presumed dead may still be running
     live = place.out if here else None
     return Task(
         place.folder, place.name, tuple(items), rubric, finished.grader(), digest, notebook, live
@@ -95,7 +95,7 @@ def _task(
 
 
 def _row(place: Place, done: Done, known: Finished | None) -> Row:
-    """Write what came of a submission."""
+    """Write the results of a submission and return its row."""
     if done.says:
         return Row(place, None, done.seconds, done.says)
     if known is not None and done.digest == known.digest and not done.results:

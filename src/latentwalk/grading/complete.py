@@ -1,6 +1,7 @@
-"""What a submission lacks, before it is graded: files, arrays and shapes, by the grader's own code.
+"""Report what a submission lacks before it is graded: files, arrays and shapes.
 
-Complete is not correct: nothing is generated again here, and no points are given.
+It uses the grader's own code. Complete is not correct: nothing is generated again here, and no
+points are awarded.
 """
 
 import tempfile
@@ -21,10 +22,10 @@ State = Literal["ok", "missing", "damaged", "misfit", "refused", "ignored"]
 CORRECTNESS = (
     "Complete is not correct: points come from `latentwalk grade`, which makes everything again."
 )
-_LONGEST_NAME, _LONGEST_LINE = 120, 300  # characters of what a file says of itself
-_MOST_BESIDES = 50  # lines about what the contract does not name
+_LONGEST_NAME, _LONGEST_LINE = 120, 300  # characters of text from a submission
+_MOST_BESIDES = 50  # lines about files that the contract does not name
 _NAME_COLUMNS = max(len(file.name) for file in contract.FILES)
-_MENDS = {  # a word of a refusal, and what to do then
+_MENDS = {  # a word in a refusal, and the remedy
     "bytes": "make it smaller",
     "names": "leave out what the contract does not name",
     "too many": "leave out what the contract does not name",
@@ -34,19 +35,19 @@ _MENDS = {  # a word of a refusal, and what to do then
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: a file, how it is, and what to do."""
+    """One line of the report: a file, its state, and what to do."""
 
     state: State
-    """Misfit: it can be read, and is not what the contract asks for. Refused: not even opened.
-    Ignored: nothing reads it."""
+    """Misfit: readable, but not what the contract asks for. Refused: not even opened. Ignored:
+    never read."""
     name: str
-    """Of the file, as one printable line."""
+    """Name of the file, as one printable line."""
     says: str
-    """What was found, and what was expected where that is another thing."""
+    """What was found and, if that differs, what was expected."""
     mend: str = ""
-    """What to do; empty when there is nothing to do."""
+    """What to do; empty if nothing."""
     asked: bool = True
-    """Whether the contract asks for it; else nothing is lost."""
+    """Whether the contract asks for this file; if not, no points depend on it."""
 
     def __str__(self) -> str:
         name = _short(self.name, _LONGEST_NAME)
@@ -60,11 +61,11 @@ class Completeness:
 
     findings: tuple[Finding, ...]
     inner: Path | None = None
-    """A folder inside that looks as if it were the submission."""
+    """A subfolder that appears to be the actual submission."""
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """The files that the contract asks for and that are not as it asks, in its order."""
+        """Files of the contract that are not as it requires, in its order."""
         wrong = [found.name for found in self.findings if found.asked and found.state != "ok"]
         return tuple(dict.fromkeys(wrong))
 
@@ -79,19 +80,19 @@ class Completeness:
 
 
 def examine(folder: Path) -> Completeness:
-    """Look at a submission as the grader will: taken in, its files opened, its shapes compared.
+    """Inspect a submission as the grader will: take it in, open its files, compare shapes.
 
     Args:
         folder: the submission; it is only read.
 
     Raises:
-        IntakeError: it is missing, a link, or no folder.
+        IntakeError: it is missing, a link, or not a folder.
         WriteError: there is no room for a private copy.
     """
     with tempfile.TemporaryDirectory(prefix="latentwalk-check-") as scratch:
         intake = take_in(folder, Path(scratch))
         submission = Submission(intake.folder)
-        sizes: dict[str, int] = {}  # what d, z and 10 d + 10 are here, as far as is known
+        sizes: dict[str, int] = {}  # the values of d, z and 10 d + 10, as far as known
         findings: list[Finding] = []
         for file in contract.FILES:  # networks first: they decide the sizes
             findings += _file(file, intake, submission, sizes)
@@ -115,7 +116,7 @@ def _file(
 
 
 def _absent(file: FileRule, intake: Intake) -> Finding:
-    """Say why a file was not taken in: it or a folder around it was refused, or it is missing."""
+    """Explain why a file was not taken in: it or its folder was refused, or it is missing."""
     folder, _, last = file.name.rpartition("/")
     for place in (file.name, folder, "."):
         if why := intake.refused.get(place):
@@ -137,7 +138,7 @@ def _absent(file: FileRule, intake: Intake) -> Finding:
 
 
 def _network(file: FileRule, submission: Submission, sizes: dict[str, int]) -> Finding:
-    """Open a network, note the size that it decides, and compare it where another decided it."""
+    """Open a network and record the size that it decides, or compare it with the known one."""
     rule = file.network
     assert rule is not None
     mend = f"`latentwalk train {rule.name}` makes it again"
@@ -185,7 +186,7 @@ def _archive(file: FileRule, submission: Submission, sizes: dict[str, int]) -> l
 
 
 def _array(rule: ArrayRule, item: str, submission: Submission, sizes: dict[str, int]) -> str:
-    """Say what is wrong with one array; nothing when it is as the contract asks."""
+    """Describe what is wrong with one array; empty if it conforms to the contract."""
     shape = [sizes.get(size) if isinstance(size, str) else size for size in rule.shape]
     try:
         got = submission.array(item, rule.name, shape)
@@ -195,7 +196,7 @@ def _array(rule: ArrayRule, item: str, submission: Submission, sizes: dict[str, 
         return str(fault)
     for size, entries in zip(rule.shape, got.shape, strict=True):
         if isinstance(size, str):
-            sizes.setdefault(size, entries)  # where the network cannot tell, arrays must agree
+            sizes.setdefault(size, entries)  # without the network, arrays must at least agree
     if rule.holds == "labels" and not np.isin(got, range(10)).all():
         return f"{rule.name} is {got.tolist()}, expected whole numbers 0 to 9"
     return ""
@@ -244,14 +245,14 @@ def _notebook(submission: Submission) -> Finding:
 
 
 def _unread(intake: Intake) -> list[str]:
-    """What is there and not read, because the contract does not name it."""
+    """Names of files that are never read, because the contract does not name them."""
     asked = {file.name for file in contract.FILES}
     asked |= {f"weights/{name}.safetensors" for name in contract.VARIANTS}
     return [*intake.ignored, *(name for name in intake.files if name not in asked)]
 
 
 def _besides(intake: Intake) -> list[Finding]:
-    """Lines about what the contract does not ask for; no points hang on them."""
+    """Lines about files that the contract does not ask for; no points depend on them."""
     asked = {place for file in contract.FILES for place in (file.name, file.name.split("/")[0])}
     found = [
         Finding("refused", name, why, "remove it, or give it a plain name", asked=False)
@@ -266,7 +267,7 @@ def _besides(intake: Intake) -> list[Finding]:
 
 
 def _reason(error: object, submission: Submission, name: str) -> str:
-    """The words of an error without the name, which stands beside them, or the private copy's."""
+    """An error's message without the file's name and the path of the private copy."""
     text = str(error).replace(f"{submission.folder}/", "").replace(f" of {name}", "")
     for lead in (f"{name} cannot be used: ", f"{name} cannot be read: ", f"{name}: ", f"{name} "):
         text = text.removeprefix(lead)
@@ -274,6 +275,6 @@ def _reason(error: object, submission: Submission, name: str) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    """One printable line of bounded length, whatever a file says of itself."""
+    """One printable line of bounded length, whatever the submission contains."""
     line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
     return line if len(line) <= most else line[: most - 3] + "..."

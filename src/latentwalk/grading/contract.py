@@ -1,7 +1,7 @@
 """The contract of a submission as data: its files, their arrays, and the items that read them.
 
-What is packed, what is looked at before a deadline and the table in docs/submission.md all come
-from here. A check says for itself which shape it needs; a test holds the two against each other.
+Packing, the completeness report and the table in docs/submission.md all use it. Each check states
+the shapes that it needs independently; a test compares the two.
 """
 
 from dataclasses import dataclass
@@ -9,18 +9,19 @@ from typing import Literal
 
 from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES
 
-STEPS = 10  # of a path, and images of each digit
+STEPS = 10  # steps of a path, and images per digit
 NOTEBOOK, PAPER = "report.ipynb", "report.pdf"
 FORMULAS, CLAIMS = "results/1.json", "results/claims.json"
 VARIANTS = ("gan_10d", "gan_onehot")
-"""Networks beside the contract's, which a notebook may compare with them; packed where there."""
+"""Further networks that a notebook may compare with the contract's; packed if they exist."""
 NOTEBOOK_RUN = "notebook-run.json"
-"""What the grader notes of running a notebook, in its private copy; no file of the contract."""
+"""File in the grader's private copy with the results of running the notebook; not in the
+contract."""
 NOTEBOOK_CHECKS = "notebook_"
-"""How the names of the checks begin that need the notebook to be run."""
+"""Name prefix of the checks that require running the notebook."""
 BY_A_PERSON = ("1a", "1b", "3d", "3e", "5a")
 FIGURES = ("2b", "2e", "3c", "4d")
-"""Items whose figure shows images of arrays."""
+"""Items whose figure shows the images of an array."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class ArrayRule:
     name: str
     """Such as `strip.images`."""
     shape: tuple[int | str, ...]
-    """A text is a size that a network decides, see `NETWORKS`."""
+    """A text stands for a size that a network decides, see `NETWORKS`."""
     items: tuple[str, ...]
-    """Of the rubric, whose checks read it."""
+    """Items of the rubric whose checks read it."""
     holds: Literal["images", "numbers", "labels"] = "numbers"
     """Images: in [0, 1], 1 is ink. Labels: whole numbers 0 ... 9. Numbers: any finite ones."""
     note: str = ""
-    """What the shape does not say."""
+    """Anything that the shape does not say."""
 
     def __str__(self) -> str:
         sizes = ", ".join(map(str, self.shape)) + ("," if len(self.shape) == 1 else "")
@@ -48,11 +49,11 @@ class NetworkRule:
     """One trained network."""
 
     name: str
-    """As `latentwalk train` calls it."""
+    """Name used by `latentwalk train`."""
     size: str
-    """How the contract writes the number of entries that the network makes an image of."""
+    """The contract's symbol for the number of entries that the network turns into an image."""
     labels: bool | None
-    """Whether its input ends in a one-hot label; None for what is no GAN."""
+    """Whether its input ends in a one-hot label; None for a network that is not a GAN."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ class FileRule:
     name: str
     """Its path in the submission."""
     says: str
-    """What it holds, in words, where `arrays` does not say so."""
+    """What it holds, in words; empty where `arrays` says so."""
     items: tuple[str, ...]
-    """Of the rubric, which checks or a person judge by it."""
+    """Items of the rubric that are judged by it, by a check or by a person."""
     arrays: tuple[ArrayRule, ...] = ()
     network: NetworkRule | None = None
 
     @property
     def holds(self) -> str:
-        """What it holds: the words, or all arrays with their shapes."""
+        """Description of the content: the words, or all arrays with their shapes."""
         return self.says or ", ".join(map(str, self.arrays))
 
 
@@ -150,12 +151,12 @@ FILES = (
         ),
     ),
 )
-"""Every file that the contract names, in the order in which people read of them."""
+"""Every file that the contract names, in reading order."""
 TOP_LEVEL = frozenset(file.name.partition("/")[0] for file in FILES)
-"""The files and folders at the top of a submission."""
+"""Files and folders at the top of a submission."""
 
 
 def table() -> str:
-    """The table of docs/submission.md, in Markdown."""
+    """The table in docs/submission.md, as Markdown."""
     rows = [f"| `{file.name}` | {file.holds} | {', '.join(file.items)} |" for file in FILES]
     return "\n".join(["| file | what it holds | read for |", "|--|--|--|", *rows])

@@ -1,9 +1,9 @@
-"""Formulas that somebody wrote, evaluated at random rational points without being trusted.
+"""Evaluate submitted formulas at random rational points without trusting them.
 
 The notation is sympy's own, as `str(expression)` prints it: numbers, symbols, + - * / **, log, exp,
 sqrt, pi, and the forms `Sum(f, (k, 1, K))`, `Integral(f, (z, -oo, oo))`, `Derivative(f, t)`,
-`Derivative(f, (t, 2))` and `Subs(f, t, value)`. Python's parser reads it and nothing is run: every
-kind of node that is not named below is refused.
+`Derivative(f, (t, 2))` and `Subs(f, t, value)`. Python's parser reads the text, and nothing in it
+is run: every kind of node that is not listed below is refused.
 """
 
 import ast
@@ -18,7 +18,7 @@ import mpmath
 
 REAL = ("z", "x", "w", "b", "m", "m_1", "m_2", "mu", "logvar")
 POSITIVE = ("t", "q_z", "p_z", "v", "v_1", "v_2", "s2")
-"""Besides these, `q[k]` sums to 1 over k = 1..K, `j[k]` is p(x, z_k), and `p_x` is p(x)."""
+"""Further symbols: `q[k]` sums to 1 over k = 1..K, `j[k]` is p(x, z_k), and `p_x` is p(x)."""
 LONGEST, MOST_NODES, DEEPEST = 4000, 1000, 60
 _DIGITS = 30
 _WIDTH = mpmath.mpf("0.15")
@@ -32,7 +32,7 @@ _MOST_POWER = 64
 
 
 class FormulaError(ValueError):
-    """A text that is no formula of this notation, or has no value at a point."""
+    """A text is not a formula in this notation, or has no value at a point."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Point:
     """p(x, z_k)."""
 
     def at(self, **symbols: Any) -> "Point":
-        """The same point with other values of some symbols."""
+        """The same point with other values for some symbols."""
         return Point(self.symbols | symbols, self.q, self.joint)
 
 
@@ -54,8 +54,9 @@ def random_point(seed: int, *, full_support: bool = False) -> Point:
     """Draw a rational point.
 
     Args:
-        seed: decides it.
-        full_support: p(x) is the sum of p(x, z_k); otherwise it is more: q misses some outcomes.
+        seed: determines the point.
+        full_support: whether p(x) is the sum of p(x, z_k); otherwise it is larger, because q misses
+            some outcomes.
     """
     rng = random.Random(seed)
     size = rng.randint(2, 4)
@@ -70,10 +71,10 @@ def random_point(seed: int, *, full_support: bool = False) -> Point:
 
 
 def parse(text: str) -> ast.expr:
-    """Read a formula.
+    """Parse a formula.
 
     Raises:
-        FormulaError: too long, too deep, or not of the notation.
+        FormulaError: too long, too deep, or not in the notation.
     """
     if not isinstance(text, str) or len(text) > LONGEST:
         raise FormulaError(f"expected a formula of at most {LONGEST} characters")
@@ -90,7 +91,7 @@ def value(tree: ast.expr, point: Point) -> Any:
     """Evaluate a formula to 30 digits.
 
     Raises:
-        FormulaError: a name or form that is not of the notation, or no finite real value.
+        FormulaError: a name or form is not in the notation, or the value is not finite and real.
     """
     try:
         with mpmath.workdps(_DIGITS):
@@ -103,7 +104,7 @@ def value(tree: ast.expr, point: Point) -> Any:
 
 
 def is_same(left: ast.expr, right: ast.expr) -> bool:
-    """Whether two formulas are the same text, so that comparing them shows nothing."""
+    """Whether two formulas have the same syntax tree, so that comparing them proves nothing."""
     return ast.dump(left) == ast.dump(right)
 
 
@@ -140,7 +141,7 @@ def _outcome(values: tuple[Any, ...], point: Point) -> Any:
 
 
 def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool) -> Any:
-    """A sum over all outcomes, or an integral over the whole line."""
+    """A sum over all outcomes, or an integral over the whole real line."""
     if nested:
         raise FormulaError("a sum or an integral inside another is not of the notation")
     assert isinstance(tree, ast.Call)
@@ -149,8 +150,8 @@ def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool
         places = range(1, len(point.q) + 1)
         return mpmath.fsum(_value(inner, point.at(k=place), nested=True) for place in places)
     if (tree.func.id, over) == ("Integral", "(z, -oo, oo)"):
-        # At random points every bell has a width of 0.2 to 2.8 and a centre within 5 of zero: there
-        # the plain rule is exact to rounding.
+        # At random points every bell curve has a width of 0.2 to 2.8 and a centre within 5 of zero.
+        # For these the rectangle rule is exact up to rounding.
         return (
             mpmath.fsum(_value(inner, point.at(z=place), nested=True) for place in _LINE) * _WIDTH
         )

@@ -1,8 +1,8 @@
-"""Results that are complete, and what they are the results of: so that a class can be gone on with.
+"""Cache of complete gradings, so that an interrupted class run can resume.
 
-The record `graded.json` is written last. Results count as complete when it is there, every file
-is as it says, and at least one check was carried out; whatever else lies in the folder is what an
-interrupted grading left, and is made anew.
+The record `graded.json` is written last. Results count as complete if it exists, every file matches
+it, and at least one check was carried out. Anything else in the folder comes from an interrupted
+grading and is graded again.
 """
 
 import functools
@@ -24,10 +24,10 @@ from problemset.grading.submission.intake import Intake
 from problemset.grading.submission.safe_files import RefusedError
 
 RECORD = "graded.json"
-VERSION = 1  # of the record
+VERSION = 1  # version of the record
 _SOURCES = Path(__file__).parents[2]
 _PACKAGES = ("latentwalk", "problemset")
-_LARGEST = 64 << 20  # bytes of one result
+_LARGEST = 64 << 20  # bytes per result file
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,17 @@ class Finished:
     """Complete results of a submission."""
 
     digest: str
-    """Of what was graded, by which rubric and which grader."""
+    """Digest of the submission, the rubric and the grader."""
     seconds: float
-    """That grading took."""
+    """Wall-clock time that grading took."""
     score: Score
 
 
 @functools.cache
 def grader() -> str:
-    """SHA-256 over the packages' version and source, and the judge's weights.
+    """SHA-256 over the package version, the packages' source, and the classifier's weights.
 
-    Results of another grader are not taken for this one's, neither on this disk nor from another
-    machine.
+    Results of another grader are never reused, neither from this disk nor from another machine.
     """
     folders = [_SOURCES / package for package in _PACKAGES]
     kinds = ("*.py", "*.css")
@@ -74,17 +73,17 @@ def digest(grader: str, rubric: str, intake: Intake, notebook: bool = True) -> s
 
 
 def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> Score:
-    """Write the results of a submission, and that they are complete.
+    """Write the results of a submission, and a record that they are complete.
 
     Args:
-        out: the submission's own folder for them.
+        out: the submission's own result folder.
         of: from `digest`.
-        seconds: that grading took.
-        results: name to content; `score.json` is one of them.
+        seconds: wall-clock time that grading took.
+        results: content by file name; `score.json` is one of them.
 
     Raises:
-        WriteError: the folder is read-only or full; the record of before is gone by then.
-        ValueError: `score.json` is no score.
+        WriteError: the folder is read-only or full; the old record has been removed by then.
+        ValueError: `score.json` is not a score.
     """
     score = formats.from_json(results["score.json"].decode("utf-8"))
     (file_io.make_folder(out) / RECORD).unlink(missing_ok=True)
@@ -93,13 +92,13 @@ def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> S
     found = {name: _sha256(content) for name, content in results.items()}
     record = {"version": VERSION, "digest": of, "seconds": seconds, "files": found}
     carried_out = [o for o in score.outcomes if o.state not in (BROKEN, TO_BE_READ)]
-    if carried_out or not score.possible:  # else this machine lacks what every check needs
+    if carried_out or not score.possible:  # otherwise this machine lacks what every check needs
         _replace(out / RECORD, json.dumps(record, indent=1).encode("ascii") + b"\n")
     return score
 
 
 def read(out: Path) -> Finished | None:
-    """Give the results in a folder if they are complete."""
+    """Read the results in a folder; None unless they are complete."""
     try:
         record = json.loads(safe_files.read(out / RECORD, _LARGEST))
         if record["version"] != VERSION:
@@ -110,7 +109,7 @@ def read(out: Path) -> Finished | None:
         score = formats.from_json(found["score.json"].decode("utf-8"))
         return Finished(str(record["digest"]), float(record["seconds"]), score)
     except (RefusedError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # written by something else, or half: it is made anew
+        return None  # foreign or incomplete: grade again
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Grade one submission: every check in a process of its own, results written after each."""
+"""Grade one submission: each check in its own process, with results written after each one."""
 
 import contextlib
 import json
@@ -17,17 +17,18 @@ from problemset.grading.submission.intake import Intake, take_in
 from problemset.rubric import Item, ItemCheck
 
 LIMITS = Limits(wall_seconds=120, cpu_seconds=240, memory_bytes=768 << 20)
-"""Of one check."""
+"""Limits per check."""
 NOTEBOOK_LIMITS = Limits(
     wall_seconds=900, cpu_seconds=1800, memory_bytes=6 << 30, file_bytes=256 << 20, processes=200
 )
-"""Of running the notebook, its kernel included; the report's takes two minutes and 2 GiB."""
+"""Limits for running the notebook, including its kernel; the report's own takes two minutes and 2
+GiB."""
 _NOT_RUN = "the notebook was not run again; run it, or read it beside the PDF"
 Run = Callable[..., Ended]
 
 
 def open_server() -> isolation.Server:
-    """Give a server, to be used in a `with` block, whose checks find libraries and judge ready."""
+    """Create a server with libraries and classifier preloaded; use it in a `with` block."""
     return isolation.Server(
         prepare=["latentwalk.grading.one:prepare"],
         environment=paths.as_environment(),
@@ -48,16 +49,16 @@ def grade(
     """Grade a submission.
 
     Args:
-        folder: the submission; it is read once, and nothing of it but the notebook is run.
-        out: folder for `score.json`, which is written anew after every check.
+        folder: the submission; it is read once, and nothing in it is run except the notebook.
+        out: folder for `score.json`, which is rewritten after every check.
         items: the rubric.
-        limits: of each check.
-        notebook: whether to run the notebook; else the points of its checks await a reader.
-        run: carries out a function in isolation; that of a server of its own if left out.
-        intake: the submission's private copy, when it was taken in already.
+        limits: limits per check.
+        notebook: whether to run the notebook; if not, the points of its checks await a reader.
+        run: runs a function in isolation; defaults to that of a temporary server.
+        intake: the submission's private copy, if it has already been taken in.
 
     Raises:
-        IntakeError: the submission is no folder.
+        IntakeError: the submission is not a folder.
         WriteError: `out` cannot be written.
     """
     note = formats.write_after_each(file_io.make_folder(out) / "score.json")
@@ -85,7 +86,7 @@ def grade(
 
 
 def _pages(run: Run, intake: Intake, limits: Limits) -> dict[str, int]:
-    """Where each item begins in the PDF, for its reader; nothing where that cannot be told."""
+    """Page of the PDF on which each item begins, for its reader; empty if unknown."""
     if contract.PAPER not in intake.files:
         return {}
     ended = run("latentwalk.grading.one:pages", {"folder": str(intake.folder)}, limits)
@@ -97,9 +98,9 @@ def _of_notebook(check: ItemCheck) -> bool:
 
 
 def _run_notebook(run: Run, intake: Intake) -> str:
-    """Note in the private copy what running the notebook gave; say why that was not possible.
+    """Run the notebook and save the result in the private copy; return why that was impossible.
 
-    What the notebook itself is to blame for is noted as its fault.
+    A failure that is the notebook's own fault is saved as such.
     """
     if contract.NOTEBOOK not in intake.files:
         return ""

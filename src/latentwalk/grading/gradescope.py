@@ -1,7 +1,7 @@
 """Grading on Gradescope's machine, for assets/gradescope/run_autograder.
 
-Nothing here imports PyTorch, whose place is in each check's own process: the machine has little
-memory, and `finish` has to work when there was too little of it.
+Nothing here imports PyTorch, which belongs in the checks' own processes: the machine has little
+memory, and `finish` must still work after it ran out.
 """
 
 import json
@@ -20,16 +20,16 @@ def run(submission: Path, work: Path, results: Path) -> str:
     """Grade a submission.
 
     Args:
-        submission: what was uploaded. When that is one folder with the submission inside, the
-            inner one is graded.
-        work: folder for what is found on the way, see `finish`.
-        results: of Gradescope's form, to be written.
+        submission: the upload. If it consists of one folder with the submission inside, that folder
+            is graded.
+        work: folder for intermediate results, see `finish`.
+        results: results file in Gradescope's format, to be written.
 
     Returns:
-        The table of the score, for the staff.
+        The text table of the score, for the staff.
 
     Raises:
-        IntakeError: what was uploaded is no folder.
+        IntakeError: the upload is not a folder.
         WriteError: the results cannot be written.
     """
     started = time.monotonic()
@@ -43,16 +43,16 @@ def run(submission: Path, work: Path, results: Path) -> str:
 
 
 def finish(work: Path, results: Path, why: str, seconds: float) -> str:
-    """Write what a grader that was stopped has found; a check that it did not reach is broken.
+    """Write the results of a grader that was stopped; checks that it did not reach are broken.
 
     Args:
-        work: as `run` got it.
-        results: to be written.
+        work: as passed to `run`.
+        results: results file, to be written.
         why: what stopped it, in a few words.
-        seconds: that it had.
+        seconds: wall-clock time that it had.
 
     Returns:
-        The table, for the staff.
+        The text table of the score, for the staff.
     """
     found = _found(work / "score.json")
     score = _with_the_rest(found, why)
@@ -67,12 +67,12 @@ def finish(work: Path, results: Path, why: str, seconds: float) -> str:
 
 
 def ready() -> str:
-    """Make sure, when the machine is set up, that nothing is missing for grading.
+    """Verify, when the machine is set up, that nothing needed for grading is missing.
 
     Raises:
-        RubricError: the rubric names a check that there is not.
-        DataError: MNIST's test digits cannot be had.
-        WeightsError: the judge has no valid weights.
+        RubricError: the rubric names a check that does not exist.
+        DataError: MNIST's test digits cannot be obtained.
+        WeightsError: the staff's classifier has no valid weights.
     """
     from latentwalk.grading.checks.known import CHECKS
     from latentwalk.grading.one import staff
@@ -85,7 +85,7 @@ def ready() -> str:
 
 
 def _found(path: Path) -> Score:
-    """Read what was written after each check; nothing, if it was stopped before the first."""
+    """Read the score written so far; empty if grading stopped before the first check."""
     try:
         return formats.from_json(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -93,12 +93,12 @@ def _found(path: Path) -> Score:
 
 
 def _with_the_rest(found: Score, why: str) -> Score:
-    """Add what is not there yet, in the rubric's order."""
+    """Add the missing outcomes, in the rubric's order."""
     known = {(outcome.item, outcome.check): outcome for outcome in found.outcomes}
     outcomes = []
     for item in rubric.load():
         for check in item.checks:
-            by_reader = check.check.startswith(contract.NOTEBOOK_CHECKS)  # which is not run here
+            by_reader = check.check.startswith(contract.NOTEBOOK_CHECKS)  # not run here
             unreached = CheckOutcome(
                 check.check, item.id, check.shows.rstrip("."), check.points,
                 "to be read" if by_reader else "broken",

@@ -1,8 +1,9 @@
-"""Run a submission's notebook again under nbval, its kernel confined, and say what came out.
+"""Run a submission's notebook again under nbval, with its kernel confined, and compare outputs.
 
-The code of the notebook is the only code of a submission that is ever run. It runs in a Jupyter
-kernel of its own (`confine.py`) on a copy of what it needs; pytest and nbval talk to it from this
-side through sockets, and what it sends is data. Whether outputs agree is decided on this side.
+The notebook's code is the only code of a submission that is ever run. It runs in its own Jupyter
+kernel (`confine.py`) on a copy of what it needs. pytest and nbval stay outside and talk to the
+kernel through sockets; whatever it sends is treated as data. Whether outputs agree is decided
+outside, too.
 """
 
 import json
@@ -30,11 +31,11 @@ CELL_SECONDS = 400.0
 _KERNEL, _WORK = "confined", "notebook"
 _OWN_JUDGE = "classifier"
 _MOST_SAYS = 300
-_LOOK_SECONDS = 0.5  # between two looks whether the kernel is alive
+_LOOK_SECONDS = 0.5  # interval for checking that the kernel is alive
 
 
 class NotebookError(RuntimeError):
-    """The notebook cannot be run on this machine, whatever is in it."""
+    """No notebook can be run on this machine, whatever its content."""
 
 
 def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
@@ -42,22 +43,23 @@ def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
 
     Args:
         folder: the submission's private copy.
-        cell_seconds: for one cell; the cells after it are still run.
+        cell_seconds: time limit per cell; later cells are still run.
 
     Returns:
-        `confined`, the words of `confine`, and `cells`, one object a code cell: its `number` from
-        1, the `item` and `problem` whose heading is above it, the saved `count`, whether it `ran`,
-        the number of saved outputs `compared`, and what `differs`, empty where nothing does.
+        `confined`, the restrictions reported by `confine`, and `cells`, one object per code cell:
+        its `number` from 1, the `item` and `problem` whose heading is above it, the saved `count`,
+        whether it `ran`, the number of saved outputs `compared`, and what `differs`, empty if
+        nothing does.
 
     Raises:
-        NotebookError: nbval is missing, or this system confines nothing.
-        IntakeError: the file is no notebook.
+        NotebookError: nbval is missing, or this system cannot confine the kernel.
+        IntakeError: the file is not a notebook.
     """
     work = Path.cwd() / _WORK
     source = Path(folder)
     found = cells.read(source / contract.NOTEBOOK)
     _lay_out(source, work)
-    Path.cwd().chmod(0o711)  # another user must pass through
+    Path.cwd().chmod(0o711)  # the kernel's user must be able to pass through
     words, uid = confine.possible(work, [work, *_needed()])
     if "files" not in words and "user" not in words:
         raise NotebookError("this system cannot keep a notebook from writing everywhere")
@@ -68,12 +70,12 @@ def rerun(folder: str, cell_seconds: float = CELL_SECONDS) -> dict[str, Any]:
 
 
 def _needed() -> list[Path]:
-    """What the kernel reads that is not copied: interpreter, libraries, this package."""
+    """Paths that the kernel reads but that are not copied: interpreter, libraries, this package."""
     return [Path(file) for file in (sys.executable, __file__, os.__file__, torch.__file__)]
 
 
 def _lay_out(source: Path, work: Path) -> None:
-    """Copy the notebook, the weights, the data and what the report reads of the project."""
+    """Copy the notebook, the weights, the data and the project files that the report reads."""
     places = paths.folders_within(work)
     project, weights = places["root"], places["weights"]
     released = project / "assets" / "weights"
@@ -89,13 +91,13 @@ def _lay_out(source: Path, work: Path) -> None:
     shutil.copyfile(workspace.rubric_file(), project / "rubric.yml")
     if (source / "student.yml").is_file():
         shutil.copyfile(source / "student.yml", project / "student.yml")
-    for split in ("train", "test"):  # the kernel cannot download them
+    for split in ("train", "test"):  # the kernel has no network to download them
         data.load(split)
     shutil.copytree(paths.user_data_dir() or paths.data_cache(), places["data"])
 
 
 def _is_intact(path: Path) -> bool:
-    """Whether a file can be used; others cost the points of their own checks, not the notebook."""
+    """Whether a weights file is usable; a bad one costs only its own checks, not the notebook."""
     try:
         checkpoints.load_weights(path)
     except checkpoints.WeightsError:
@@ -104,7 +106,7 @@ def _is_intact(path: Path) -> bool:
 
 
 def _give(work: Path, uid: int) -> None:
-    """Let the kernel's user have the folder."""
+    """Make the kernel's user the owner of the folder."""
     if uid == os.geteuid():
         return
     for path in (work, *work.rglob("*")):
@@ -129,21 +131,21 @@ def _write_kernel(work: Path, uid: int) -> None:
 
 @dataclass
 class _Seen:
-    """A pytest plugin that notes what became of each cell."""
+    """A pytest plugin that records the result of each cell."""
 
     cells: dict[int, tuple[bool, str, list[Any]]] = field(default_factory=dict)
-    """By number from 0: whether it ran, why not, and its outputs."""
+    """By number from 0: whether it ran, if not why, and its outputs."""
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Keep nothing of it: pytest would print the notebook's own text."""
+        """Suppress pytest's report, which would print the notebook's own text."""
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-        """Take the outputs as soon as a cell has run."""
+        """Store the outputs as soon as a cell has run."""
         if call.when != "call" and not call.excinfo:
             return
         again = getattr(item, "test_outputs", None)
         error = call.excinfo.value if call.excinfo else None
-        differs = "outputs differ" in str(error)  # nbval's verdict, which `outputs` refines
+        differs = "outputs differ" in str(error)  # nbval's verdict; `outputs` refines it
         ran = again is not None and (error is None or differs)
         why = "" if ran else " ".join(str(error).split())[:_MOST_SAYS] or "was skipped"
         if ran or item.cell_num not in self.cells:
@@ -151,7 +153,7 @@ class _Seen:
 
 
 def _run(work: Path, cell_seconds: float) -> dict[int, tuple[bool, str, list[Any]]]:
-    """Run all cells; what cannot be run at all gives none."""
+    """Run all cells; return nothing for a notebook that cannot be run at all."""
     os.environ |= {"JUPYTER_PATH": str(Path.cwd()), "JUPYTER_RUNTIME_DIR": str(Path.cwd() / "run")}
     os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     try:
@@ -164,16 +166,16 @@ def _run(work: Path, cell_seconds: float) -> dict[int, tuple[bool, str, list[Any
         raise NotebookError(f"{error}; {wanted}") from error
 
     class SocketManager(KernelManager):
-        """Talks through socket files, which reach into a process without network."""
+        """Uses socket files, which also reach a process without network."""
 
         transport = CaselessStrEnum(["tcp", "ipc"], default_value="ipc")
         ip = Unicode(str(work / "k"))
 
     class WatchedKernel(kernel.RunningKernel):
-        """Is not waited for when it has ended, as nbval's own would be."""
+        """Stops waiting once the kernel has ended, unlike nbval's own class."""
 
         def get_message(self, stream: str, timeout: float | None = None) -> Any:
-            """Raise `queue.Empty` after the timeout, or when no message can come any more."""
+            """Raise `queue.Empty` after the timeout, or when no message can arrive any more."""
             give_up = time.monotonic() + (math.inf if timeout is None else timeout)
             while True:
                 try:
@@ -194,9 +196,9 @@ def _run(work: Path, cell_seconds: float) -> dict[int, tuple[bool, str, list[Any
 def _cells(
     found: list[CodeCell], ran: dict[int, tuple[bool, str, list[Any]]]
 ) -> list[dict[str, Any]]:
-    """Put what was saved and what came again side by side."""
+    """Combine the saved cells with the results of running them again."""
     noted: list[dict[str, Any]] = []
-    for number, cell in enumerate(found):  # nbval's: of all code cells, empty ones too
+    for number, cell in enumerate(found):  # nbval numbers empty code cells, too
         whether, why, again = ran.get(number, (False, "it was not reached", []))
         if not cell.source.strip():
             continue

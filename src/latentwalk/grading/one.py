@@ -1,4 +1,4 @@
-"""What runs in a check's own process: one check of one submission, with the staff's own judge."""
+"""What runs in a check's own process: one check of one submission."""
 
 import dataclasses
 import functools
@@ -28,14 +28,14 @@ def run(check: str, folder: str) -> dict[str, Any]:
         folder: the submission's private copy.
 
     Returns:
-        The verdict's fields; a fault of the submission is a failed check.
+        The verdict's fields; a fault of the submission becomes a failed check.
 
     Raises:
-        WeightsError: the staff's judge has no valid weights.
+        WeightsError: the staff's classifier has no valid weights.
     """
     torch.set_num_threads(
         forkserver_client.threads()
-    )  # the server, from which this was forked, has one
+    )  # the forkserver, from which this was forked, uses one
     try:
         verdict = CHECKS[check](Submission(Path(folder)), staff())
     except Fault as fault:
@@ -44,7 +44,7 @@ def run(check: str, folder: str) -> dict[str, Any]:
 
 
 def pages(folder: str) -> dict[str, int]:
-    """Say on which page of the PDF each item of the homework begins, of those that are found.
+    """Find the page of the PDF on which each item of the homework begins; omit items not found.
 
     Raises:
         Fault: there is no PDF, or it cannot be read.
@@ -57,19 +57,19 @@ def pages(folder: str) -> dict[str, int]:
 
 
 def prepare() -> None:
-    """Read once, in a server, what all checks need; the libraries come with this module.
+    """Load, once per forkserver, the data that all checks need; this module imports the libraries.
 
     Raises:
-        WeightsError: the staff's judge has no valid weights.
-        DataError: MNIST cannot be had.
+        WeightsError: the staff's classifier has no valid weights.
+        DataError: MNIST cannot be obtained.
     """
     staff()
-    importlib.import_module("torchmetrics.image.fid")  # which `frechet_distance` imports late
+    importlib.import_module("torchmetrics.image.fid")  # `frechet_distance` imports it lazily
 
 
 @functools.cache
 def staff() -> Staff:
-    """Give the judge, from valid weights only: a check has no time to train one."""
+    """Load the classifier, from valid weights only: a check has no time to train one."""
     path = weights_files.valid_file("classifier")
     if path is None:
         words = "the judge has no valid weights; run `latentwalk train classifier` first"

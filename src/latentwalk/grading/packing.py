@@ -1,4 +1,4 @@
-"""Make a submission from what `make report` has made: see docs/submission.md."""
+"""Build a submission from the output of `make report`: see docs/submission.md."""
 
 import json
 import shutil
@@ -13,17 +13,17 @@ from problemset import workspace
 
 
 class PackError(ValueError):
-    """There is nothing to pack, nowhere to put it, or it is not of one piece."""
+    """There is nothing to pack or nowhere to put it, or the parts do not belong together."""
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What was packed."""
+    """Result of packing."""
 
     folder: Path
     files: tuple[str, ...]
     missing: tuple[str, ...]
-    """What the contract asks for and build/ does not have."""
+    """Files that the contract asks for but build/ does not have."""
 
 
 def pack(folder: Path) -> Packed:
@@ -33,8 +33,8 @@ def pack(folder: Path) -> Packed:
         folder: must not exist, or be empty.
 
     Raises:
-        PackError: the folder holds something, or is a file; build/ has no report at all, or one
-            that was not made from the results, weights and texts as they are now.
+        PackError: the folder is not empty or is a file; build/ has no report, or one that was not
+            made from the current results, weights and texts.
     """
     if folder.exists() and not folder.is_dir():
         raise PackError(f"{folder} is a file; name a folder that is new or empty")
@@ -53,7 +53,7 @@ def pack(folder: Path) -> Packed:
 
 
 def _sources() -> tuple[dict[str, Path], list[str]]:
-    """Find where each file of a submission comes from, and what has no source."""
+    """Find the source of each file of a submission, and the files that have none."""
     sources: dict[str, Path | None] = {}
     for file in contract.FILES:
         if file.network is None:
@@ -69,7 +69,7 @@ def _sources() -> tuple[dict[str, Path], list[str]]:
 
 
 def _check_newest(found: Mapping[str, Path]) -> None:
-    """Refuse a report that is older than what it shows: its last making failed, or has to come."""
+    """Refuse a report older than its inputs: `make report` failed, or has to be run again."""
     reports = [found[name] for name in (contract.PAPER, contract.NOTEBOOK) if name in found]
     report = min(reports, key=_written)
     texts = [path for path in (workspace.report_file(), workspace.student_file()) if path.is_file()]
@@ -80,9 +80,9 @@ def _check_newest(found: Mapping[str, Path]) -> None:
 
 
 def _check_weights(found: Mapping[str, Path]) -> None:
-    """Refuse arrays that were made with other weights than those that go beside them."""
+    """Refuse arrays that were made with other weights than those packed with them."""
     for archive in (path for path in found.values() if path.suffix == ".npz"):
-        record = archive.with_suffix(".json")  # as `results.save` leaves it
+        record = archive.with_suffix(".json")  # written by `results.save`
         if not record.is_file():
             continue
         weights = json.loads(record.read_text("utf-8"))["made_from"]["weights"]

@@ -1,7 +1,8 @@
-"""A submission's result as one web page for whoever marks it: no network, no script, printable.
+"""A submission's result as one web page for the person who marks it: offline, no script, printable.
 
-What comes from a submission is hostile text. All markup is made by `_tag`, which escapes whatever
-is not its own work; the page's policy forbids everything but its own style and pictures.
+Text from a submission is untrusted. All markup is made by `_tag`, which escapes everything that it
+did not make itself. The page's security policy forbids everything except its own style and
+pictures.
 """
 
 import base64
@@ -30,9 +31,9 @@ from problemset.rubric import Item
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 _MARKS = {PASSED: "✓ passed", FAILED: "✗ failed", BROKEN: "! broken", TO_BE_READ: "to be read"}
 _CLASSES = {PASSED: "passed", FAILED: "failed", BROKEN: "broken", TO_BE_READ: "reader"}
-_LONGEST = 1000  # characters of a text
-_LONGEST_LIST = 40  # names of files, of one kind
-# control characters, halves of pairs, and what is not seen but moves, hides or turns other text
+_LONGEST = 1000  # characters per text
+_LONGEST_LIST = 40  # file names per kind
+# control characters, surrogates, and invisible characters that move, hide or reverse other text
 _HIDDEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
@@ -40,7 +41,7 @@ _HIDDEN = re.compile(
 
 
 class _Markup(str):
-    """Text that `_tag` made; anything else is escaped."""
+    """Text made by `_tag`; anything else is escaped."""
 
     __slots__ = ()
 
@@ -51,14 +52,14 @@ def page(
     """Write the page.
 
     Args:
-        name: of the submission, as a reader knows it.
-        score: what the checks found.
-        items: the rubric, which decides the order.
-        pictures: of the submission's images.
-        intake: what was handed in.
+        name: name of the submission, as shown to the reader.
+        score: the outcomes of the checks.
+        items: the rubric, which determines the order.
+        pictures: pictures of the submission's images.
+        intake: the files that were submitted.
 
     Returns:
-        HTML; whatever the texts hold, it has no markup but its own.
+        HTML; whatever the texts contain, the only markup is the page's own.
     """
     score = _without(f"{intake.folder}/", score)
     style = Path(__file__).with_name("page.css").read_text("utf-8")
@@ -81,7 +82,7 @@ def page(
 
 
 def _without(folder: str, score: Score) -> Score:
-    """The same score, whose words do not tell where the private copy lay."""
+    """The same score, with the private copy's path removed from all messages."""
     said = ((outcome, outcome.says.replace(folder, "")) for outcome in score.outcomes)
     return Score(tuple(replace(o, says=says) if says.strip() else o for o, says in said))
 
@@ -109,7 +110,7 @@ def _shortened(text: str, most: int = _LONGEST) -> str:
 
 
 def _top(name: str, score: Score) -> _Markup:
-    """Name and sums."""
+    """The header: name and sums."""
     broken = sum(outcome.state == BROKEN for outcome in score.outcomes)
     total = score.possible + score.awaiting
     reached = _tag("strong", points(score.reached))
@@ -132,7 +133,7 @@ def _sum(kind: str, name: str, *figure: str) -> _Markup:
 
 
 def _field(what: str) -> _Markup:
-    """An empty field for the reader's mark; on paper it is a box."""
+    """An empty input field for the reader's mark; on paper it is a box."""
     name = {"type": "text", "inputmode": "decimal", "autocomplete": "off"}
     return _tag("input", **name, **{"aria-label": f"points, {what}"})
 
@@ -148,7 +149,7 @@ def _problem(
 
 
 def _of(score: Score) -> str:
-    """Points reached, and those that await a reader, in words."""
+    """Points reached and points awaiting a reader, in words."""
     words = []
     if score.possible:
         words.append(f"{points(score.reached)} of {points(score.possible)}")
@@ -182,7 +183,7 @@ def _check(outcome: CheckOutcome) -> _Markup:
 
 
 def _evidence(evidence: dict[str, JSON]) -> Iterator[_Markup]:
-    """The numbers behind a check, folded; nothing when there are none."""
+    """The evidence of a check, collapsed; nothing if there is none."""
     if evidence:
         rows = [
             _tag("tr", _tag("th", _shortened(name)), _tag("td", _tag("code", _json(value))))
@@ -211,7 +212,7 @@ def _figure(picture: Picture) -> _Markup:
 
 
 def _files(intake: Intake) -> _Markup:
-    """What was handed in, and what of it was not looked at."""
+    """Lists of the files that were graded, refused and ignored."""
     refused = [f"{name}: {why}" for name, why in intake.refused.items()]
     kinds = {"graded": intake.files, "refused": refused, "not looked at": intake.ignored}
     rows = [

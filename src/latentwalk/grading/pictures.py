@@ -1,27 +1,27 @@
-"""What a submission shows, as small pictures for a reader: its own images, the wrong ones framed.
+"""A submission's images as small pictures for the reader, with the wrong ones framed.
 
-They are drawn from the submission's arrays through the readers that the checks use. Nothing of a
-submission decides the size of a picture: further images than a few are left out and counted.
+They are drawn from the submission's arrays with the same readers that the checks use. A submission
+cannot decide the size of a picture: images beyond a fixed number are counted but not drawn.
 """
 
-import struct
-import zlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from latentwalk.grading import submission
 from latentwalk.grading.submission import Fault, Submission
 from latentwalk.shapes import IMAGE_SIDE
 from problemset.grading.score.outcome import FAILED, Score
 
-_SCALE = 2  # pixels of a picture for one of an image
+_SCALE = 2  # picture pixels per image pixel
 _FRAME, _GAP = 3, 4  # pixels
 _COLUMNS = 10
-_MOST = 100  # images in a picture
-_READ = 1000  # images that are converted to draw some of them
-_WHITE, _HAIRLINE, _RED = 254, 200, 255  # places in the palette
+_MOST = 100  # images drawn per picture
+_READ = 1000  # images that are converted in order to draw some of them
+_WHITE, _HAIRLINE, _RED = 254, 200, 255  # indices into the palette
 _PALETTE = bytes(n for n in range(255) for _ in range(3)) + bytes((0xC6, 0x1F, 0x1F))
 
 
@@ -30,27 +30,27 @@ class Picture:
     """Some images of a submission."""
 
     item: str
-    """Of the rubric, such as `2b`."""
+    """Item of the rubric, such as `2b`."""
     caption: str
-    """What it shows, in the words of the staff."""
+    """What it shows, in the staff's words."""
     png: bytes
-    """The picture; empty when there is none."""
+    """The picture; empty if there is none."""
     fault: str = ""
-    """Why there is none: text that may hold words of the submission."""
+    """Why there is no picture; may contain text from the submission."""
     wrong: tuple[int, ...] = ()
     """Numbers of the images framed in red, from 0."""
 
 
 @dataclass(frozen=True)
 class _Strip:
-    """Which images an item has."""
+    """Location and caption of an item's images."""
 
     item: str
     name: str
     leading: tuple[int | None, ...]
     caption: str
     check: str = ""
-    """Whose evidence lists the wrong ones."""
+    """The check whose evidence lists the wrong ones."""
 
 
 _STRIPS = (
@@ -63,26 +63,27 @@ _STRIPS = (
 
 
 def pictures(found: Submission, score: Score) -> tuple[Picture, ...]:
-    """Draw what the items of a submission show.
+    """Draw the images that a submission's items contain.
 
     Args:
         found: the submission's private copy.
-        score: what the checks found; a failed one may list the numbers of wrong images.
+        score: the outcomes of the checks; a failed one may list the numbers of wrong images.
 
     Returns:
-        In the order of the items. An image that cannot be read is a picture without a PNG.
+        Pictures in the order of the items. Images that cannot be read become a picture without a
+        PNG.
     """
     try:
         return tuple(_picture(found, strip, score) for strip in _STRIPS)
     finally:
-        submission.forget()  # a class has hundreds of submissions, and a process sees many
+        submission.forget()  # one process may see hundreds of submissions
 
 
 def _picture(found: Submission, strip: _Strip, score: Score) -> Picture:
     try:
         images = _images(found, strip)
     except Fault as fault:
-        says = str(fault).replace(f"{found.folder}/", "")  # where the private copy lies
+        says = str(fault).replace(f"{found.folder}/", "")  # the path of the private copy
         return Picture(strip.item, strip.caption, b"", says)
     images = images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
     count = len(images)
@@ -95,7 +96,7 @@ def _picture(found: Submission, strip: _Strip, score: Score) -> Picture:
 
 
 def _images(found: Submission, strip: _Strip) -> np.ndarray:
-    """Give the images (*leading, 1, 28, 28) of a strip, when there are not too many of them."""
+    """Read the images (*leading, 1, 28, 28) of a strip, unless there are too many."""
     shape = (*strip.leading, 1, IMAGE_SIDE, IMAGE_SIDE)
     count = len(found.array(strip.item, strip.name, shape))
     if count > _READ:
@@ -104,7 +105,7 @@ def _images(found: Submission, strip: _Strip) -> np.ndarray:
 
 
 def _wrong(score: Score, check: str) -> list[int]:
-    """Numbers that the evidence of a failed check lists, from 0 and in order."""
+    """Image numbers that a failed check's evidence lists, from 0 and in order."""
     for outcome in score.outcomes:
         numbers = outcome.evidence.get("wrong")
         if outcome.check == check and outcome.state == FAILED and isinstance(numbers, list):
@@ -121,7 +122,7 @@ def sheet(images: np.ndarray, wrong: Sequence[int] = ()) -> np.ndarray:
         wrong: numbers of those that get a red frame; the others get a hairline.
 
     Returns:
-        (H, W) uint8, places in a palette of 255 greys and red.
+        (H, W) uint8, indices into a palette of 255 greys and red.
     """
     side = IMAGE_SIDE * _SCALE
     pitch = side + 2 * _FRAME + _GAP
@@ -140,23 +141,9 @@ def sheet(images: np.ndarray, wrong: Sequence[int] = ()) -> np.ndarray:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """Write a picture of 255 greys and red.
-
-    Args:
-        pixels: (H, W) uint8, places in the palette.
-
-    Source: W3C, Portable Network Graphics (Third Edition), sections 5.2, 5.3 and 11.2.
-    """
-    height, width = pixels.shape
-    lines = np.pad(pixels, ((0, 0), (1, 0)))  # filter type 0 before each line
-    chunks = {
-        b"IHDR": struct.pack(">2I5B", width, height, 8, 3, 0, 0, 0),
-        b"PLTE": _PALETTE,
-        b"IDAT": zlib.compress(lines.tobytes(), 9),
-        b"IEND": b"",
-    }
-    written = b"\x89PNG\r\n\x1a\n"
-    for kind, data in chunks.items():
-        checksum = struct.pack(">I", zlib.crc32(kind + data))
-        written += struct.pack(">I", len(data)) + kind + data + checksum
-    return written
+    """Encode a picture (H, W) uint8 of indices into the palette of 255 greys and red."""
+    picture = Image.fromarray(pixels, mode="P")
+    picture.putpalette(_PALETTE)
+    written = io.BytesIO()
+    picture.save(written, "PNG", optimize=True)
+    return written.getvalue()

@@ -1,8 +1,8 @@
-"""Whether a picture shows given images, at whatever size and place.
+"""Find out whether a picture shows given images, at whatever size and position.
 
-Each image is laid over every place of the picture, at the one size at which it fits best. How well
-it fits is the correlation of their grey levels, so brightness, contrast and ink on paper or paper
-on ink do not matter.
+Each image is compared with every position of the picture, at the one size that fits best. The fit
+is the correlation of grey levels, so brightness, contrast and the choice of light ink on dark paper
+or dark ink on light paper do not matter.
 """
 
 import functools
@@ -15,32 +15,34 @@ from PIL import Image
 from latentwalk.shapes import IMAGE_SIDE
 
 FITS = 0.8
-"""Least correlation of a picture's part with the image that it shows. In the report's figures it
-was 0.87 or more; another image of the same path seldom reaches 0.95."""
+"""Minimum correlation between an image and the part of the picture that shows it. In the report's
+figures it was 0.87 or more; another image of the same path seldom reaches 0.95."""
 AS_WELL = 0.02
-"""Two correlations closer than this are one; of resampling."""
+"""Correlations that differ by less than this count as equal; resampling causes such differences."""
 SMALLEST = 16
-"""So many images side by side may fill the picture's width."""
+"""Maximum number of images that may fill the picture's width side by side."""
 LONGEST = 20
-"""So many times longer than wide, or wider than long, no picture is looked at."""
-_COARSE, _FINE = 1.03, 1.005  # ratios of the sizes that are tried
-_PROBES = 2  # images by which the size is found
-_BESIDE = 3  # of an image's pixels; so near to one another are no two images
-_FLAT = 1e-3  # variance of a part, or an image, in which nothing is drawn
+"""Maximum ratio of a picture's longer to its shorter side; beyond it the picture is not
+searched."""
+_COARSE, _FINE = 1.03, 1.005  # ratios between successive sizes that are tried
+_PROBES = 2  # images used to find the size
+_BESIDE = 3  # image pixels; two images are never this close together
+_FLAT = 1e-3  # variance below which a part or an image counts as blank
 _AREA = IMAGE_SIDE**2
 
 
 def missing(picture: Image.Image, images: np.ndarray, in_order: bool = False) -> list[int]:
-    """Say which images a picture does not show.
+    """Find the images that a picture does not show.
 
     Args:
-        picture: of any mode; also upside down, as matplotlib keeps it in a drawing.
+        picture: of any mode; may be upside down, as matplotlib stores it in a drawing.
         images: (N, 28, 28) float.
         in_order: whether they must follow one another from left to right, and row by row.
 
     Returns:
-        Numbers from 0 of the images for which there is no place where one of the same size fits,
-        and fits as well as any other of the images. One in which nothing is drawn is not missing.
+        Numbers, from 0, of the images without a matching place. A place matches if the image fits
+        there at the common size, and fits as well as any other of the images. Blank images are not
+        reported.
     """
     drawn = [n for n, image in enumerate(images) if image.var() > _FLAT]
     if not drawn or max(picture.size) > LONGEST * min(picture.size):
@@ -66,7 +68,7 @@ def _steps(least: float, most: float, ratio: float) -> int:
 
 
 def _best(side: Image.Image, probes: np.ndarray, sizes: np.ndarray) -> tuple[float, float]:
-    """The best fit of the probes and the size, in the picture's pixels to one of theirs."""
+    """The probes' best fit, and its size in picture pixels per image pixel."""
     found = []
     for size in sizes:
         fits = _fits(_shrunk(side, size), probes)
@@ -83,7 +85,7 @@ def _shrunk(side: Image.Image, size: float) -> np.ndarray:
 def _fits(picture: np.ndarray, images: np.ndarray) -> np.ndarray | None:
     """Correlation of each image with each part of a picture, (N, Y, X) from 0 to 1.
 
-    None where the picture is smaller than an image. The correlation theorem makes it quick.
+    None if the picture is smaller than an image. The correlation theorem makes it fast.
     """
     height, width = picture.shape
     if min(height, width) < IMAGE_SIDE:
@@ -97,14 +99,14 @@ def _fits(picture: np.ndarray, images: np.ndarray) -> np.ndarray | None:
         mask = (image - image.mean()) / max(float(image.std()), _FLAT) / _AREA
         turned = np.fft.rfft2(mask[::-1, ::-1].astype(np.float32), shape)
         whole = np.fft.irfft2(spectrum * turned, shape)
-        # what goes round the edges comes to lie before this
+        # wrap-around at the edges only affects the part before this
         fit[:] = np.abs(whole[IMAGE_SIDE - 1 : height, IMAGE_SIDE - 1 : width]) / spread
     return fits
 
 
 @functools.cache
 def _convenient(length: int) -> int:
-    """The next length of which the Fourier transform is quick: with no factor above 5."""
+    """The next length whose Fourier transform is fast: no prime factor above 5."""
     rest = length
     for factor in (2, 3, 5):
         while rest % factor == 0:
@@ -113,7 +115,7 @@ def _convenient(length: int) -> int:
 
 
 def _sums(picture: np.ndarray) -> np.ndarray:
-    """The sum of each part of a picture that is as large as an image, (Y, X)."""
+    """Sum over each image-sized part of a picture, (Y, X)."""
     corner = np.pad(picture.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     rows = corner[IMAGE_SIDE:] - corner[:-IMAGE_SIDE]
     found: np.ndarray = rows[:, IMAGE_SIDE:] - rows[:, :-IMAGE_SIDE]
@@ -121,10 +123,10 @@ def _sums(picture: np.ndarray) -> np.ndarray:
 
 
 def _unseen(fits: np.ndarray, drawn: Sequence[int], in_order: bool) -> list[int]:
-    """The images without a place; see `missing`."""
-    best = fits.max(axis=0)  # (Y, X), of all images
+    """Numbers of the images without a matching place; see `missing`."""
+    best = fits.max(axis=0)  # (Y, X), over all images
     around = sliding_window_view(np.pad(best, _BESIDE), 2 * (2 * _BESIDE + 1,)).max(axis=(2, 3))
-    here = best >= around - AS_WELL  # not one beside it, where another image may fit better
+    here = best >= around - AS_WELL  # a local maximum; beside it another image may fit better
     unseen, row, column = [], -IMAGE_SIDE, -IMAGE_SIDE
     for number in drawn:
         rows, columns = np.nonzero(here & (fits[number] >= np.maximum(FITS, best - AS_WELL)))

@@ -1,7 +1,7 @@
-"""What a submission holds, as the checks see it: arrays and networks, opened without trust.
+"""A submission as the checks see it: arrays, documents and networks, opened without trust.
 
-See docs/submission.md for the contract. The files were copied by `intake`, so nothing changes
-while it is graded.
+See docs/submission.md for the contract. The files are the copies made by `intake`, so nothing
+changes during grading.
 """
 
 import functools
@@ -31,23 +31,23 @@ T = TypeVar("T")
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "gan": (Generator, GanConfig), "vae": (Vae, VaeConfig), "cgan": (Generator, GanConfig),
 }  # fmt: skip
-"""The networks that a submission has, and what they are."""
+"""The networks of a submission: class and configuration class by name."""
 LARGEST = {"blocks": 16, "width": 1024, "encoder_width": 1024, "latent_size": 10_000}
-"""Bounds on the fields that decide how large the network of a file is, before one is built."""
+"""Upper bounds on the fields that decide a network's size, checked before it is built."""
 
 
 class Fault(ValueError):
-    """Something that the contract asks for is missing, damaged or of another shape."""
+    """Something that the contract requires is missing, damaged or of the wrong shape."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One submission in its private folder."""
+    """One submission, in its private folder."""
 
     folder: Path
 
     def file(self, name: str) -> Path:
-        """Say where a file of the submission lies, if it has it; every read asks here.
+        """Path of a file of the submission, which may not exist; every read goes through here.
 
         Args:
             name: relative to the folder, such as `results/2e.npz`.
@@ -55,7 +55,7 @@ class Submission:
         return self.folder / name
 
     def arrays(self, item: str) -> dict[str, np.ndarray]:
-        """Give all arrays of `results/<item>.npz` by name, of whatever shape.
+        """Read all arrays of `results/<item>.npz` by name, whatever their shapes.
 
         Raises:
             Fault: the file is missing or damaged.
@@ -63,12 +63,12 @@ class Submission:
         return _arrays(self.file(f"results/{item}.npz"))
 
     def array(self, item: str, name: str, shape: Sequence[int | None]) -> np.ndarray:
-        """Give an array of `results/<item>.npz`.
+        """Read an array of `results/<item>.npz`.
 
         Args:
             item: such as `2e`.
             name: such as `strip.images`.
-            shape: what it must have; None stands for any size but 0.
+            shape: required shape; None stands for any size except 0.
 
         Raises:
             Fault: the file or the array is missing, damaged, text, or of another shape.
@@ -88,10 +88,10 @@ class Submission:
         return got
 
     def images(self, item: str, name: str, leading: Sequence[int | None]) -> np.ndarray:
-        """Give images (*leading, 1, 28, 28) in [0, 1] as float32.
+        """Read images (*leading, 1, 28, 28) in [0, 1] as float32.
 
         Raises:
-            Fault: as `array`, or a pixel outside [0, 1].
+            Fault: as in `array`, or a pixel is outside [0, 1].
         """
         found = self.array(item, name, (*leading, 1, 28, 28)).astype(np.float32)
         if found.min() < 0 or found.max() > 1:
@@ -102,10 +102,10 @@ class Submission:
         return found
 
     def document(self, item: str) -> Any:
-        """Give the content of `results/<item>.json`.
+        """Read the content of `results/<item>.json`.
 
         Raises:
-            Fault: the file is missing, or no JSON that is fit for use.
+            Fault: the file is missing, or not usable as JSON.
         """
         path = self.file(f"results/{item}.json")
         if not path.is_file():
@@ -116,7 +116,7 @@ class Submission:
             raise Fault(f"results/{path.name} cannot be used: {error}") from error
 
     def notebook_run(self) -> dict[str, Any]:
-        """Give what `notebook.rerun` noted.
+        """Read the results that `notebook.rerun` recorded.
 
         Raises:
             Fault: there is no notebook, or it was not run to its end; says why.
@@ -129,27 +129,27 @@ class Submission:
         return run
 
     def notebook_cells(self) -> list[CodeCell]:
-        """Give the code cells of `report.ipynb` as they were handed in.
+        """Read the code cells of `report.ipynb` as submitted.
 
         Raises:
-            Fault: the file is missing or no notebook.
+            Fault: the file is missing or not a notebook.
         """
         return _notebook_cells(self.file(contract.NOTEBOOK))
 
     def pdf_text(self) -> str:
-        """Give the text of `report.pdf`.
+        """Read the text of `report.pdf`.
 
         Raises:
-            Fault: the file is missing or no PDF.
+            Fault: the file is missing or not a PDF.
         """
         return self._of_pdf(pdf_text)
 
     def pdf_pages(self) -> list[str]:
-        """Give the text of each page of `report.pdf`; errors as `pdf_text`."""
+        """Read the text of each page of `report.pdf`; errors as in `pdf_text`."""
         return self._of_pdf(pdf_pages)
 
     def pdf_pictures(self) -> list[Image.Image]:
-        """Give the pictures in `report.pdf`, without huge ones; errors as `pdf_text`."""
+        """Read the pictures in `report.pdf`, except huge ones; errors as in `pdf_text`."""
         return self._of_pdf(lambda file: list(pdf_pictures(file, PIXELS_MOST)))
 
     def _of_pdf(self, read: Callable[[Path], T]) -> T:
@@ -162,17 +162,17 @@ class Submission:
             raise Fault(f"report.pdf cannot be read: {error}") from error
 
     def network(self, name: str) -> Any:
-        """Give the network of `weights/<name>.safetensors`, in evaluation mode.
+        """Load the network of `weights/<name>.safetensors`, in evaluation mode.
 
         Raises:
-            Fault: the file is missing or damaged, its configuration is out of range, or its
-                tensors are not the network's, or not finite.
+            Fault: the file is missing or damaged, its configuration is out of range, or its tensors
+                do not fit the network or are not finite.
         """
         return _network(self.file(f"weights/{name}.safetensors"), name)
 
 
 def forget() -> None:
-    """Drop what is kept of the files read so far, for a process that sees many submissions."""
+    """Clear the caches of files read so far, for a process that handles many submissions."""
     _arrays.cache_clear()
     _notebook_cells.cache_clear()
     _network.cache_clear()

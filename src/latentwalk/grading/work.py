@@ -1,6 +1,6 @@
-"""One submission of a class, from its folder to the content of its result files.
+"""Grade one submission of a class, from its folder to the content of its result files.
 
-Everything goes in as a task and comes back as data, so that it does not matter where it is done.
+The input is a task and the result is data, so it does not matter on which machine this runs.
 """
 
 import atexit
@@ -27,37 +27,37 @@ from problemset.grading.submission.intake import Intake, take_in
 from problemset.grading.submission.safe_files import shown
 
 Grade = Callable[..., Score]
-"""As `grading.grade.grade`: takes folder, out, items and `intake`."""
+"""A function like `grading.grade.grade`: takes folder, out, items and `intake`."""
 
 
 class GraderError(RuntimeError):
-    """The process that should grade has another grader than the one that asks."""
+    """The grader in this process differs from the one that the task requires."""
 
 
 @functools.cache
 def _server() -> Server:
-    """One for all submissions that this process grades: preparing it takes seconds."""
+    """One server for all submissions graded by this process, because preparing it takes seconds."""
     server = open_server()
     atexit.register(server.close)
     return server
 
 
 def grade_here(*submission: Any, **more: Any) -> Score:
-    """As `grade`, on the server of this process."""
+    """Grade with this process's server; arguments as in `grade`."""
     return grade(*submission, run=_server().run, **more)
 
 
 def carry_out(task: Task, grade: Grade = grade_here) -> Done:
-    """Grade a submission, unless its results are there and still hold.
+    """Grade a submission, unless its results exist and still hold.
 
-    Whatever goes wrong with the submission, or in grading it, is the reason in `says`.
+    If grading the submission fails for any reason, that reason is returned in `says`.
 
     Args:
         task: the submission; its folder is read once.
         grade: grades a submission that was taken in.
 
     Raises:
-        GraderError: this is another grader than the task asks for.
+        GraderError: this is not the grader that the task requires.
         WriteError: the task's `out`, or the folder for temporary files, cannot be written.
     """
     if finished.grader() != task.grader:
@@ -78,12 +78,12 @@ def carry_out(task: Task, grade: Grade = grade_here) -> Done:
             return Done("", digest, seconds, _results(task, score, seconds, intake))
     except file_io.WriteError:
         raise
-    except Exception as error:  # one submission costs only itself
+    except Exception as error:  # a failure must not affect other submissions
         return Done(_reason(error), seconds=time.monotonic() - started)
 
 
 def _reason(error: Exception) -> str:
-    """One line; what no submission should bring about also says where it happened."""
+    """One line; an error that no submission should cause also names its place in the code."""
     text = str(error)
     if not type(error).__module__.startswith(("latentwalk.", "problemset.")):
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -94,7 +94,7 @@ def _reason(error: Exception) -> str:
 
 
 def _results(task: Task, score: Score, seconds: float, intake: Intake) -> dict[str, bytes]:
-    """The content of each file."""
+    """The content of each result file."""
     drawn = pictures(Submission(intake.folder), score)
     texts = {
         "score.json": formats.to_json(score),

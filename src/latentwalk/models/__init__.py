@@ -1,1 +1,1 @@
-"""One file per model, read top to bottom: configuration, networks, losses, step, sampling."""
+"""One file per model, in reading order: configuration, networks, losses, step, sampling."""

@@ -1,7 +1,7 @@
 """The judge: a small convolutional digit classifier, trained on real digits only.
 
 It labels generated digits, and its penultimate layer is the feature space of the
-Frechet distances. It never sees a generated image while it learns.
+Frechet distances. It never sees a generated image during training.
 """
 
 import math
@@ -19,31 +19,31 @@ from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES, check_shape
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """How the judge is built and trained."""
+    """Architecture and training settings of the judge."""
 
     width: int = 48
-    """Channels at 14 x 14; twice as many at 7 x 7."""
+    """Number of channels at 14 x 14; twice as many at 7 x 7."""
     feature_size: int = 64
     """Size of the penultimate layer, the feature space of the Frechet distance."""
     steps: int = 2000
-    """Training steps (one batch each)."""
+    """Number of training steps (one batch each)."""
     batch_size: int = 200
-    """Images a step."""
+    """Number of images per step."""
     learning_rate: float = 4e-3
-    """Peak step size of AdamW."""
+    """Peak learning rate of AdamW."""
     weight_decay: float = 0.05
     """Decoupled weight decay of AdamW."""
     max_rotation_degrees: float = 12.0
-    """Each training image is turned by up to this much either way."""
+    """Largest random rotation of a training image, in either direction."""
     max_shift_pixels: float = 2.5
-    """Each training image is moved by up to this much either way."""
+    """Largest random shift of a training image along each axis, in either direction."""
 
     def __post_init__(self) -> None:
         check_positive(self)
 
 
 class Classifier(nn.Module):
-    """Images in, class scores out; the layer before the scores is the feature space."""
+    """Convolutional classifier; its penultimate layer is the feature space."""
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
@@ -70,6 +70,7 @@ class Classifier(nn.Module):
 
 
 def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
+    # no bias: batch norm would subtract it again
     return [
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
@@ -78,15 +79,15 @@ def _convolution(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def jitter(images: Tensor, config: ClassifierConfig, rng: torch.Generator) -> Tensor:
-    """Turn and move each image a little, at random.
+    """Rotate and shift each image by small random amounts.
 
     Args:
         images: (B, 1, 28, 28) in [0, 1].
-        config: gives the largest turn and the largest move.
-        rng: draws one turn and one move an image.
+        config: sets the largest rotation and the largest shift.
+        rng: draws one rotation and one shift per image.
 
     Returns:
-        Images of the same shape and range; what leaves the frame is lost, what enters is 0.
+        Images of the same shape and range. Pixels that leave the frame are lost; new ones are 0.
     """
     count, side = len(images), images.shape[-1]
     draws = torch.rand(3, count, generator=rng, device=rng.device).to(images.device) * 2 - 1
@@ -100,7 +101,7 @@ def jitter(images: Tensor, config: ClassifierConfig, rng: torch.Generator) -> Te
 
 @dataclass
 class ClassifierState:
-    """All that changes while the judge learns."""
+    """Mutable training state: network, optimizer, step."""
 
     config: ClassifierConfig
     network: Classifier
@@ -109,11 +110,11 @@ class ClassifierState:
 
     @property
     def released(self) -> Classifier:
-        """The network that is kept when training ends."""
+        """Network that is kept when training ends."""
         return self.network
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that resuming needs."""
+        """Return everything needed to resume training."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -121,14 +122,14 @@ class ClassifierState:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
+        """Restore the state returned by `state_dict`."""
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step = saved["step"]
 
 
 def init(config: ClassifierConfig, device: torch.device) -> ClassifierState:
-    """Build an untrained judge; the weights come from PyTorch's global generator."""
+    """Build an untrained judge; PyTorch's global generator draws the weights."""
     network = Classifier(config).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -139,7 +140,7 @@ def init(config: ClassifierConfig, device: torch.device) -> ClassifierState:
 def train_step(
     state: ClassifierState, batch: Batch, rng: torch.Generator
 ) -> tuple[ClassifierState, dict[str, Tensor]]:
-    """Take one step on the cross-entropy -log softmax(scores)[label], in nats an image."""
+    """Take one step on the cross-entropy -log softmax(scores)[label], in nats per image."""
     config = state.config
     for group in state.optimizer.param_groups:
         group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
@@ -155,10 +156,10 @@ def train_step(
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the judge says of a batch of images."""
+    """The judge's labels for a batch of images, with its confidence in them."""
 
     labels: Tensor
-    """(B,) int64, the most likely digit."""
+    """(B,) int64, most likely digit."""
     certainty: Tensor
     """(B,) probability of that digit, in [0.1, 1]."""
 

@@ -1,9 +1,9 @@
-"""A prior that is learned: an invertible map between codes and standard normal noise.
+"""Learned prior of a VAE: an invertible map between codes and standard normal noise.
 
-A VAE whose codes have this prior is also one whose latent vector is the noise, with prior N(0, I):
-its decoder begins with `noise_to_code`, its encoder ends with the inverse, and so its q of the
-noise is in general no Gaussian. Both have the same bound. (Chen et al. 2017, "Variational lossy
-autoencoder", section 3.2, say so of autoregressive maps.)
+A VAE whose codes have this prior can also be read as one whose latent vector is the noise, with
+prior N(0, I). Its decoder then begins with `noise_to_code` and its encoder ends with the inverse
+map, so its q for the noise is in general not Gaussian. Both readings have the same bound. (Chen et
+al. 2017, "Variational lossy autoencoder", section 3.2, show this for autoregressive maps.)
 
 Source: affine coupling layers, Dinh et al. 2017, "Density estimation using Real NVP", section 3.
 """
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from latentwalk.shapes import check_shape
 
 WIDTH = 64
-"""Units of the hidden layers of each coupling."""
+"""Number of units in each hidden layer of a coupling."""
 LARGEST_LOG_SCALE = 2.0
-"""Of each entry in one coupling, either way; unbounded scales can run away while
-nothing holds them yet."""
+"""Bound on the absolute log-scale of each entry in one coupling. Unbounded scales can diverge
+early in training."""
 
 
 class Coupling(nn.Module):
-    """Shift and scale the second half of a vector, each entry by functions of the first half."""
+    """Affine coupling: shift and scale the second half of a vector, depending on the first half."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Coupling(nn.Module):
         )  # fmt: skip
 
     def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (B, Z) to (B, Z), with the logarithm of the factor by which volumes grow, (B,)."""
+        """Map (B, Z) to (B, Z); also return the log-determinant of the Jacobian, (B,)."""
         kept, moved = code.split(self.sizes, dim=1)
         shift, log_scale = self._terms(kept)
         return torch.cat([kept, (moved + shift) * log_scale.exp()], dim=1), log_scale.sum(dim=1)
@@ -52,13 +52,13 @@ class Coupling(nn.Module):
 
 
 class Flow(nn.Module):
-    """Couplings, between which the order of the entries is turned round.
+    """Stack of couplings; the order of the entries is reversed after each one.
 
-    Autocast is off inside: what it maps there and back must come back.
+    Autocast is off inside, because in bfloat16 the inverse would not recover the input.
 
     Args:
-        size: entries of a code, at least 2.
-        layers: couplings.
+        size: number of entries in a code, at least 2.
+        layers: number of couplings.
     """
 
     def __init__(self, size: int, layers: int) -> None:
@@ -67,7 +67,7 @@ class Flow(nn.Module):
         self.couplings = nn.ModuleList(Coupling(size) for _ in range(layers))
 
     def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
-        """Map codes (B, Z) to noise (B, Z), with the logarithm of the volumes' growth, (B,)."""
+        """Map codes (B, Z) to noise (B, Z); also return the log-determinant, (B,)."""
         check_shape("codes", code, (None, self.size))
         growth = torch.zeros_like(code[:, 0])
         with torch.autocast(code.device.type, enabled=False):

@@ -1,16 +1,16 @@
-r"""The generative adversarial network, unconditional or conditional by configuration.
+r"""Generative adversarial network, unconditional or conditional depending on its configuration.
 
 The starting point is the adversarial game of Goodfellow et al. 2014 with convolutional
-networks as in DCGAN (Radford et al. 2016). What differs from those, and whose idea it is:
+networks as in DCGAN (Radford et al. 2016). The differences from those, with their sources:
 
 * the loss compares each real image with a generated one (relativistic pairing,
   Jolicoeur-Martineau 2019);
-* the discriminator's slope is penalised on real and on generated images (R1 and R2,
-  Mescheder et al. 2018; both together with the pairing loss as in R3GAN, Huang et al. 2024);
+* the discriminator's gradient is penalised on real and on generated images (R1 and R2,
+  Mescheder et al. 2018; both combined with the pairing loss as in R3GAN, Huang et al. 2024);
 * the label enters the generator concatenated with the noise (Mirza and Osindero 2014) and the
-  discriminator as a projection (Miyato and Koyama 2018), which also learns to name the digits
+  discriminator as a projection (Miyato and Koyama 2018), which also learns to classify the digits
   of real images (half of the auxiliary classifier of Odena et al. 2017);
-* samples come from the running average of the generator's weights (Yazici et al. 2019).
+* samples come from the moving average of the generator's weights (Yazici et al. 2019).
 """
 
 from dataclasses import dataclass
@@ -30,36 +30,36 @@ from latentwalk.shapes import NUM_CLASSES, check_shape
 
 @dataclass(frozen=True)
 class GanConfig:
-    """How a GAN is built and trained; Problem 4's modifications are the first two fields."""
+    """Architecture and training settings of a GAN; Problem 4 changes only the first two fields."""
 
     latent_size: int = 16
-    """Entries of the noise vector epsilon, drawn from a standard normal distribution."""
+    """Number of entries in the noise vector epsilon, drawn from a standard normal distribution."""
     num_classes: int = 0
-    """Entries of the one-hot label appended to epsilon: 0 (no label) or 10."""
+    """Number of entries in the one-hot label appended to epsilon: 0 (no label) or 10."""
     width: int = 32
-    """Channels of the generator at 14 x 14; twice as many at 7 x 7."""
+    """Number of generator channels at 14 x 14; twice as many at 7 x 7."""
     discriminator_width: int = 32
-    """Channels of the discriminator at 14 x 14; twice as many at 7 x 7."""
+    """Number of discriminator channels at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
-    """Residual blocks at each of the two resolutions."""
+    """Number of residual blocks at each of the two resolutions."""
     steps: int = 16_000
-    """Training steps; each updates both networks once."""
+    """Number of training steps; each updates both networks once."""
     batch_size: int = 32
-    """Real images a step, and as many generated ones."""
+    """Number of real images per step; the same number is generated."""
     learning_rate: float = 1e-3
-    """Peak step size of Adam, for both networks."""
+    """Peak learning rate of Adam, for both networks."""
     beta1: float = 0.0
-    """Adam's decay of the gradient's mean."""
+    """Decay rate of Adam's moving average of the gradient."""
     beta2: float = 0.99
-    """Adam's decay of the gradient's square."""
+    """Decay rate of Adam's moving average of the squared gradient."""
     penalty: float = 0.1
     """Weight gamma of (gamma / 2) E |grad D|^2, on real (R1) and on generated images (R2)."""
     penalty_interval: int = 8
-    """The penalties are computed every so many steps, and weighted up by as much."""
+    """Number of steps between gradient penalties; their weight is multiplied by this interval."""
     naming: float = 0.1
-    """Weight of the cross-entropy of naming real digits, in a conditional discriminator."""
+    """Weight of the cross-entropy for classifying real digits, in a conditional discriminator."""
     average_decay: float = 0.998
-    """Decay a step of the running average of the generator's weights."""
+    """Decay per step of the moving average of the generator's weights."""
 
     def __post_init__(self) -> None:
         check_positive(self, zero_allowed=("num_classes", "beta1", "penalty", "naming"))
@@ -74,12 +74,12 @@ class GanConfig:
 
     @property
     def input_size(self) -> int:
-        """Entries of the generator's input: noise, then the one-hot label if there is one."""
+        """Number of generator inputs: noise, then the one-hot label if there is one."""
         return self.latent_size + self.num_classes
 
 
 class Generator(nn.Module):
-    """Noise, with a one-hot label appended when conditional, in; images out."""
+    """Map noise, followed by a one-hot label when conditional, to images."""
 
     def __init__(self, config: GanConfig) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images in; one realness score an image out, given its label when conditional."""
+    """Give each image one realness score, given its label when conditional."""
 
     def __init__(self, config: GanConfig) -> None:
         super().__init__()
@@ -106,8 +106,8 @@ class Discriminator(nn.Module):
         """Score images (B, 1, 28, 28) in [0, 1], given labels (B,) when conditional.
 
         Returns:
-            Realness (B,), without unit: w h + v_y h + b for features h of the image; and the
-            class scores v h (B, 10), or None when unconditional.
+            Realness (B,), without unit: w h + v_y h + b for features h of the image.
+            Class scores v h (B, 10), or None when unconditional.
         """
         features = self.encoder(images * 2 - 1)  # (B, F)
         realness = self.score(features).squeeze(1)  # (B,)
@@ -124,9 +124,9 @@ def draw_inputs(
     """Draw generator inputs: epsilon ~ N(0, I), then the one-hot label when conditional.
 
     Args:
-        config: gives the sizes.
-        count: how many inputs.
-        rng: draws the noise; the result lies on its device.
+        config: sets the sizes.
+        count: number of inputs.
+        rng: draws the noise; the result is on its device.
         labels: (count,) int64 in 0..9, for a conditional model only.
 
     Returns:
@@ -154,9 +154,9 @@ def sample(
 
     Args:
         generator: a trained generator, in evaluation mode.
-        count: how many images.
+        count: number of images.
         rng: draws the noise, on the generator's device.
-        labels: (count,) the digits to draw; balanced over 0..9 if left out. Conditional only.
+        labels: (count,) the digits to draw; balanced over 0..9 if omitted. Conditional only.
 
     Returns:
         The images, their inputs and, for a conditional model, their labels.
@@ -164,7 +164,7 @@ def sample(
     if generator.config.num_classes and labels is None:
         labels = balanced_labels(count)
     inputs = draw_inputs(generator.config, count, rng, labels)
-    images = torch.cat([generator(part) for part in inputs.split(1000)])
+    images = torch.cat([generator(part) for part in inputs.split(1000)])  # bounds the memory
     return Samples(images, inputs, labels)
 
 
@@ -184,13 +184,13 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 
 
 def generator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    r"""E softplus(-(D(G(e)) - D(x))): the same game seen from the other side, in nats."""
+    r"""E softplus(-(D(G(e)) - D(x))): the discriminator's loss with the roles swapped, in nats."""
     return F.softplus(real_scores - fake_scores).mean()
 
 
 @dataclass
 class GanState:
-    """All that changes while a GAN learns."""
+    """Mutable training state: networks, moving average, optimizers, step."""
 
     config: GanConfig
     generator: Generator
@@ -202,7 +202,7 @@ class GanState:
 
     @property
     def released(self) -> Generator:
-        """The network that is kept when training ends: the averaged generator."""
+        """Network that is kept when training ends: the averaged generator."""
         return cast(Generator, self.average.module)
 
     def _parts(self) -> dict[str, Any]:
@@ -215,18 +215,18 @@ class GanState:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that resuming needs."""
+        """Return everything needed to resume training."""
         return {"step": self.step} | {k: part.state_dict() for k, part in self._parts().items()}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
+        """Restore the state returned by `state_dict`."""
         self.step = saved["step"]
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
 
 
 def init(config: GanConfig, device: torch.device) -> GanState:
-    """Build an untrained GAN; the weights come from PyTorch's global generator."""
+    """Build an untrained GAN; PyTorch's global generator draws the weights."""
     generator = Generator(config).to(device).to(memory_format=torch.channels_last)
     discriminator = Discriminator(config).to(device).to(memory_format=torch.channels_last)
     average = running_average(generator, config.average_decay)
@@ -245,15 +245,15 @@ def init(config: GanConfig, device: torch.device) -> GanState:
 def update_discriminator(
     state: GanState, batch: Batch, fake_images: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Take one step on E softplus(D(G(e)) - D(x)) + gamma / 2 (R1 + R2); the generator stays.
+    """Minimise E softplus(D(G(e)) - D(x)) + gamma / 2 (R1 + R2); the generator is unchanged.
 
     R1 and R2 are E |grad D|^2 over real and over generated images. When conditional, the
-    cross-entropy of naming the real images' digits is added.
+    cross-entropy for classifying the real images' digits is added.
 
-    One pass serves both networks. With d = D(x) - D(G(e)), this loss has the slope
-    sigmoid(-d) in D(G(e)) and the generator's has -sigmoid(d), so at each generated image the
-    generator's gradient is -exp(d) times the discriminator's. That holds because nothing in
-    the discriminator couples one image with another.
+    One forward pass serves both networks. Let d = D(x) - D(G(e)). The derivative of this loss with
+    respect to D(G(e)) is sigmoid(-d); that of the generator's loss is -sigmoid(d). So at each
+    generated image the generator's gradient is -exp(d) times the discriminator's. This holds
+    because nothing in the discriminator couples one image with another.
 
     Args:
         state: its discriminator is updated.
@@ -261,12 +261,13 @@ def update_discriminator(
         fake_images: (B, 1, 28, 28) in [0, 1], generated for the same labels.
 
     Returns:
-        The gradient of the generator's loss at the generated images (B, 1, 28, 28), as the
-        discriminator was before the step, and the loss parts.
+        The gradient of the generator's loss at the generated images (B, 1, 28, 28), computed with
+        the discriminator before this step, and the loss terms.
 
     Source: Mescheder et al. 2018, eq. 9 and 10, for the penalties.
     """
     config, count = state.config, len(batch.images)
+    # detached: this loss must not reach the generator, which gets its gradient from `pull`
     images = torch.cat([batch.images, fake_images.detach()]).requires_grad_()  # (2B, 1, 28, 28)
     labels = torch.cat([batch.labels, batch.labels]) if config.num_classes else None
     scores, classes = state.discriminator(images, labels)
@@ -282,8 +283,9 @@ def update_discriminator(
     state.discriminator_optimizer.zero_grad(set_to_none=True)
     if config.penalty > 0 and state.step % config.penalty_interval == 0:
         (slopes,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-        penalty = slopes.square().sum(dim=(1, 2, 3)).mean() * 2  # the mean over 2B, so R1 + R2
+        penalty = slopes.square().sum(dim=(1, 2, 3)).mean() * 2  # mean over 2B images: R1 + R2
         loss = loss + config.penalty_interval * config.penalty / 2 * penalty
+        # only the parameters: the images' gradient would include that of the penalty
         loss.backward(inputs=list(state.discriminator.parameters()))
         pull = -torch.sigmoid(lead) * slopes.detach()[count:] / count
         metrics["slope_penalty"] = penalty.detach()
@@ -296,11 +298,11 @@ def update_discriminator(
 
 
 def update_generator(state: GanState, fake_images: Tensor, pull: Tensor) -> None:
-    """Take one step on E softplus(D(x) - D(G(e))); the discriminator stays.
+    """Take one step on E softplus(D(x) - D(G(e))); the discriminator is unchanged.
 
     Args:
-        state: its generator, and then the generator's running average, is updated.
-        fake_images: (B, 1, 28, 28) as the generator made them, with their graph.
+        state: its generator is updated, then the moving average of the generator's weights.
+        fake_images: (B, 1, 28, 28) from the generator, with their autograd graph.
         pull: (B, 1, 28, 28) gradient of that loss at the images.
     """
     state.generator_optimizer.zero_grad(set_to_none=True)
@@ -312,7 +314,7 @@ def update_generator(state: GanState, fake_images: Tensor, pull: Tensor) -> None
 def train_step(
     state: GanState, batch: Batch, rng: torch.Generator
 ) -> tuple[GanState, dict[str, Tensor]]:
-    """Play one round and update both networks from it."""
+    """Update the discriminator and then the generator, both on the same generated images."""
     config = state.config
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
         for group in optimizer.param_groups:

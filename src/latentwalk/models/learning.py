@@ -1,4 +1,4 @@
-"""What every model's training shares: the rate's course, averaged weights, checked settings."""
+"""Training helpers shared by all models: learning-rate schedule, weight averaging, checks."""
 
 import math
 from typing import Any
@@ -9,14 +9,14 @@ from torch.optim.swa_utils import AveragedModel
 
 
 def running_average(network: nn.Module, decay: float) -> AveragedModel:
-    """Keep an exponential average of a network's weights and batch statistics.
+    """Keep an exponential moving average of a network's weights and batch-norm statistics.
 
-    The decay starts low and rises to `decay`, so that the average forgets the untrained
-    weights at once: after n updates it is min(decay, (1 + n) / (10 + n)).
+    The decay starts low and rises to `decay`, so that the average quickly forgets the untrained
+    weights: after n updates it is min(decay, (1 + n) / (10 + n)).
     """
 
     def move(averaged: Any, current: Any, updates: Tensor | int) -> None:
-        if not averaged[0].is_floating_point():  # batch norm's counters
+        if not averaged[0].is_floating_point():  # batch norm's step counters
             torch._foreach_copy_(averaged, current)
             return
         count = int(updates)
@@ -26,7 +26,7 @@ def running_average(network: nn.Module, decay: float) -> AveragedModel:
 
 
 def warm_up_cosine(step: int, steps: int, warm_up_share: float = 0.03) -> float:
-    """Give the factor on the learning rate: a linear rise, then half a cosine down to 0.
+    """Factor on the learning rate: a linear warm-up, then half a cosine down to 0.
 
     Source: Loshchilov and Hutter 2017, eq. 5, without restarts.
     """
@@ -38,10 +38,14 @@ def warm_up_cosine(step: int, steps: int, warm_up_share: float = 0.03) -> float:
 
 
 def check_positive(config: Any, zero_allowed: tuple[str, ...] = ()) -> None:
-    """Refuse a configuration with a number that is not finite, or not positive.
+    """Refuse a configuration with a number that is not finite or not positive.
+
+    Args:
+        config: the configuration to check.
+        zero_allowed: names of the fields that may also be 0.
 
     Raises:
-        ValueError: naming the field, what was got and what was expected.
+        ValueError: names the field, its value and the expected range.
     """
     for name, value in vars(config).items():
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -1,10 +1,11 @@
-"""Muon, an optimizer for the kernels of hidden layers; everything else is left to Adam.
+"""Muon, an optimizer for the kernels of hidden layers; Adam updates everything else.
 
-It replaces a kernel's averaged gradient by the nearest orthogonal matrix, so that one step moves
-every direction alike. In equal time it left the VAE two to three nats better than Adam alone.
+It replaces a kernel's averaged gradient with the nearest orthogonal matrix, so that one step moves
+all directions equally far. In equal time it trained the VAE two to three nats better than Adam
+alone.
 
-PyTorch has `torch.optim.Muon`, which refuses the kernels of convolutions and computes in
-bfloat16; on processors without fast bfloat16 that takes twice as long as float32 does.
+PyTorch has `torch.optim.Muon`, which refuses convolution kernels and computes in bfloat16. On
+processors without fast bfloat16 that takes twice as long as float32.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; step sizes
 matched to Adam's as in Liu et al. 2025, "Muon is scalable for LLM training", section 2.2.
@@ -16,17 +17,18 @@ import torch
 from torch import Tensor, nn
 
 POLYNOMIAL = (3.4445, -4.7750, 2.0315)
-"""Coefficients of x, x^3, x^5: five times applied, they bring (0, 1] near to 1 (0.7 to 1.2)."""
+"""Coefficients of x, x^3, x^5. Applied five times, the polynomial maps (0, 1] close to 1 (0.7 to
+1.2)."""
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, made orthogonal.
+    """Gradient descent with orthogonalised momentum.
 
     Args:
         kernels: weights of linear layers (O, I) and of convolutions (O, I, H, W); the latter are
             read as matrices (O, I H W).
-        learning_rate: of a size that would suit Adam.
-        momentum: share of the gradients' running average that is kept at a step.
+        learning_rate: on the same scale as Adam's.
+        momentum: decay per step of the gradients' moving average.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class Muon(torch.optim.Optimizer):
             averages = [self.state[kernel]["average"] for kernel in kernels]
             torch._foreach_lerp_(averages, gradients, 1 - momentum)
             steps = torch._foreach_lerp(gradients, averages, momentum)
-            # bfloat16's digits do not last through powers of Gram matrices: they blow up
+            # in bfloat16 the powers of the Gram matrices lose too much precision and diverge
             with torch.autocast(kernels[0].device.type, enabled=False):
                 updates = orthogonal([step.flatten(1) for step in steps])
             for kernel, update in zip(kernels, updates, strict=True):
@@ -55,15 +57,15 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Sequence[Tensor], iterations: int = 5) -> list[Tensor]:
-    """Bring all singular values of each matrix (R, C) near to 1, by Newton-Schulz iteration.
+    """Bring all singular values of each matrix (R, C) close to 1 by Newton-Schulz iteration.
 
-    Each iteration multiplies x by p = a + b g + c g g with g = x x^T, the smaller Gram matrix. The
-    products of the p are gathered, and g becomes p g p, so that only square matrices of the smaller
-    side are multiplied until the end, those of equal size together.
+    Each iteration multiplies x by p = a + b g + c g g with g = x x^T, the smaller Gram matrix. Only
+    the product of all p is accumulated, and g is updated to p g p. So until the last step all
+    products are of square matrices of the smaller side, batched by size.
     """
     wide = [x if len(x) <= x.shape[1] else x.T for x in matrices]
     sizes = sorted({len(x) for x in wide})
-    products: dict[int, Tensor] = {}  # by place in the list
+    products: dict[int, Tensor] = {}  # keyed by index in the list
     for size in sizes:
         places = [place for place, x in enumerate(wide) if len(x) == size]
         grams = torch.stack([wide[place] @ wide[place].T for place in places])  # (N, size, size)
@@ -73,9 +75,9 @@ def orthogonal(matrices: Sequence[Tensor], iterations: int = 5) -> list[Tensor]:
 
 
 def _whitening(grams: Tensor, iterations: int) -> Tensor:
-    """Give for each Gram matrix of x (N, S, S) the factor that makes x nearly orthogonal."""
+    """For each Gram matrix of x, (N, S, S), compute the factor that makes x nearly orthogonal."""
     a, b, c = POLYNOMIAL
-    scale = grams.diagonal(dim1=1, dim2=2).sum(dim=1).sqrt() + 1e-7  # then no singular value is > 1
+    scale = grams.diagonal(dim1=1, dim2=2).sum(dim=1).sqrt() + 1e-7  # singular values are now <= 1
     scale = scale.view(-1, 1, 1)
     grams = grams / scale.square()
     products = torch.eye(grams.shape[1], device=grams.device) / scale
@@ -89,11 +91,11 @@ def _whitening(grams: Tensor, iterations: int) -> Tensor:
 def hidden_kernels(
     network: nn.Module, ends: tuple[str, ...]
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Part a network's weights: the kernels of its hidden layers, which are Muon's; the others.
+    """Split a network's weights into the kernels of its hidden layers, for Muon, and the others.
 
     Args:
-        network: whose.
-        ends: how the names begin of the layers that touch pixels or outputs, which are not hidden.
+        network: the network whose weights are split.
+        ends: name prefixes of the layers next to pixels or outputs, which do not count as hidden.
     """
     kernels: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

@@ -1,8 +1,8 @@
-"""The decoder and the encoder that the GAN and the VAE share, so that comparing them is fair.
+"""Decoder and encoder architectures that the GAN and the VAE share, for a fair comparison.
 
-All convolutions work at 7 x 7 and 14 x 14; the full 28 x 28 image is folded into, and
-unfolded from, four channels at 14 x 14 (pixel shuffle). That makes them small enough to
-train on two CPU cores, and leaves no strided transposed convolution to draw checkerboards.
+All convolutions work at 7 x 7 and 14 x 14. The full 28 x 28 image is folded into four channels at
+14 x 14, and unfolded from them (pixel shuffle). That makes the networks small enough to train on
+two CPU cores, and avoids the checkerboard artifacts of strided transposed convolutions.
 
 Source: residual blocks, He et al. 2016; pixel shuffle, Shi et al. 2016; SiLU, x sigmoid(x),
 Elfwing et al. 2018.
@@ -16,11 +16,12 @@ from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(act(norm(conv(act(norm(x)))))): channels and size stay (B, C, H, W)."""
+    """x + conv(act(norm(conv(act(norm(x)))))); keeps the shape (B, C, H, W)."""
 
     def __init__(self, channels: int, *, normalise: bool) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(channels) if normalise else nn.Identity()
+        # batch norm would subtract conv1's bias again
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=not normalise)
         self.norm2 = nn.BatchNorm2d(channels) if normalise else nn.Identity()
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
@@ -33,7 +34,7 @@ class ResidualBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent vectors in, image logits out."""
+    """Map latent vectors to image logits."""
 
     def __init__(self, input_size: int, width: int, blocks: int = 1) -> None:
         super().__init__()
@@ -57,10 +58,10 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images in, a feature vector out; the mirror image of the decoder, without batch norm.
+    """Map images to feature vectors; mirrors the decoder, by default without batch norm.
 
-    Batch norm is left out because a discriminator with it scores an image by its
-    neighbours in the batch, which breaks the gradient penalties.
+    A discriminator with batch norm would score an image depending on the other images in the
+    batch, which breaks the gradient penalties.
     """
 
     def __init__(self, width: int, blocks: int = 1, *, normalise: bool = False) -> None:

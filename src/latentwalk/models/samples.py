@@ -1,4 +1,4 @@
-"""What every generative model's `sample` returns."""
+"""Return type of every generative model's `sample`."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from latentwalk.shapes import NUM_CLASSES
 
 @dataclass(frozen=True)
 class Samples:
-    """Generated images and what the network got to make them."""
+    """Generated images and the network inputs that produced them."""
 
     images: Tensor
     """(B, 1, 28, 28) in [0, 1]."""
@@ -21,5 +21,5 @@ class Samples:
 
 
 def balanced_labels(count: int) -> Tensor:
-    """Give labels 0, 1, ..., 9, 0, 1, ... (count,) int64: each digit as often as the others."""
+    """Labels 0, 1, ..., 9, 0, 1, ... (count,) int64, balanced over the digits."""
     return torch.arange(count) % NUM_CLASSES

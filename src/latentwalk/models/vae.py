@@ -1,15 +1,15 @@
-r"""The variational autoencoder: a Gaussian encoder, and a decoder with Bernoulli pixels.
+r"""Variational autoencoder with a Gaussian encoder and a decoder of Bernoulli pixels.
 
 Training maximises the bound of Problem 1b,
 
     L(q; x) = E_q log p(x|z) - D_KL(q(z|x) || p(z)),
 
 with p(z) = N(0, I), q(z|x) = N(mu(x), diag(exp(logvar(x)))) and independent Bernoulli pixels.
-Grey pixels are read as probabilities and drawn anew each time an image is shown (dynamic
-binarisation), so that the likelihood is a likelihood of binary images.
+Grey pixels are read as probabilities and drawn anew each time an image is used (dynamic
+binarisation), so the likelihood is that of binary images.
 
-The decoder is the GAN's generator, so that the two can be compared. In place of N(0, I), p(z) may
-be learned as well: see `flow`.
+The decoder has the architecture of the GAN's generator, so that the two models can be compared.
+Instead of N(0, I), p(z) can also be learned: see `flow`.
 
 Source: Kingma and Welling 2014, eq. 3 and appendix B.
 """
@@ -36,26 +36,26 @@ LOG_TWO_PI = math.log(2 * math.pi)
 
 @dataclass(frozen=True)
 class VaeConfig:
-    """How a VAE is built and trained; as it is here, the decoder's fields equal the GAN's."""
+    """Architecture and training settings; by default the decoder matches the GAN's generator."""
 
     latent_size: int = 16
-    """Entries of the latent vector z, as many as the GAN's noise vector has."""
+    """Number of entries in the latent vector z; by default the same as in the GAN's noise."""
     width: int = 32
-    """Channels of the decoder at 14 x 14; twice as many at 7 x 7."""
+    """Number of decoder channels at 14 x 14; twice as many at 7 x 7."""
     encoder_width: int = 16
-    """Channels of the encoder at 14 x 14; twice as many at 7 x 7."""
+    """Number of encoder channels at 14 x 14; twice as many at 7 x 7."""
     blocks: int = 1
-    """Residual blocks at each of the two resolutions."""
+    """Number of residual blocks at each of the two resolutions."""
     steps: int = 14_000
-    """Training steps (one batch each)."""
+    """Number of training steps (one batch each)."""
     batch_size: int = 64
-    """Images a step."""
+    """Number of images per step."""
     learning_rate: float = 5e-3
-    """Peak step size of Muon for the kernels of hidden layers, and of Adam for the rest."""
+    """Peak learning rate of Muon for the kernels of hidden layers, and of Adam for the rest."""
     average_decay: float = 0.998
-    """Decay a step of the running average of the weights."""
+    """Decay per step of the moving average of the weights."""
     flow_layers: int = 0
-    """Layers of the `Flow` whose inverse makes p(z) of N(0, I); 0 for p(z) = N(0, I)."""
+    """Number of layers of the `Flow` whose inverse maps N(0, I) to p(z); 0 for p(z) = N(0, I)."""
 
     def __post_init__(self) -> None:
         check_positive(self, zero_allowed=("flow_layers",))
@@ -79,11 +79,11 @@ class Posterior:
     """(B, Z) logarithm of the variance."""
 
     def draw(self, epsilon: Tensor) -> Tensor:
-        """Turn standard normal noise (..., B, Z) into z = mu + sigma epsilon (..., B, Z)."""
+        """Map standard normal noise (..., B, Z) to z = mu + sigma epsilon (..., B, Z)."""
         return self.mu + (0.5 * self.logvar).exp() * epsilon
 
     def log_density(self, epsilon: Tensor) -> Tensor:
-        """Log q(z|x) of the z that noise (..., B, Z) is turned into: (..., B) nats."""
+        """Log q(z|x) at the z that `draw` makes from noise (..., B, Z): (..., B) nats."""
         return -0.5 * (epsilon.square() + self.logvar + LOG_TWO_PI).sum(dim=-1)
 
     def divergence(self) -> Tensor:
@@ -95,7 +95,7 @@ class Posterior:
 
 
 class Vae(nn.Module):
-    """The encoder, the decoder, and the prior where it is learned."""
+    """Encoder, decoder and, if it is learned, the prior."""
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
@@ -113,12 +113,12 @@ class Vae(nn.Module):
         return gaussian_log_density(noise, mu=standard, logvar=standard) + growth
 
     def noise_to_code(self, noise: Tensor) -> Tensor:
-        """Turn standard normal noise (B, Z) into draws z (B, Z) from p(z)."""
+        """Map standard normal noise (B, Z) to draws z (B, Z) from p(z)."""
         return self.flow.noise_to_code(noise) if self.flow else noise
 
     def encode(self, images: Tensor) -> Posterior:
         """Map images (B, 1, 28, 28) in [0, 1] to q(z|x)."""
-        parameters = self.posterior(self.encoder(images * 2 - 1)).float()  # if autocast is on
+        parameters = self.posterior(self.encoder(images * 2 - 1)).float()  # even under autocast
         return Posterior(*parameters.chunk(2, dim=1))
 
     def decode_logits(self, z: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ def bernoulli_log_likelihood(logits: Tensor, binary_images: Tensor) -> Tensor:
         binary_images: (B, 1, 28, 28), 0 or 1.
 
     Returns:
-        (B,) nats an image, at most 0.
+        (B,) nats per image, at most 0.
     """
     check_shape("binary_images", binary_images, tuple(logits.shape))
     losses = F.binary_cross_entropy_with_logits(logits, binary_images, reduction="none")
@@ -152,7 +152,7 @@ def gaussian_log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def elbo_parts(vae: Vae, binary_images: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor]:
-    """Estimate both parts of the bound with one draw of z an image.
+    """Estimate both terms of the bound with one draw of z per image.
 
     Args:
         vae: the model.
@@ -162,7 +162,7 @@ def elbo_parts(vae: Vae, binary_images: Tensor, epsilon: Tensor) -> tuple[Tensor
     Returns:
         The reconstruction term log p(x|z) and the divergence from the prior, both (B,) nats;
         the bound is the first minus the second. The divergence is exact for p(z) = N(0, I). For a
-        prior that is learned it is estimated from the same draw, and may be negative.
+        learned prior it is estimated from the same draw and may be negative.
     """
     posterior = vae.encode(binary_images)
     z = posterior.draw(epsilon)
@@ -173,14 +173,15 @@ def elbo_parts(vae: Vae, binary_images: Tensor, epsilon: Tensor) -> tuple[Tensor
 
 
 def log_joint(vae: Vae, z: Tensor, binary_images: Tensor) -> Tensor:
-    """Log p(x, z) of codes (B, Z) and binary images (B, 1, 28, 28): (B,) nats."""
+    """Log p(x, z) for codes (B, Z) and binary images (B, 1, 28, 28): (B,) nats."""
     return bernoulli_log_likelihood(vae.decode_logits(z), binary_images) + vae.log_prior(z)
 
 
 @torch.inference_mode()
 def sample(vae: Vae, count: int, rng: torch.Generator) -> Samples:
-    """Decode fresh draws from the prior; the images are the pixels' means, the inputs N(0, I)."""
+    """Decode fresh draws from the prior; images are pixel means, inputs are drawn from N(0, I)."""
     inputs = torch.randn(count, vae.config.latent_size, generator=rng, device=rng.device)
+    # in parts, to bound the memory
     images = torch.cat([vae.decode(vae.noise_to_code(part)) for part in inputs.split(1000)])
     return Samples(images, inputs, labels=None)
 
@@ -194,7 +195,7 @@ def reconstruct(vae: Vae, images: Tensor) -> Tensor:
 
 @dataclass
 class VaeState:
-    """All that changes while a VAE learns."""
+    """Mutable training state: network, moving average, optimizers, step."""
 
     config: VaeConfig
     network: Vae
@@ -205,7 +206,7 @@ class VaeState:
 
     @property
     def released(self) -> Vae:
-        """The network that is kept when training ends: the averaged one."""
+        """Network that is kept when training ends: the one with averaged weights."""
         return cast(Vae, self.average.module)
 
     def _parts(self) -> dict[str, Any]:
@@ -217,18 +218,18 @@ class VaeState:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that resuming needs."""
+        """Return everything needed to resume training."""
         return {"step": self.step} | {k: part.state_dict() for k, part in self._parts().items()}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
+        """Restore the state returned by `state_dict`."""
         self.step = saved["step"]
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
 
 
 def init(config: VaeConfig, device: torch.device) -> VaeState:
-    """Build an untrained VAE; the weights come from PyTorch's global generator."""
+    """Build an untrained VAE; PyTorch's global generator draws the weights."""
     network = Vae(config).to(device).to(memory_format=torch.channels_last)
     average = running_average(network, config.average_decay)
     kernels, others = hidden_kernels(network, ends=("encoder.entry", "posterior", "decoder.exit"))
@@ -241,7 +242,7 @@ def init(config: VaeConfig, device: torch.device) -> VaeState:
 def train_step(
     state: VaeState, batch: Batch, rng: torch.Generator
 ) -> tuple[VaeState, dict[str, Tensor]]:
-    """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats an image."""
+    """Take one step on -L(q; x) = D_KL(q(z|x) || p(z)) - E_q log p(x|z), in nats per image."""
     config = state.config
     optimizers = (state.kernel_optimizer, state.optimizer)
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):

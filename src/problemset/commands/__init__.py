@@ -1,1 +1,1 @@
-"""What the commands of the command line share."""
+"""Code shared by the command line's commands."""

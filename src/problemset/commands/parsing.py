@@ -1,4 +1,4 @@
-"""What the commands share: their options from a dataclass, and what they hand back."""
+"""Shared code of the commands: option parsing from a dataclass, and the result of a command."""
 
 import contextlib
 import io
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 HELP = ("-h", "--help")
-_FRAME = "╭╮╰╯│─"  # of the box that tyro draws around a complaint
-_WORDS = {  # what is said otherwise, and how
+_FRAME = "╭╮╰╯│─"  # characters of the box that tyro draws around an error message
+_WORDS = {  # patterns in error messages, and their replacements
     r"^Error parsing (?!-)\S+: ": "",
     r"\b[A-Z]\w*Config\.(\w+) is": r"--\1 is",
     r" is (inf|nan), expected ": r" is \1, expected a finite number, ",
@@ -22,21 +22,21 @@ Options = TypeVar("Options")
 
 
 class HelpAsked(Exception):
-    """The reader wants the help, which is the message, and nothing else."""
+    """Raised when help was requested; the message is the help text."""
 
 
 class UsageError(ValueError):
-    """The command line says something that the command does not understand."""
+    """The command line contains something that the command does not understand."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command has to say when it is done."""
+    """Result of a finished command."""
 
     text: str
-    """For standard output."""
+    """Text for standard output."""
     exit_code: int = 0
-    """0, or 1 when the command worked and found something wrong."""
+    """0, or 1 when the command ran and found a problem."""
 
 
 def parse(
@@ -46,22 +46,22 @@ def parse(
     description: str,
     default: Options | None = None,
 ) -> Options:
-    """Read options.
+    """Parse command-line options into a dataclass.
 
     Args:
-        kind: a dataclass, one option a field.
-        arguments: what follows the command.
-        program: how the reader called it, such as `latentwalk sample gan`.
-        description: for the top of the help.
-        default: what the options are when not given; the class's own defaults if left out.
+        kind: a dataclass with one field per option.
+        arguments: the arguments after the command.
+        program: how the reader invoked the command, for usage and error messages.
+        description: text for the top of the help.
+        default: default values of the options; those of the class if omitted.
 
     Raises:
-        HelpAsked: with the options and their docstrings.
-        UsageError: one line instead of tyro's box, or for what the dataclass refuses.
+        HelpAsked: contains the options with their docstrings.
+        UsageError: one line in place of tyro's box, or a value that the dataclass refuses.
     """
-    import tyro  # here, because `latentwalk --help` does without
+    import tyro  # imported here because the general help does not need it
 
-    # tyro looks at the encoding of standard output before it draws a box
+    # tyro checks the encoding of standard output before it draws a box
     said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -72,7 +72,7 @@ def parse(
                 args=arguments,
                 default=tyro.MISSING_NONPROP if default is None else default,
             )
-    except ValueError as error:  # from the dataclass
+    except ValueError as error:  # raised by the dataclass
         raise UsageError(_in_words(str(error))) from error
     except SystemExit as stop:
         said.seek(0)
@@ -84,10 +84,10 @@ def parse(
 
 
 def take_model(arguments: Sequence[str], names: Sequence[str], program: str) -> str:
-    """Give the model's name, which comes first.
+    """Return the model's name, which is the first argument.
 
     Raises:
-        UsageError: there is none, or no such model.
+        UsageError: the name is missing or unknown.
     """
     got = repr(arguments[0]) if arguments else "nothing"
     if not arguments or arguments[0] not in names:
@@ -96,7 +96,7 @@ def take_model(arguments: Sequence[str], names: Sequence[str], program: str) -> 
 
 
 def filled(text: str) -> str:
-    """Fill paragraphs to the terminal's width; indented lines stay as they are, if they fit."""
+    """Wrap paragraphs to the terminal's width; indented lines are wrapped only if too long."""
     width = shutil.get_terminal_size().columns
     pieces: list[str] = []
     for line in text.strip("\n").splitlines():
@@ -114,10 +114,10 @@ def filled(text: str) -> str:
 
 
 def _in_words(problem: str) -> str:
-    """Say a problem in the words of the command line, where tyro, Python or a dataclass spoke."""
+    """Rephrase an error from tyro, Python or a dataclass in terms of the command line."""
     if found := re.match(r"Missing from [^:]+: (.+?) \(required\)$", problem):
         words = found[1].split()
-        named = 2 if words[0].startswith("-") else 1  # an option comes with what stands for it
+        named = 2 if words[0].startswith("-") else 1  # an option is followed by its placeholder
         return f"{' '.join(words[:named])} is missing: {' '.join(words[named:])}"
     for pattern, better in _WORDS.items():
         problem = re.sub(pattern, better, problem)
@@ -125,7 +125,7 @@ def _in_words(problem: str) -> str:
 
 
 def _first_part(box: str) -> str:
-    """The words of a box up to its first rule, without its title, in one line."""
+    """Text of a box up to its first rule, without its title, on one line."""
     words = []
     for line in box.splitlines()[1:]:
         inner = line.strip(" " + _FRAME)

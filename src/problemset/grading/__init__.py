@@ -1,1 +1,1 @@
-"""Grade submissions: take them in, run checks in isolation, score, and write results."""
+"""Grade submissions: take them in, run checks in isolation, compute scores, and write results."""

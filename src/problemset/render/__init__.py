@@ -1,1 +1,1 @@
-"""From report.qmd to one PDF, one web page and one executed notebook."""
+"""Render report.qmd to a PDF, a web page and an executed notebook."""

@@ -1,4 +1,4 @@
-"""Take a .qmd file apart: front matter, prose, code cells. Nothing is dropped silently."""
+"""Split a .qmd file into front matter, prose and code cells. Nothing is dropped silently."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Prose:
 
     text: str
     line: int
-    """The line of the file on which it starts, from 1."""
+    """Line of the file on which it starts, from 1."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,18 @@ class Cell:
     """One code cell."""
 
     source: str
-    """Everything between the fences, option lines too: the kernel and the notebook get this."""
+    """Everything between the fences, option lines included, as the kernel and the notebook get
+    it."""
     code: str
-    """The source without its option lines: the PDF and the web page show this."""
+    """The source without its option lines, as the PDF and the web page show it."""
     options: CellOptions
     line: int
-    """The line of the file on which the source starts, from 1."""
+    """Line of the file on which the source starts, from 1."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A .qmd file in its parts."""
+    """A .qmd file split into its parts."""
 
     path: Path
     metadata: dict[str, Any]
@@ -60,7 +61,7 @@ def read_document(path: Path) -> Document:
     """Read and split a .qmd file.
 
     Raises:
-        DocumentError: when the file cannot be read or uses what the renderer does not support.
+        DocumentError: when the file cannot be read or uses an unsupported feature.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -73,10 +74,10 @@ def read_document(path: Path) -> Document:
 
 
 def read_yaml(path: Path, text: str, first_line: int = 1) -> dict[str, Any]:
-    """A YAML mapping, or an error that names the line of the file it stands in.
+    """Parse a YAML mapping; errors name the line of the surrounding file.
 
     Raises:
-        DocumentError: when it is not YAML, or not a mapping.
+        DocumentError: when the text is not YAML, or not a mapping.
     """
     try:
         loaded = yaml.safe_load(text)
@@ -93,7 +94,7 @@ def read_yaml(path: Path, text: str, first_line: int = 1) -> dict[str, Any]:
 
 
 def _front_matter(path: Path, lines: list[str]) -> tuple[dict[str, Any], int]:
-    """The YAML block at the top and the index of the line behind it."""
+    """The YAML block at the top, and the index of the line after it."""
     if not lines or lines[0].rstrip() != "---":
         return {}, 0
     for index in range(1, len(lines)):

@@ -1,4 +1,4 @@
-"""One call from report.qmd to its PDF, its page and its notebook, whatever the machine has."""
+"""Render report.qmd to a PDF, a web page and a notebook, with or without Quarto installed."""
 
 import contextlib
 import tempfile
@@ -24,7 +24,7 @@ Engine = Literal["auto", "quarto", "embedded"]
 
 @dataclass(frozen=True)
 class Rendered:
-    """What was made, and by which engine."""
+    """The files that were written, and the engine that produced them."""
 
     pdf: Path
     html: Path
@@ -34,7 +34,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class _Job:
-    """A document after its cells were run, with what both conversions need."""
+    """An executed document, with the inputs of both conversions."""
 
     executed: Executed
     for_typst: Settings
@@ -53,17 +53,17 @@ def render_report(
 ) -> Rendered:
     """Make the PDF, the web page and the executed notebook of a document.
 
-    All three are made before any is put in place: after an error, what was there is there still.
+    No file is put in place before all three are complete, so an error leaves the old files intact.
 
     Args:
         qmd: the document.
-        out_dir: where `<name>.pdf`, `.html` and `.ipynb` go; created when missing.
-        engine: "quarto" insists on it, "embedded" never uses it, "auto" falls back.
-        say: takes one line when something is worth knowing.
-        metadata: plain text, such as the author's name, that wins over the front matter.
+        out_dir: folder for `<name>.pdf`, `.html` and `.ipynb`; created if missing.
+        engine: "quarto" requires it, "embedded" never uses it, "auto" falls back.
+        say: called with one line for each notable event.
+        metadata: plain text, such as the author's name, that overrides the front matter.
 
     Raises:
-        DocumentError: for something in the document, with its line; CellError when code raised.
+        DocumentError: for a problem in the document, with its line; CellError when code raised.
         RenderError: when a tool fails.
         WriteError: when out_dir cannot be written.
     """
@@ -88,7 +88,7 @@ def render_report(
 
 
 def _converted(job: _Job) -> tuple[str, str]:
-    """Typst source and HTML, from the same outputs."""
+    """Typst source and HTML, from the same cell outputs."""
     media = job.work / "media"
     media.mkdir()
     document = job.executed.document
@@ -101,7 +101,7 @@ def _converted(job: _Job) -> tuple[str, str]:
 
 
 def _try_quarto(document: Document, job: _Job, engine: Engine) -> tuple[bytes, bytes] | None:
-    """The PDF and the page by Quarto; None when it cannot and need not."""
+    """PDF and page from Quarto; None if it fails and was not required."""
     try:
         return quarto.render(quarto.find_quarto(), document.path, job.work, job.overrides)
     except RenderError as error:

@@ -1,14 +1,14 @@
-"""What can go wrong while rendering, each with one line that says what to do."""
+"""Errors of rendering; each message is one line that says what to do."""
 
 from pathlib import Path
 
 
 class RenderError(RuntimeError):
-    """A tool failed, or refused what it was given."""
+    """A tool failed or refused its input."""
 
 
 class DocumentError(ValueError):
-    """Something in the document cannot be rendered; the line is named."""
+    """Something in the document cannot be rendered; the message names the line."""
 
     def __init__(self, file: Path, line: int | None, problem: str) -> None:
         where = f"{file.name}:{line}" if line else file.name
@@ -16,4 +16,4 @@ class DocumentError(ValueError):
 
 
 class CellError(DocumentError):
-    """A code cell or an inline expression raised."""
+    """A code cell or inline expression failed, or its output cannot be shown."""

@@ -1,4 +1,4 @@
-"""Text that must be printed as it is, whatever it holds: a name with `#`, `$`, `*` or `<b>`."""
+"""Text that must be printed literally, such as a name with `#`, `$`, `*` or `<b>`."""
 
 import re
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\uf
 def markdown_literal(text: str) -> str:
     r"""Escape text so that pandoc's markdown prints it character for character.
 
-    Every ASCII punctuation mark gets a backslash. Runs of white space, also line breaks, become
-    one space (they would look like one anyway); control characters become U+FFFD.
+    Every ASCII punctuation mark gets a backslash. Runs of white space, line breaks included, become
+    one space, as they would in print. Control characters become U+FFFD.
 
     Args:
-        text: anything, of any length.
+        text: any text, of any length.
 
     Returns:
-        One line of inline markdown, the empty string for empty text.
+        One line of inline markdown; the empty string for empty text.
 
     Source: Pandoc User's Guide, extension `all_symbols_escapable`.
     """
@@ -26,16 +26,17 @@ def markdown_literal(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """What a reader sees of `markdown_literal(text)`; for tests and checks."""
+    """The text that `markdown_literal(text)` displays; for tests and checks."""
     return " ".join(_UNPRINTABLE.sub("\ufffd", text).split())
 
 
 @dataclass(frozen=True)
 class Literal:
-    """Text that inline code may hand over: `{python} Literal(name)`.
+    """Text for inline code to return: `{python} Literal(name)`.
 
-    Quarto escapes only some of a plain string's marks (not `$`, `<`, `~` or `@`); markdown it
-    leaves alone, so an object that says it is markdown comes out alike from both engines.
+    Quarto escapes only some special characters of a plain string (not `$`, `<`, `~` or `@`), but
+    passes markdown through unchanged. An object with a markdown representation therefore renders
+    the same with both engines.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Run a document's cells once, in a kernel of the interpreter that is running."""
+"""Run a document's cells once, in a kernel of the current Python interpreter."""
 
 import ast
 import contextlib
@@ -25,18 +25,18 @@ _INLINE = re.compile(r"(?<!`)`\{python\}[ \t]([^`]+)`")
 _ADJACENT = re.compile(r"(?<=[^`\s])``\{python\}[ \t]")
 _LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_SOCKET_PATH_LIMIT = 100  # bytes; the system's own is 104 to 108
+_SOCKET_PATH_LIMIT = 100  # bytes; the operating system's own limit is 104 to 108
 
 
 @dataclass(frozen=True)
 class RanCell:
-    """A cell with what it put out."""
+    """A cell with its outputs."""
 
     cell: Cell
     outputs: tuple[Any, ...]
-    """Notebook output nodes; none for a cell that was not run."""
+    """Notebook output nodes; empty for a cell that was not run."""
     count: int | None
-    """The execution count, None for a cell that was not run."""
+    """The execution count; None for a cell that was not run."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Executed:
 
 
 class _ThisInterpreter(KernelSpecManager):
-    """Knows one kernel, whatever is installed on the machine: the running interpreter."""
+    """Offers a single kernel, the running interpreter, whatever is installed on the machine."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """The specification, whatever the name."""
+        """Return the same specification for every name."""
         launcher = ["-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        launcher += ["--log-level=CRITICAL"]  # else it complains when an interrupt ends it
+        launcher += ["--log-level=CRITICAL"]  # otherwise an interrupted kernel logs errors
         return KernelSpec(
             argv=[sys.executable, *launcher], display_name="Python 3", language="python"
         )
@@ -63,8 +63,8 @@ def execute(document: Document, run_by_default: bool = True) -> Executed:
     """Run every cell once, in order, in the document's folder.
 
     Args:
-        document: what to run.
-        run_by_default: whether a cell without `eval` is run.
+        document: the document to run.
+        run_by_default: whether to run a cell without an `eval` option.
 
     Raises:
         CellError: when a cell or an inline expression raises; names the line.
@@ -112,7 +112,7 @@ def _kernel(folder: Path, notebook: nbformat.NotebookNode) -> Iterator[NotebookC
             notebook, km=manager, timeout=None, startup_timeout=120, record_timing=False,
             coalesce_streams=True, resources={"metadata": {"path": str(folder)}},
         )  # fmt: skip
-        # the reader's own IPython start-up files must not change the report
+        # the user's own IPython start-up files must not change the report
         environment = {**os.environ, "IPYTHONDIR": str(Path(scratch) / "ipython")}
         with contextlib.ExitStack() as stack:
             try:
@@ -143,8 +143,8 @@ def _run_cell(
 
 
 def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) -> Prose:
-    """Replace `{python} expression` by its value, as it is at this point of the document."""
-    if adjacent := _ADJACENT.search(prose.text):  # to markdown, and to Quarto, it is other code
+    """Replace each `{python} expression` by its value at this point of the document."""
+    if adjacent := _ADJACENT.search(prose.text):  # markdown and Quarto would parse this differently
         raise CellError(
             document.path,
             prose.line + prose.text.count("\n", 0, adjacent.start()),

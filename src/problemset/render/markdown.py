@@ -1,4 +1,4 @@
-"""Put the cells' outputs back into the prose: one markdown text for pandoc."""
+"""Merge the prose and the cells' outputs into one markdown text for pandoc."""
 
 import base64
 import re
@@ -11,16 +11,16 @@ from problemset.render.kernel import Executed, Prose, RanCell
 from problemset.render.options import Shown, shown
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# Quarto's order: the first that an output offers is shown.
+# In Quarto's order of preference; the first that an output offers is shown.
 _IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 
 
 def to_markdown(executed: Executed, preset: Shown, media: Path) -> str:
-    """The whole document as pandoc's markdown, cells replaced by what is shown of them.
+    """The whole document as pandoc's markdown, with each cell replaced by its visible parts.
 
     Args:
         executed: the document after its cells were run.
-        preset: what a cell shows when it says nothing itself.
+        preset: default options of the cells.
         media: an existing folder for the figures.
 
     Raises:
@@ -36,7 +36,7 @@ def to_markdown(executed: Executed, preset: Shown, media: Path) -> str:
 
 
 def fenced(text: str, attributes: str) -> str:
-    """A code block whose fence is longer than any run of backticks in it."""
+    """A code block whose fence is longer than any run of backticks inside it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence} {{{attributes}}}\n{text}\n{fence}"
@@ -81,7 +81,7 @@ def _float(ran: RanCell, content: str, caption: str, place: str = "") -> str:
 def _outputs(
     document: Document, ran: RanCell, show: Shown, media: Path
 ) -> tuple[list[str], list[str]]:
-    """Text blocks and images, each as markdown."""
+    """Text blocks and images, both as markdown."""
     blocks: list[str] = []
     images: list[str] = []
     for output in ran.outputs:
@@ -122,7 +122,7 @@ def _image(ran: RanCell, kind: str, output: Any, media: Path, index: int) -> str
     path.write_bytes(data.encode() if kind == "image/svg+xml" else base64.b64decode(data))
     alt = ran.cell.options.fig_alt
     attributes = [f'fig-alt="{_quoted(alt)}"'] if alt else []
-    # a "retina" figure says how wide it is meant to be, in CSS pixels
+    # a "retina" figure carries its intended width, in CSS pixels
     width = output.metadata.get(kind, {}).get("width")
     attributes += [f"width={width}px"] if width else []
     return f"![]({path}){{{' '.join(attributes)}}}"

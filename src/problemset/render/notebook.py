@@ -1,4 +1,4 @@
-"""The executed notebook: the document's prose and code, with the outputs of the one execution."""
+"""The executed notebook: the document's prose and code, with the outputs of that same run."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def to_notebook(executed: Executed, labels: Labels, metadata: dict[str, Any]) ->
 
     Args:
         executed: the document after its cells were run.
-        labels: what every label stands for, so that prose says "Figure 3" as the PDF does.
+        labels: title and number of every label, so that prose says "Figure 3" as the PDF does.
         metadata: the document's title, subtitle, author, date and abstract.
 
     Returns:
@@ -52,7 +52,7 @@ def _markdown_cell(identifier: str, text: str) -> nbformat.NotebookNode:
 def _code_cell(identifier: str, ran: RanCell) -> nbformat.NotebookNode:
     tags = list(ran.cell.options.tags)
     if ran.count is None and "nbval-skip" not in tags:
-        tags.append("nbval-skip")  # nbval would run what the report does not
+        tags.append("nbval-skip")  # otherwise nbval would run a cell that the report does not run
     node = nbformat.v4.new_code_cell(ran.cell.source, id=identifier, execution_count=ran.count)
     node.outputs = [nbformat.from_dict(output) for output in ran.outputs]
     if tags:

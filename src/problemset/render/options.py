@@ -1,4 +1,4 @@
-"""The options of one cell (its leading `#|` lines), and what of them a document may preset."""
+"""The options of one cell (its leading `#|` lines), and their defaults for a document."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from problemset.render.errors import DocumentError
 
 @dataclass(frozen=True)
 class CellOptions:
-    """What the `#|` lines of a cell say; None leaves it to the document."""
+    """Options from a cell's `#|` lines; None means the document's default applies."""
 
     label: str | None = None
     fig_cap: str | None = None
@@ -19,28 +19,29 @@ class CellOptions:
     echo: bool | None = None
     eval: bool | None = None
     output: bool | str | None = None
-    """True, False, or "asis": printed text is markdown."""
+    """True, False, or "asis", which treats printed text as markdown."""
     include: bool | None = None
-    """False runs the cell and shows nothing of it in the PDF and on the page."""
+    """False runs the cell but shows nothing of it in the PDF or on the page."""
     warning: bool | None = None
-    """False keeps what is written to stderr out of the PDF and the page."""
+    """False hides output to stderr in the PDF and on the page."""
     code_fold: bool | str | None = None
-    """True folds the code on the page, "show" makes it foldable."""
+    """True folds the code on the page; "show" makes it foldable but leaves it open."""
     fig_pos: str | None = None
-    """Where the paper may put the figure: H here (the default), t, b or tb at a page's edge."""
+    """Placement of the figure in the PDF: H for here (the default), or t, b or tb for a page's
+    edge."""
     tags: tuple[str, ...] = ()
     """Cell tags for the notebook, such as nbval-ignore-output."""
 
     @property
     def float_kind(self) -> str | None:
-        """Either "fig" or "tbl" when the label makes the output a numbered float."""
+        """Either "fig" or "tbl" if the label makes the output a numbered float, else None."""
         kind = (self.label or "").partition("-")[0]
         return kind if kind in ("fig", "tbl") else None
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The options of one cell for one output format, nothing left open."""
+    """A cell's options for one output format, with all defaults filled in."""
 
     echo: bool = True
     eval: bool = True
@@ -55,19 +56,19 @@ EXECUTE_KEYS = ("echo", "eval", "output", "include", "warning")
 _FIELDS = {field.name.replace("_", "-"): field.name for field in dataclasses.fields(CellOptions)}
 FIGURE_PLACES = ("H", "t", "b", "tb")
 _STRINGS = ("label", "fig-cap", "fig-alt", "tbl-cap")
-_ALSO = {"output": "asis", "code-fold": "show"}  # the one word admitted beside true and false
+_ALSO = {"output": "asis", "code-fold": "show"}  # the one word allowed besides true and false
 
 
 def read_cell_options(
     path: Path, given: dict[str, Any], lines: list[str], first_line: int
 ) -> CellOptions:
-    """Check what the `#|` lines say.
+    """Validate the options in a cell's `#|` lines.
 
     Args:
         path: the document, for messages.
-        given: the lines as YAML.
-        lines: the lines as written, to find the one that is wrong.
-        first_line: the line of the document on which they start.
+        given: the lines parsed as YAML.
+        lines: the lines as written, to find the invalid one.
+        first_line: line of the document on which they start.
 
     Raises:
         DocumentError: for an unknown option, or a value of the wrong kind.
@@ -93,7 +94,7 @@ def _tags(value: str | list[str]) -> tuple[str, ...]:
 
 
 def _problem(key: str, value: Any) -> str | None:
-    """What was expected, when the value does not fit."""
+    """Return what was expected if the value is invalid, else None."""
     if key in _STRINGS:
         return None if isinstance(value, str) and value.strip() else "some text"
     if key == "fig-pos":
@@ -107,7 +108,7 @@ def _problem(key: str, value: Any) -> str | None:
 
 
 def _check_float(path: Path, options: CellOptions, line: int) -> None:
-    """A number without a caption, or a caption without a number, helps nobody."""
+    """Require a label and a caption to come together, and a fig-alt with every figure."""
     kind = options.float_kind
     for prefix, caption in (("fig", options.fig_cap), ("tbl", options.tbl_cap)):
         if caption and kind != prefix:
@@ -121,7 +122,7 @@ def _check_float(path: Path, options: CellOptions, line: int) -> None:
 
 
 def shown(options: CellOptions, preset: Shown) -> Shown:
-    """The cell's own options over the document's."""
+    """Combine the cell's own options with the document's defaults."""
     own = {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(Shown)

@@ -1,4 +1,4 @@
-"""Hand the markdown to pandoc; its warnings are errors."""
+"""Convert markdown with pandoc; its warnings count as errors."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from problemset.render.errors import DocumentError, RenderError
 from problemset.render.settings import Settings
 
 _REFUSAL = re.compile(r"REFUSED<(.*?)>NEAR<(.*?)>", re.DOTALL)
-# Nothing is wrapped: tables with long rows keep their natural widths, and no word can come to
-# stand at the start of a line where it would be markup.
+# Without wrapping, tables with long rows keep their natural widths, and no word can end up at the
+# start of a line where it would be read as markup.
 _NEVER_WRAP = ["--wrap=none", "--columns=9999"]
 
 
@@ -22,7 +22,7 @@ def to_typst(document: Document, text: str, settings: Settings, work: Path) -> s
     """The document as Typst source.
 
     Args:
-        document: where the text came from; its folder is where relative paths start.
+        document: source of the text; relative paths start from its folder.
         text: pandoc's markdown.
         settings: for the Typst format.
         work: a scratch folder.
@@ -41,7 +41,7 @@ def to_typst(document: Document, text: str, settings: Settings, work: Path) -> s
 
 
 def to_html(document: Document, text: str, settings: Settings, work: Path) -> str:
-    """The document as one HTML file that needs no network; arguments as `to_typst`."""
+    """The document as one HTML file that needs no network; arguments as in `to_typst`."""
     extra = ["--to=html5", "--standalone", "--embed-resources", "--mathml"]
     # the title is the page's first heading
     extra += ["--shift-heading-level-by=1", "--css", str(_ours("page.css"))]
@@ -49,7 +49,7 @@ def to_html(document: Document, text: str, settings: Settings, work: Path) -> st
 
 
 def labels(work: Path) -> dict[str, tuple[str, str]]:
-    """What every label stands for, such as `fig-x` for ("Figure", "3"); after a conversion."""
+    """Title and number of every label, such as ("Figure", "3") for `fig-x`; after a conversion."""
     listed = json.loads((work / "labels.json").read_text(encoding="utf-8"))
     return {name: (title, number) for name, title, number in listed}
 
@@ -94,7 +94,7 @@ def _explained(document: Document, complaint: str) -> DocumentError | RenderErro
 
 
 def _line_of(document: Document, needle: str) -> int | None:
-    """The first line of the document that holds the text, or the start of it."""
+    """The first line of the document that contains the first line of `needle`."""
     lines = document.path.read_text(encoding="utf-8").splitlines()
     start = needle.strip().split("\n")[0]
     found = [number for number, line in enumerate(lines, 1) if start and start in line]

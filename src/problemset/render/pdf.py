@@ -1,4 +1,4 @@
-"""Compile Typst source to a PDF: the same bytes every time, and readable aloud (PDF/UA-1)."""
+"""Compile Typst source to a reproducible, accessible (PDF/UA-1) PDF."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,8 @@ import typst
 from problemset.render.errors import RenderError
 from problemset.workspace import Say
 
-# Fonts that Typst's wheel lacks and Matplotlib carries: letters and faces beyond Latin, and a
-# last one that has a placeholder for every character there is.
+# Fonts that Matplotlib ships and Typst's wheel lacks: one for characters beyond Latin, and one
+# with a placeholder glyph for every character.
 _LENT = {
     "DejaVu Sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf"),
     "Last Resort High-Efficiency": ("LastResortHE-Regular.ttf",),
@@ -20,16 +20,16 @@ _MISSING_GLYPH = re.compile(r"the text `\"(.+?)\"` could not be displayed")
 
 
 def compile_pdf(source: str, work: Path, say: Say) -> bytes:
-    """Turn Typst source into a PDF.
+    """Compile Typst source to a PDF.
 
-    Typst's own fonts and DejaVu Sans are tried first, so that every machine makes the same
-    bytes; this machine's fonts only for a character that those lack; and then a placeholder
-    glyph, whose text layer still holds the character.
+    Typst's own fonts and DejaVu Sans are tried first, so that every machine makes the same bytes.
+    This machine's fonts are used only for a character that those lack. The last resort is a
+    placeholder glyph, whose text layer still holds the character.
 
     Args:
         source: Typst source; paths in it are absolute.
         work: a scratch folder.
-        say: told when the PDF is not quite what it should be.
+        say: called with one line when the PDF falls short of the ideal.
 
     Raises:
         RenderError: when Typst refuses the source or warns.
@@ -65,7 +65,7 @@ def _lend_fonts(folder: Path, families: list[str]) -> Path:
 
 
 def _compile_untagged(source: str, fonts: Path, refused: typst.TypstError, say: Say) -> bytes:
-    """Only for a document that PDF/UA-1 refuses; any other mistake comes back as it is."""
+    """Compile a document that PDF/UA-1 refuses without it; report any other error as it is."""
     if "PDF/UA-1" not in refused.message:
         raise _explained(refused) from refused
     say(f"the PDF is not accessible (PDF/UA-1): {refused.message}")
@@ -80,7 +80,7 @@ def _compile(
     fonts: list[Path],
     fallbacks: list[str],
     system_fonts: bool = False,
-    standards: Any = ("ua-1",),  # the binding's own annotation does not know ua-1
+    standards: Any = ("ua-1",),  # the typst package's type annotation lacks ua-1
 ) -> bytes:
     compiler = typst.Compiler(
         root="/", font_paths=fonts, ignore_system_fonts=not system_fonts,

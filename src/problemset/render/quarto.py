@@ -1,4 +1,4 @@
-"""Genuine Quarto, where the machine has one."""
+"""Rendering with Quarto itself, where it is installed."""
 
 import json
 import os
@@ -13,15 +13,15 @@ from problemset.render.errors import RenderError
 
 OLDEST = (1, 9)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# Quarto goes on after these and prints the raw text; a report must not.
+# Quarto only warns about these and prints the raw text, which a report must not contain.
 _SPOILED = re.compile(r"Unable to resolve crossref|Could not convert TeX|citation .* not found")
 
 
 def find_quarto() -> Path:
-    """The Quarto on PATH.
+    """Find Quarto on PATH.
 
     Raises:
-        RenderError: when there is none, or one that is too old or does not run.
+        RenderError: when there is none, or it is too old or does not run.
     """
     found = shutil.which("quarto")
     if not found:
@@ -40,19 +40,19 @@ def find_quarto() -> Path:
 
 
 def render(quarto: Path, qmd: Path, work: Path, metadata: dict[str, Any]) -> tuple[bytes, bytes]:
-    """Let Quarto make every format that the document names.
+    """Let Quarto produce every format that the document lists.
 
     Args:
-        quarto: its executable.
+        quarto: the executable.
         qmd: the document.
         work: a scratch folder; nothing is written elsewhere.
-        metadata: wins over the document's own; text in it is markdown.
+        metadata: overrides the document's own; text in it is markdown.
 
     Returns:
         The PDF and the HTML page.
 
     Raises:
-        RenderError: with Quarto's own last lines.
+        RenderError: contains the last lines of Quarto's output.
     """
     made = work / "quarto"
     made.mkdir()

@@ -1,4 +1,4 @@
-"""Prose as a notebook shows it: Quarto's marks that Jupyter does not know, put into words."""
+"""Prose for the notebook, with Quarto's markup that Jupyter cannot render put into words."""
 
 import re
 
@@ -19,11 +19,11 @@ _PLAIN_DIVS = {
 
 
 def readable(text: str, labels: dict[str, tuple[str, str]]) -> str:
-    """Replace cross references by "Figure 3", drop attributes, name theorems and callouts.
+    """Spell out cross references as "Figure 3", drop attributes, and title theorems and callouts.
 
     Args:
         text: markdown between two cells.
-        labels: what every label stands for, such as `fig-x` for ("Figure", "3").
+        labels: title and number of every label, such as ("Figure", "3") for `fig-x`.
     """
     lines: list[str] = []
     fence = ""
@@ -51,7 +51,7 @@ def _line(line: str, labels: dict[str, tuple[str, str]]) -> str:
 
 
 def _opened(attributes: str, labels: dict[str, tuple[str, str]]) -> str:
-    """What stands for the line that opens (or closes) a div."""
+    """Text that replaces the line that opens or closes a div."""
     label = re.search(r"#([\w-]+)", attributes)
     if label and label.group(1) in labels:
         name = re.search(r'name="([^"]*)"', attributes)
@@ -73,7 +73,7 @@ def _tag(found: re.Match[str], labels: dict[str, tuple[str, str]]) -> str:
 
 
 def _references(text: str, labels: dict[str, tuple[str, str]], bare: bool = False) -> str:
-    """Known labels in words; in brackets they are a list, and the semicolons become commas."""
+    """Replace known labels by words; references in brackets are listed with commas."""
     names = re.findall(_CITED, text)
     if not names or (not bare and not all(name in labels for name in names)):
         return text if bare else f"[{text}]"

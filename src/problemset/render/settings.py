@@ -1,4 +1,4 @@
-"""What the document and its _quarto.yml ask for, merged for one output format as Quarto merges."""
+"""Options of the document and its _quarto.yml, merged per output format as Quarto merges them."""
 
 import datetime
 import re
@@ -20,7 +20,7 @@ _USED = (
     "number-sections", "toc", "toc-depth", "execute", "format", "papersize", "margin", "fontsize",
     "mainfont", "code-fold", "fig-pos", "section-numbering", *EXECUTE_KEYS,
 )  # fmt: skip
-# Genuine Quarto's look and tools; the embedded renderer has one look and needs none of them.
+# Options for Quarto's own look and tools. The embedded renderer has a fixed look and ignores them.
 _QUARTO_ONLY = (
     "anchor-sections", "appendix-style", "citations-hover", "citeproc", "code-copy",
     "code-overflow", "codefont", "crossrefs-hover", "df-print", "embed-resources", "engine",
@@ -29,7 +29,7 @@ _QUARTO_ONLY = (
     "linestretch", "mathfont", "minimal", "page-layout", "project", "smooth-scroll",
     "syntax-highlighting", "theme", "title-block-style", "toc-location",
 )  # fmt: skip
-# What would make the two engines' outputs differ in substance.
+# With any other value the outputs of the two engines would differ in substance.
 _ONLY_VALUE = {
     "embed-resources": True, "html-math-method": "mathml", "jupyter": "python3",
     "engine": "jupyter", "citeproc": True, "section-numbering": "1.1",
@@ -42,28 +42,28 @@ class Settings:
     """The document's options for one output format."""
 
     metadata: dict[str, Any]
-    """For pandoc; text in it is markdown."""
+    """Metadata for pandoc; text in it is markdown."""
     variables: dict[str, str]
-    """For the Typst template, as written."""
+    """Variables of the Typst template, as written."""
     number_sections: bool
     toc: bool
     toc_depth: int
     shown: Shown
-    """What a cell gets that says nothing itself."""
+    """Defaults for cells without options of their own."""
 
 
 def read_settings(
     document: Document, format_name: Format, overrides: dict[str, Any] | None = None
 ) -> Settings:
-    """Merge _quarto.yml, the front matter and the format's own options, later ones first.
+    """Merge _quarto.yml, the front matter and the format's own options; later ones take precedence.
 
     Args:
-        document: the document; `_quarto.yml` is looked for beside it.
-        format_name: the output.
-        overrides: metadata that wins over all of it; text in it is markdown.
+        document: the document; `_quarto.yml` is expected beside it.
+        format_name: the output format.
+        overrides: metadata that takes precedence over everything else; text in it is markdown.
 
     Raises:
-        DocumentError: for an option that is not known here, so none is dropped silently.
+        DocumentError: for an unknown option, so that none is dropped silently.
     """
     project_file = document.path.parent / "_quarto.yml"
     project: dict[str, Any] = {}
@@ -77,7 +77,7 @@ def read_settings(
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key; anything else in `over` replaces what was there."""
+    """Merge mappings key by key; any other value in `over` replaces the one in `base`."""
     out = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)

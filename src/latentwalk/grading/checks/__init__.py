@@ -1,1 +1,1 @@
-"""The checks, problem by problem: everything is made again from weights and inputs."""
+"""The checks, problem by problem; results are recomputed from weights and inputs."""

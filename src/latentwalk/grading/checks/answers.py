@@ -1,6 +1,6 @@
-"""3d and 3e: the numbers that the answers rest on, measured again and looked for in the text.
+"""3d and 3e: measure again the numbers that the answers rely on, and look for them in the text.
 
-What the answers say in words is for a reader.
+The wording of the answers is judged by a person.
 """
 
 import math
@@ -25,15 +25,17 @@ from latentwalk.models import gan, vae
 from problemset.grading.score.verdict import Verdict
 
 FLOOR = 0.1054
-"""Frechet distance of 10,000 training digits from the test digits in the judge's features."""
-IMAGES, PAIRS = 10_000, 300  # measured again
+"""Frechet distance between 10,000 training digits and the test digits, in the classifier's
+features."""
+IMAGES, PAIRS = 10_000, 300  # sample sizes for measuring again
 MARGINS = {
     "frechet_ratio": (0.15, 1.0), "sharpness_percent": (0.0, 3.0), "steadiness": (0.0, 0.05),
     "label_switches": (0.0, 0.3), "third_digit_steps": (0.0, 0.4), "sharpness_drop": (0.0, 0.05),
     "certainty_drop": (0.0, 0.05),
 }  # fmt: skip
-"""How far a claim may lie from what is measured again with other noise and pairs: as a share of
-it, and beyond that. Resampling moves the GAN's ratio by 0.6, see the report's intervals."""
+"""Allowed difference between a claim and its new measurement with other noise and pairs: a fraction
+of the measurement, plus an absolute amount. Resampling moves the GAN's ratio by 0.6, see the
+report's intervals."""
 _NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?")
 QUALITY = tuple(f"{kind}_{what}" for kind in ("gan", "vae", "reconstruction")
                 for what in ("frechet_ratio", "sharpness_percent"))  # fmt: skip
@@ -48,7 +50,7 @@ def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
 
 
 def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
-    """Give the numbers of QUALITY for fresh samples of the submission's networks."""
+    """Measure the numbers of QUALITY on fresh samples of the submission's networks."""
     rng = torch.Generator().manual_seed(shared.SEED)
     network, autoencoder = _unlabelled(submission.network("gan")), submission.network("vae")
     real = to_unit(staff.test.images)
@@ -63,7 +65,7 @@ def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
     }
     measured = {}
     for kind, (make, of) in made.items():
-        images = in_chunks(make, of)  # one kind at a time, a few images at a time: memory
+        images = in_chunks(make, of)  # one kind and a few images at a time to save memory
         distance = frechet_distance(read(staff.judge, images).features, reference)
         measured[f"{kind}_frechet_ratio"] = float(distance) / FLOOR
         measured[f"{kind}_sharpness_percent"] = (
@@ -73,13 +75,13 @@ def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
 
 
 def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
-    """3e: fresh paths of both models measure what is claimed."""
+    """3e: fresh paths of both models measure as claimed."""
     claims = claims_of(submission, SMOOTHNESS)
     return _compare(claims, measure_smoothness(submission, staff))
 
 
 def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]:
-    """Give the numbers of SMOOTHNESS for fresh paths of the submission's networks."""
+    """Measure the numbers of SMOOTHNESS on fresh paths of the submission's networks."""
     rng = torch.Generator().manual_seed(shared.SEED)
     network, autoencoder = _unlabelled(submission.network("gan")), submission.network("vae")
     order = torch.randperm(len(staff.test.images), generator=rng)
@@ -106,12 +108,12 @@ def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]
 
 
 def quality_is_quoted(submission: Submission, staff: Staff) -> Verdict:
-    """3d: the text has the claimed numbers."""
+    """3d: the text contains the claimed numbers."""
     return _quoted(submission, QUALITY, "3d")
 
 
 def smoothness_is_quoted(submission: Submission, staff: Staff) -> Verdict:
-    """3e: the text has the claimed numbers."""
+    """3e: the text contains the claimed numbers."""
     return _quoted(submission, SMOOTHNESS, "3e")
 
 
@@ -147,7 +149,7 @@ def _quoted(submission: Submission, names: tuple[str, ...], item: str) -> Verdic
 
 
 def _section(text: str, item: str) -> str:
-    """From the heading of an item to that of the next item or problem."""
+    """Text from the heading of an item to that of the next item or problem."""
     text = re.sub(r"\s+", " ", text.replace("\N{MINUS SIGN}", "-"))
     found = re.search(rf"\b{item}[.)] .*?(?=\b[1-5][a-e][.)] |\bProblem [1-5]\b|$)", text)
     if not found:
@@ -158,10 +160,10 @@ def _section(text: str, item: str) -> str:
 def claims_of(
     submission: Submission, names: tuple[str, ...] = QUALITY + SMOOTHNESS
 ) -> dict[str, Any]:
-    """Give the claims by name: objects with a number `value` and a text `printed`.
+    """Read the claims by name: objects with a number `value` and a text `printed`.
 
     Raises:
-        Fault: one of them is missing, or not that.
+        Fault: a claim is missing or malformed.
     """
     content = submission.document("claims")
     listed = content if isinstance(content, list) else []

@@ -1,4 +1,4 @@
-"""2b, 2e, 3c, 4d: the figures show the images that were handed in as arrays.
+"""2b, 2e, 3c, 4d: the figures show the images that were submitted as arrays.
 
 The notebook's figure is searched for the images, and the PDF for that figure.
 """
@@ -15,41 +15,42 @@ from problemset.grading.evidence import outputs
 from problemset.grading.score.verdict import Verdict
 
 LOOKED_AT = 6
-"""Pictures under one heading that are searched, the largest: a search takes seconds."""
+"""Number of pictures searched per heading, largest first; each search takes seconds."""
 SAME_SHAPE = 0.02
-"""How far the ratio of width and height of a figure may change on its way to the PDF."""
+"""Largest relative change of a figure's aspect ratio between notebook and PDF."""
 RESIZED = 4
-"""A figure of another size in the PDF is compared at a resolution so many times lower."""
+"""Factor by which the resolution is reduced to compare a figure that has another size in the
+PDF."""
 
 
 def figure_shows_2b(submission: Submission, staff: Staff) -> Verdict:
-    """2b: the ten images."""
+    """2b: the figure shows the ten images."""
     return shows(submission, "2b", submission.images("2b", "images", (shared.STEPS,)))
 
 
 def figure_shows_2e(submission: Submission, staff: Staff) -> Verdict:
-    """2e: the images of the path, in order."""
+    """2e: the figure shows the images of the path, in order."""
     images = submission.images("2e", "strip.images", (None,))
     return shows(submission, "2e", images, in_order=True)
 
 
 def figure_shows_3c(submission: Submission, staff: Staff) -> Verdict:
-    """3c: the decoded images, in order."""
+    """3c: the figure shows the decoded images, in order."""
     images = submission.images("3c", "strip.images", (None,))
     return shows(submission, "3c", images, in_order=True)
 
 
 def figure_shows_4d(submission: Submission, staff: Staff) -> Verdict:
-    """4d: the hundred images."""
+    """4d: the figure shows the hundred images."""
     grid = submission.images("4d", "images", (NUM_CLASSES, shared.STEPS))
     return shows(submission, "4d", grid.reshape(-1, *IMAGE_SHAPE))
 
 
 def shows(submission: Submission, item: str, images: np.ndarray, in_order: bool = False) -> Verdict:
-    """Look for images (N, 1, 28, 28) in the pictures of an item, and for that picture in the PDF.
+    """Look for images (N, 1, 28, 28) in an item's pictures, and for that picture in the PDF.
 
     Raises:
-        Fault: as `pictures_of`, or there is no PDF.
+        Fault: as in `pictures_of`, or there is no PDF.
     """
     pictures = pictures_of(submission, item)
     absent, shown = list(range(len(images))), pictures[0]
@@ -71,10 +72,10 @@ def shows(submission: Submission, item: str, images: np.ndarray, in_order: bool 
 
 
 def pictures_of(submission: Submission, item: str) -> list[Image.Image]:
-    """Give the pictures under an item's heading in the notebook, the largest first.
+    """Read the pictures under an item's heading in the notebook, largest first.
 
     Raises:
-        Fault: there is none, or no notebook.
+        Fault: there are none, or there is no notebook.
     """
     cells = [cell for cell in submission.notebook_cells() if cell.item == item]
     found = [picture for cell in cells for picture in outputs.pictures(cell.outputs)]
@@ -84,15 +85,15 @@ def pictures_of(submission: Submission, item: str) -> list[Image.Image]:
 
 
 def _is(shown: Image.Image, other: Image.Image) -> bool:
-    """Whether a picture of the PDF, of whatever size, is one of the notebook."""
+    """Whether a picture of the PDF, at whatever size, is the given one of the notebook."""
     ratio = (other.width / other.height) / (shown.width / shown.height)
     if abs(ratio - 1) > SAME_SHAPE:
         return False
     papers = []
     for picture in (shown, other.resize(shown.size)):
         papers.append(Image.new("RGB", shown.size, "white"))
-        mask = shown.getchannel("A")  # which the PDF keeps apart
+        mask = shown.getchannel("A")  # the PDF stores the mask separately
         papers[-1].paste(picture.convert("RGB"), mask=mask)
-    if other.size != shown.size:  # every edge is blurred; what is left is what it shows
+    if other.size != shown.size:  # resizing blurs every edge
         papers = [paper.reduce(RESIZED) for paper in papers]
     return outputs.look_the_same(*papers)

@@ -1,7 +1,7 @@
 """The table of all checks.
 
-Each check takes a submission and the staff's own judge and test digits, never the submission's,
-and returns a verdict. A missing or damaged file raises `Fault`, which fails the check it broke.
+A check takes a submission, together with the staff's own classifier and test digits, and returns a
+verdict. A missing or damaged file raises `Fault`, which fails only the checks that need the file.
 """
 
 from latentwalk.grading.checks import (
@@ -61,4 +61,4 @@ CHECKS: dict[str, Check] = {
         notebook.notebook_repeats_problem_4,
     )
 }
-"""Every check by the name that `rubric.yml` calls it."""
+"""All checks by their names in `rubric.yml`."""

@@ -1,6 +1,6 @@
-"""The notebook, run again: whether a problem's outputs are what its code makes.
+"""The notebook, run again: whether the outputs of a problem are those that its code produces.
 
-The run itself is `latentwalk.grading.notebook`; these checks read what was noted of it.
+`latentwalk.grading.notebook` runs it; these checks read the recorded results.
 """
 
 from latentwalk.grading import contract
@@ -10,25 +10,25 @@ from problemset.grading.score.verdict import Verdict
 
 
 def notebook_repeats_problem_2(submission: Submission, staff: Staff) -> Verdict:
-    """2e: the cells of Problem 2 give what was saved."""
+    """2e: the cells of Problem 2 reproduce their saved outputs."""
     return repeats(submission, "2")
 
 
 def notebook_repeats_problem_3(submission: Submission, staff: Staff) -> Verdict:
-    """3c: the cells of Problem 3 give what was saved."""
+    """3c: the cells of Problem 3 reproduce their saved outputs."""
     return repeats(submission, "3")
 
 
 def notebook_repeats_problem_4(submission: Submission, staff: Staff) -> Verdict:
-    """4d: the cells of Problem 4 give what was saved."""
+    """4d: the cells of Problem 4 reproduce their saved outputs."""
     return repeats(submission, "4")
 
 
 def repeats(submission: Submission, problem: str) -> Verdict:
-    """Compare what a problem's cells had saved with what they gave when run again.
+    """Compare the saved outputs of a problem's cells with those of running them again.
 
     Raises:
-        Fault: the notebook is missing, or running it did not come to an end.
+        Fault: the notebook is missing, or it was not run to its end.
     """
     run = submission.notebook_run()
     cells = [cell for cell in run["cells"] if cell["problem"] == problem]

@@ -1,7 +1,7 @@
-"""Problem 1: what was written down as formulas, evaluated at random points.
+"""Problem 1: evaluate the submitted formulas at random points.
 
-Whether the proofs prove is for a reader. Here formulas are compared with the definitions, which
-are stated below and integrated numerically, and each step's two sides with one another.
+Whether the proofs are valid is judged by a person. Here formulas are compared with the definitions,
+which are stated below and integrated numerically, and the two sides of each step with each other.
 """
 
 import ast
@@ -16,7 +16,7 @@ from problemset.grading.score.verdict import Verdict
 
 FILE = "1"  # results/1.json
 POINTS = (101, 102, 103)  # seeds
-CLOSE = 1e-9  # of the larger side, or of 1: float64 in every digit but the last few
+CLOSE = 1e-9  # relative to the larger side, or to 1: float64 apart from the last few digits
 MOST_STEPS, LEAST_STEPS = 100, 3
 
 
@@ -37,7 +37,7 @@ DEFINITIONS = {
     "bound": _integral(_normal("z", "m", "v"), _BOTH),
     "log_evidence": f"log(Integral({_BOTH}, (z, -oo, oo)))",
 }
-"""What each formula must equal: the definition, in the notation of `expressions`."""
+"""What each formula must equal: its definition, in the notation of `expressions`."""
 
 
 def steps_of_1a_hold(submission: Submission, staff: Staff) -> Verdict:
@@ -51,17 +51,17 @@ def steps_of_1b_hold(submission: Submission, staff: Staff) -> Verdict:
 
 
 def divergence_is_right(submission: Submission, staff: Staff) -> Verdict:
-    """1a: the divergence of two normal distributions is the integral that defines it."""
+    """1a: the divergence of two normal distributions equals its defining integral."""
     return _formulas_are_right(submission, ("gaussian_divergence", "divergence_from_prior"))
 
 
 def bound_is_right(submission: Submission, staff: Staff) -> Verdict:
-    """1b: bound and evidence of the linear model are the integrals that define them."""
+    """1b: bound and evidence of the linear model equal their defining integrals."""
     return _formulas_are_right(submission, ("bound", "log_evidence"))
 
 
 def counterexample_refutes(submission: Submission, staff: Staff) -> Verdict:
-    """1b: with the numbers given, the printed formula misses log p(x) by as much as is said."""
+    """1b: for the given numbers, the printed formula misses log p(x) by the stated amount."""
     given = _part(submission, "counterexample", dict)
     q, joint = (_numbers(given, name) for name in ("q", "joint"))
     if len(q) != len(joint) or min(q) < 0 or min(joint) <= 0:
@@ -81,10 +81,10 @@ def counterexample_refutes(submission: Submission, staff: Staff) -> Verdict:
 
 
 def look_through(submission: Submission) -> int:
-    """Read everything without evaluating it; give the number of steps.
+    """Parse everything without evaluating it; return the number of steps.
 
     Raises:
-        Fault: something that the checks ask for is missing, or no formula.
+        Fault: something that the checks require is missing or not a formula.
     """
     steps = _part(submission, "steps", list)
     for step in steps:
@@ -151,10 +151,10 @@ def _sides(step: dict[str, Any]) -> list[ast.expr]:
 
 
 def parse_or_fault(text: str) -> ast.expr:
-    """Read a formula of a submission.
+    """Parse a formula of a submission.
 
     Raises:
-        Fault: it is none.
+        Fault: it is not a formula.
     """
     try:
         return parse(text)

@@ -1,4 +1,4 @@
-"""Problem 2: the GAN, ten samples, the pair and the path between its inputs."""
+"""Problem 2: the GAN, ten samples, the pair, and the path between its inputs."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def gan_opens(submission: Submission, staff: Staff) -> Verdict:
 
 
 def gan_makes_digits(submission: Submission, staff: Staff) -> Verdict:
-    """2a: fresh samples are near to real digits, and of several kinds."""
+    """2a: fresh samples are close to real digits, and of several kinds."""
     return _makes_digits(submission.network("gan"), staff)
 
 
@@ -44,7 +44,7 @@ def ten_inputs_differ(submission: Submission, staff: Staff) -> Verdict:
 
 
 def pair_is_from_the_ten(submission: Submission, staff: Staff) -> Verdict:
-    """2c: both inputs are among the ten, and the images are theirs."""
+    """2c: both inputs are among the ten, and the images belong to them."""
     ten = submission.array("2b", "inputs", (shared.STEPS, None))
     shown = submission.images("2b", "images", (shared.STEPS,))
     pair = submission.array("2c", "inputs", (2, ten.shape[1]))
@@ -61,14 +61,14 @@ def pair_is_from_the_ten(submission: Submission, staff: Staff) -> Verdict:
 
 
 def pair_is_labelled(submission: Submission, staff: Staff) -> Verdict:
-    """2c: the labels are what the judge reads."""
+    """2c: the labels are those that the classifier assigns."""
     labels = submission.array("2c", "labels", (2,))
     read_now = staff.labels(submission.images("2c", "images", (2,)))
     return _same_labels(labels, read_now, "the pair")
 
 
 def path_has_ten_inputs(submission: Submission, staff: Staff) -> Verdict:
-    """2d: ten steps."""
+    """2d: the path has ten points."""
     return shared.ten_points(
         submission.array("2e", "inputs", (None, None)), "the path between the inputs"
     )
@@ -82,7 +82,7 @@ def path_ends_are_exact(submission: Submission, staff: Staff) -> Verdict:
 
 
 def path_is_straight(submission: Submission, staff: Staff) -> Verdict:
-    """2d: the steps are equal, on the line between the pair's inputs."""
+    """2d: the steps are equal and on the straight line between the pair's inputs."""
     pair = submission.array("2c", "inputs", (2, None))
     points = submission.array("2e", "inputs", (None, pair.shape[1]))
     return straight_line(points, pair[0], pair[1], "the path between the inputs")

@@ -1,4 +1,4 @@
-"""Problem 3: the variational autoencoder, two codes and the path between them."""
+"""Problem 3: the variational autoencoder, two codes, and the path between them."""
 
 import functools
 
@@ -20,7 +20,7 @@ def vae_opens(submission: Submission, staff: Staff) -> Verdict:
 
 
 def vae_reconstructs(submission: Submission, staff: Staff) -> Verdict:
-    """3a: reconstructions of test digits are read as what they were."""
+    """3a: reconstructions of test digits are classified as the original digits."""
     digits = staff.test.images[:: max(1, len(staff.test.images) // shared.FRESH)]
     labels = staff.test.labels[:: max(1, len(staff.test.labels) // shared.FRESH)].numpy()
     reconstruct = functools.partial(vae.reconstruct, submission.network("vae"))
@@ -34,7 +34,7 @@ def vae_reconstructs(submission: Submission, staff: Staff) -> Verdict:
 
 
 def originals_are_test_digits(submission: Submission, staff: Staff) -> Verdict:
-    """3b: the two images are in MNIST's test set, and show the digits of 2c."""
+    """3b: the two images are in MNIST's test set and show the digits of 2c."""
     wanted = submission.array("2c", "labels", (2,)).tolist()
     originals = submission.images("3c", "originals.images", (2,))
     pixels = torch.from_numpy(np.round(255 * originals).astype(np.uint8)).flatten(1)
@@ -66,7 +66,7 @@ def codes_are_encoded(submission: Submission, staff: Staff) -> Verdict:
 
 
 def codes_are_straight(submission: Submission, staff: Staff) -> Verdict:
-    """3c: ten equal steps on the line between z_start and z_end."""
+    """3c: ten points, equally spaced on the line between z_start and z_end."""
     codes = submission.array("3c", "codes", (None, None))
     counted = shared.ten_points(codes, "the path between the codes")
     if not counted.passed:

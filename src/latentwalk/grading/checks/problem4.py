@@ -12,7 +12,7 @@ from problemset.grading.score.verdict import Verdict, same_images
 
 
 def noise_is_ten_times_larger(submission: Submission, staff: Staff) -> Verdict:
-    """4a: the conditional generator takes ten times as many entries of noise as Problem 2's."""
+    """4a: the conditional generator takes ten times as many noise entries as Problem 2's."""
     small = submission.network("gan").config.latent_size
     large = submission.network("cgan").config.latent_size
     says = f"epsilon has {large} entries in the conditional GAN and {small} in Problem 2's"
@@ -21,7 +21,7 @@ def noise_is_ten_times_larger(submission: Submission, staff: Staff) -> Verdict:
 
 
 def labels_are_one_hot(submission: Submission, staff: Staff) -> Verdict:
-    """4b: each input of the grid ends in the one-hot row of the digit asked for."""
+    """4b: each input of the grid ends in the one-hot label of the requested digit."""
     size = submission.network("cgan").config.latent_size
     shape = (NUM_CLASSES, shared.STEPS, size + NUM_CLASSES)
     inputs = submission.array("4d", "inputs", shape)
@@ -37,7 +37,7 @@ def cgan_opens(submission: Submission, staff: Staff) -> Verdict:
 
 
 def cgan_obeys(submission: Submission, staff: Staff) -> Verdict:
-    """4c: fresh samples are read as the digit asked for."""
+    """4c: fresh samples are classified as the requested digits."""
     network = _conditional(submission.network("cgan"))
     drawn = shared.fresh(network)
     assert drawn.labels is not None
@@ -61,7 +61,7 @@ def grid_regenerates(submission: Submission, staff: Staff) -> Verdict:
 
 
 def grid_is_fresh(submission: Submission, staff: Staff) -> Verdict:
-    """4d: no image, and no draw of the noise, appears twice."""
+    """4d: no image and no noise vector appears twice."""
     images = submission.images("4d", "images", (NUM_CLASSES, shared.STEPS)).reshape(100, -1)
     inputs = submission.array("4d", "inputs", (NUM_CLASSES, shared.STEPS, None)).reshape(100, -1)
     noise = inputs[:, : max(1, inputs.shape[1] - NUM_CLASSES)]
@@ -71,7 +71,7 @@ def grid_is_fresh(submission: Submission, staff: Staff) -> Verdict:
 
 
 def grid_shows_its_digits(submission: Submission, staff: Staff) -> Verdict:
-    """4d: row by row the judge reads 0 to 9."""
+    """4d: the classifier reads the rows as the digits 0 to 9."""
     images = submission.images("4d", "images", (NUM_CLASSES, shared.STEPS)).reshape(-1, 1, 28, 28)
     right = (
         staff.labels(images).reshape(NUM_CLASSES, shared.STEPS) == np.arange(NUM_CLASSES)[:, None]

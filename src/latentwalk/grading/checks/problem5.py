@@ -10,12 +10,12 @@ PLEDGE = "I adhered to the Duke Community Standard in the completion of this ass
 
 
 def pledge_is_word_for_word(submission: Submission, staff: Staff) -> Verdict:
-    """5b: the PDF has the sentence."""
+    """5b: the PDF contains the pledge."""
     return pledge(submission)
 
 
 def pledge(submission: Submission) -> Verdict:
-    """Say whether the PDF has the sentence, which needs nothing of the staff.
+    """Check that the PDF contains the pledge; needs none of the staff's data.
 
     Raises:
         Fault: there is no PDF, or it cannot be read.

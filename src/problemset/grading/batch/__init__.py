@@ -1,1 +1,1 @@
-"""A class of submissions: jobs, their places and results, and a cluster for them."""
+"""Grading a class of submissions: jobs, result folders, summary tables, and a Dask cluster."""

@@ -1,9 +1,9 @@
-"""The submissions of a class on the processes of a Dask cluster.
+"""Distribute the submissions of a class over the worker processes of a Dask cluster.
 
-Each worker process gets one submission at a time, by name. So the process that coordinates knows
-which submission was on a worker that ended, and since when one is running, whatever the scheduler
-is set to. A worker's end costs the time of what it was doing; results come back as data, so a
-worker that was given up too early does no harm.
+Each submission is sent to a particular worker process, one at a time. The coordinating process
+therefore knows which submission was on a worker that ended, and how long each one has been running,
+whatever the scheduler's settings. When a worker ends, only the time of its current work is lost.
+Results are returned as data, so a worker that was given up too early can do no harm.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from problemset.grading.batch.job import CarryOut, Done, Task
 from problemset.grading.submission.safe_files import shown
 
 TRIES = 3
-"""Workers that a submission may cost before it is given up."""
+"""Number of workers that a submission may bring down before it is given up."""
 _PAUSE_SECONDS = 0.1
 _CONNECTING_SECONDS = 20
-_WITHOUT_WORKERS_SECONDS = 90.0  # a killed worker is back after some seconds
+_WITHOUT_WORKERS_SECONDS = 90.0  # a killed worker is restarted within seconds
 _FETCHING_SECONDS = 60
 _RESTARTING_SECONDS = 20
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -36,12 +36,12 @@ class ClusterError(RuntimeError):
 
 @contextlib.contextmanager
 def local(workers: int) -> Iterator[Any]:
-    """Start worker processes on this machine, which end with the block.
+    """Start worker processes on this machine; they end with the block.
 
-    Each gets its share of the processor's cores. The limits of memory are those of the checks.
+    Each gets its share of the CPU cores. Dask sets no memory limit; the checks have their own.
 
     Yields:
-        A client of Dask.
+        A Dask client.
 
     Raises:
         ClusterError: Dask is not installed.
@@ -61,13 +61,13 @@ def local(workers: int) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def existing(scheduler: str) -> Iterator[Any]:
-    """Join a cluster that runs already.
+    """Connect to a running cluster.
 
     Args:
         scheduler: its address, such as `tcp://10.0.0.5:8786`.
 
     Yields:
-        A client of Dask.
+        A Dask client.
 
     Raises:
         ClusterError: Dask is not installed, or nothing answers at the address.
@@ -96,12 +96,12 @@ def _distributed() -> Any:
 
 @dataclass
 class _Submission:
-    """A task on its way."""
+    """A task and the state of its execution."""
 
     number: int
     task: Task
     lost: int = 0
-    """Workers that it has cost."""
+    """Number of workers that ended while they ran it."""
     tried: set[str] = field(default_factory=set)
     future: Any = None
     started: float = 0.0
@@ -109,23 +109,24 @@ class _Submission:
 
 @dataclass
 class Dispatch:
-    """Carries out tasks on a cluster; made for one call."""
+    """Runs tasks on a cluster; use each instance for one call only."""
 
     client: Any
-    """Of Dask."""
+    """The Dask client."""
     limit_seconds: float
-    """Of one submission on one worker; above what its own limits allow."""
+    """Wall-clock limit for one submission on one worker; longer than its own limits allow in
+    total."""
     running: dict[str, _Submission] = field(default_factory=dict)
-    """What each worker has now, by its address."""
+    """The submission that each worker is running, by the worker's address."""
     _waiting: deque[_Submission] = field(default_factory=deque)
     _stuck: set[str] = field(default_factory=set)
-    """Workers that hang and cannot be restarted."""
+    """Addresses of workers that hang and cannot be restarted."""
 
     def __call__(self, tasks: Sequence[Task], carry_out: CarryOut) -> Iterator[tuple[int, Done]]:
-        """Give each task's place and outcome as they come.
+        """Yield each task's index and result as they arrive.
 
         Raises:
-            ClusterError: the scheduler is gone, or for a while there has been no worker.
+            ClusterError: the scheduler is gone, or there has been no worker for a while.
         """
         self._waiting.extend(_Submission(n, task) for n, task in enumerate(tasks))
         seen = time.monotonic()
@@ -146,7 +147,7 @@ class Dispatch:
                 submission.future.cancel()
 
     def _workers(self) -> set[str]:
-        """Addresses of the workers that there are now."""
+        """Addresses of the currently available workers."""
         try:
             return set(self.client.nthreads()) - self._stuck
         except (OSError, TimeoutError) as error:
@@ -156,12 +157,12 @@ class Dispatch:
             ) from error
 
     def _hand_out(self, workers: set[str], carry_out: CarryOut) -> None:
-        """Give each idle worker a submission, if possible one that it has not failed before."""
+        """Give each idle worker a submission, preferably one that has not failed on it before."""
         for address in sorted(workers - self.running.keys()):
             if not self._waiting:
                 return
             new = (s for s in self._waiting if address not in s.tried)
-            # one that failed here waits for another worker as long as there is one
+            # one that failed here waits for a worker that has not tried it, if there is one
             submission = next(new, None)
             if submission is None:
                 submission = self._waiting[0]
@@ -177,7 +178,7 @@ class Dispatch:
             self.running[address] = submission
 
     def _collect(self, workers: set[str]) -> Iterator[tuple[int, Done]]:
-        """Give what is done, take back what was lost, give up what hangs."""
+        """Yield finished results, requeue lost submissions, and give up those that hang."""
         for address, submission in list(self.running.items()):
             seconds = time.monotonic() - submission.started
             done: Done | None = None
@@ -200,7 +201,7 @@ class Dispatch:
                 yield submission.number, done
 
     def _take_back(self, submission: _Submission, problem: str, seconds: float) -> Done | None:
-        """Let a submission wait again, unless it has cost too many workers."""
+        """Requeue a submission, unless too many workers have ended with it."""
         submission.future.cancel()
         submission.lost += 1
         if submission.lost < TRIES:
@@ -209,22 +210,22 @@ class Dispatch:
         return Done(f"given up after {TRIES} workers; the last: {problem}", seconds=seconds)
 
     def _restart(self, address: str) -> None:
-        """End a worker that hangs; one that cannot be ended gets nothing any more."""
+        """Restart a worker that hangs; one that cannot be restarted gets no more work."""
         try:
             self.client.restart_workers(
                 [address], timeout=_RESTARTING_SECONDS, raise_for_error=False
             )
-        except Exception as error:  # of many kinds, from another machine
+        except Exception as error:  # errors of many types can arrive from another machine
             logging.getLogger(__name__).debug("%s was not restarted: %s", address, error)
         if address in self._workers():
             self._stuck.add(address)
 
 
 def _result(future: Any) -> tuple[Done | None, str]:
-    """What a worker gave back, or why there is nothing: it is the worker's fault."""
+    """Return a worker's result, or None and the reason, which lies with the worker."""
     try:
         done = future.result(timeout=_FETCHING_SECONDS)
-    except Exception as error:  # raised by Dask, by unpickling, or by a worker that is no grader
+    except Exception as error:  # from Dask, from unpickling, or from a worker that is not a grader
         return None, shown(f"{type(error).__name__}: {error}", 300)
     if not isinstance(done, Done):
         return None, f"gave {type(done).__name__}, expected Done"

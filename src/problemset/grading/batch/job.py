@@ -1,6 +1,7 @@
-"""What a process is asked to grade, and what it gives back.
+"""Jobs: what a worker process is asked to grade, and what it returns.
 
-Apart from what does it, because a worker unpacks these before it knows what they are for.
+This module is separate from the code that does the grading, because a worker unpickles these
+classes before it knows what they are for.
 """
 
 from collections.abc import Callable
@@ -12,39 +13,39 @@ from problemset.rubric import Item
 
 @dataclass(frozen=True)
 class Task:
-    """One submission of a class."""
+    """One submission to grade."""
 
     folder: Path
-    """The submission, by its full path."""
+    """Absolute path of the submission."""
     name: str
-    """For the page."""
+    """Name shown on the result page."""
     items: tuple[Item, ...]
     """The rubric."""
     rubric: str
-    """The text that the items come from."""
+    """The text that the items were read from."""
     grader: str
-    """Digest of the grader that is meant, from `finished.grader()`."""
+    """Digest of the grader that must do the work; a worker with another one refuses the task."""
     known: str = ""
-    """Digest of the complete results that are there; empty when there are none to keep."""
+    """Digest of the complete results that already exist; empty if there are none to keep."""
     notebook: bool = True
     """Whether to run the notebook."""
     out: Path | None = None
-    """Where `score.json` is kept up to date while it is graded; nowhere if left out."""
+    """Folder in which `score.json` is updated during grading; None for no such file."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a task."""
+    """The result of a task."""
 
     says: str = ""
-    """Why the submission could not be graded; empty when it was."""
+    """Why the submission could not be graded; empty if it was."""
     digest: str = ""
-    """Of what was graded; the task's `known` when the results that are there still hold."""
+    """Digest of what was graded; equal to the task's `known` if the existing results still hold."""
     seconds: float = 0.0
-    """That it took."""
+    """Wall-clock time that grading took."""
     results: dict[str, bytes] = field(default_factory=dict)
-    """Name to content of each result file; none when those that are there still hold."""
+    """Content of each result file by name; empty if the existing results still hold."""
 
 
 CarryOut = Callable[[Task], Done]
-"""As `work.carry_out`."""
+"""Grades the submission of a task; runs in a worker process."""

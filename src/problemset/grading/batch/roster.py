@@ -1,4 +1,4 @@
-"""A class: where each submission's results go, and the table of all of them."""
+"""A class of submissions: where each one's results go, and the summary tables."""
 
 import csv
 import hashlib
@@ -19,48 +19,48 @@ from problemset.grading.submission.safe_files import shown
 from problemset.rubric import Item
 
 CSV, TEXT = "class.csv", "class.txt"
-_LONGEST_NAME = 40  # characters of a folder for results
-_WIDEST_NAME = 24  # columns in the table
-# what a spreadsheet takes for the start of a formula, in full width as well
+_LONGEST_NAME = 40  # characters in the name of a result folder
+_WIDEST_NAME = 24  # columns in the text table
+# characters that start a formula in a spreadsheet, full-width forms included
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A submission and where its results go."""
+    """A submission and the folder for its results."""
 
     folder: Path
-    """The submission, by its full path."""
+    """Absolute path of the submission."""
     name: str
-    """As a reader knows it, in one printable line."""
+    """Name shown to the reader, as one printable line."""
     out: Path
-    """Its own folder for results."""
+    """The submission's own folder for results."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a submission when it is done."""
+    """A finished submission's row in the tables."""
 
     place: Place
     score: Score | None
-    """None when it could not be graded."""
+    """None if it could not be graded."""
     seconds: float
-    """That grading took."""
+    """Wall-clock time that grading took."""
     says: str = ""
-    """Why it could not be graded."""
+    """Why it could not be graded; empty if it was."""
     kept: bool = False
-    """Its results are those of an earlier command, and still hold."""
+    """Whether the results come from an earlier command and still hold."""
 
 
 def places(folders: Iterable[Path], out: Path) -> list[Place]:
-    """Give each submission a folder of its own, the same one whenever the same class is named.
+    """Assign each submission a result folder, always the same one for the same class.
 
-    It is called as the submission is. Where two share a name, or a name is not plain, a short
-    digest of the full path follows.
+    The folder has the name of the submission. If two submissions share a name, or a name has
+    unusual characters, a short digest of the full path is appended.
 
     Args:
-        folders: in any order; one that is named twice is there once.
-        out: the folder of them all.
+        folders: the submissions, in any order; duplicates are dropped.
+        out: parent of all result folders.
     """
     full = list(dict.fromkeys(_full(folder) for folder in folders))
     plain = {path: _plain(path.name) for path in full}
@@ -71,13 +71,13 @@ def places(folders: Iterable[Path], out: Path) -> list[Place]:
         names[path] = name if alone else f"{name}-{_digest(path)[:8]}"
     often = Counter(map(_same, names.values()))
     for path, name in names.items():
-        if often[_same(name)] > 1:  # a submission that is called as if it had a digest
+        if often[_same(name)] > 1:  # a submission whose own name looks like one with a digest
             names[path] = f"{plain[path]}-{_digest(path)}"
     return [Place(path, shown(path.name or str(path), 200), out / names[path]) for path in full]
 
 
 def _full(folder: Path) -> Path:
-    """The full path; a link at its end stays one, since such a submission is refused."""
+    """The absolute path; a link at its end is kept, because such a submission is refused."""
     if folder.name in ("", ".."):
         return folder.resolve()
     return folder.parent.resolve() / folder.name
@@ -88,7 +88,7 @@ def _plain(name: str) -> str:
 
 
 def _same(name: str) -> str:
-    """Equal for names that some file systems take for the same."""
+    """A key that is equal for names that some file systems treat as the same."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -114,11 +114,11 @@ def write(out: Path, rows: Sequence[Row], items: Sequence[Item]) -> str:
 
 
 def as_csv(rows: Sequence[Row], items: Sequence[Item]) -> str:
-    """A line a submission, after one of heads.
+    """The CSV table: a header line, then one line per submission.
 
-    An item has the points that its checks gave; an item without checks has none, since an
-    automatic 0 would look like a judgement. Text that a spreadsheet would take for a formula gets
-    an apostrophe before it.
+    An item shows the points awarded by its checks. An item without checks is empty, because an
+    automatic 0 would look like a judgement. Text that a spreadsheet would read as a formula is
+    prefixed with an apostrophe.
     """
     text = io.StringIO()
     writer = csv.writer(text)
@@ -133,7 +133,7 @@ def as_csv(rows: Sequence[Row], items: Sequence[Item]) -> str:
 
 
 def _by_item(row: Row, items: Sequence[Item]) -> list[str]:
-    """Points that the checks of each item gave; nothing for an item without checks."""
+    """Points awarded by the checks of each item; an empty string for an item without checks."""
     found: dict[str, list[float]] = {}
     for outcome in row.score.outcomes if row.score else ():
         if outcome.check != "reader":
@@ -142,7 +142,7 @@ def _by_item(row: Row, items: Sequence[Item]) -> list[str]:
 
 
 def _sums(row: Row) -> list[str]:
-    """Reached, possible, awaiting and broken checks."""
+    """Points reached, possible and awaiting a reader, and the number of broken checks."""
     if row.score is None:
         return [""] * 4
     sums = (row.score.reached, row.score.possible, row.score.awaiting)
@@ -158,7 +158,7 @@ def _harmless(cell: str) -> str:
 
 
 def as_text(rows: Sequence[Row], items: Sequence[Item]) -> str:
-    """The table for a terminal: a line a submission, and one about all of them.
+    """The table for a terminal: one line per submission, then a summary.
 
     `?` stands for an item that only a person marks.
     """
@@ -176,7 +176,7 @@ def as_text(rows: Sequence[Row], items: Sequence[Item]) -> str:
 
 
 def _cells(row: Row, items: Sequence[Item]) -> list[str]:
-    """The cells of a line; two, name and reason, for what could not be graded."""
+    """The cells of a line; only name and reason for a submission that could not be graded."""
     if row.score is None:
         return [_shortened(row), f"not graded: {row.says}"]
     reached, possible, awaiting, broken = _sums(row)
@@ -198,7 +198,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _summary(rows: Sequence[Row]) -> list[str]:
-    """How many were graded, what they reached, and what to look at."""
+    """How many were graded, the points they reached, and what needs attention."""
     scores = [row.score for row in rows if row.score]
     kept, missing = sum(row.kept for row in rows), len(rows) - len(scores)
     words = [f"{len(scores)} of {len(rows)} graded" + (f", {kept} of them before" if kept else "")]

@@ -1,1 +1,1 @@
-"""What several checks look at: the notebook's cells and outputs."""
+"""Evidence that several checks use: the notebook's cells and outputs."""

@@ -1,4 +1,4 @@
-"""The code cells of a submission's notebook, each with the item under whose heading it stands."""
+"""The code cells of a submitted notebook, each with the item whose heading it stands under."""
 
 import re
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ _MOST_SAYS = 300
 
 @dataclass(frozen=True)
 class CodeCell:
-    """One cell with code, or with nothing."""
+    """One code cell; it may be empty."""
 
     problem: str
-    """1 to 5, by the last heading that names one; empty before the first."""
+    """1 to 5, from the last heading that names one; empty before the first."""
     item: str
-    """Such as `2e`; empty where the last such heading is a problem's."""
+    """Item such as `2e`; empty if the last such heading names only a problem."""
     source: str
     count: int | None
-    """As what number it was run."""
+    """The saved execution count."""
     outputs: list[Mapping[str, Any]]
-    """As they were saved."""
+    """The outputs as saved."""
 
 
 def read(path: Path) -> list[CodeCell]:
-    """Give all code cells of a notebook of version 4, in order.
+    """Read all code cells of a version 4 notebook, in order.
 
     Raises:
         IntakeError: the file is no such notebook.

@@ -1,7 +1,7 @@
-"""Whether a notebook's saved outputs and those of running it again say the same.
+"""Compare a notebook's saved outputs with those of running it again.
 
-Texts must be equal but for their numbers, which may differ as another processor makes them
-differ; pictures must look the same. What is compared is what nbval compares, and pictures.
+Texts must be equal except for their numbers, which may differ as much as another processor makes
+them differ. Pictures must look the same. The comparison covers what nbval compares, plus pictures.
 """
 
 import base64
@@ -16,11 +16,11 @@ import numpy as np
 from PIL import Image
 
 SHARE, POINTS = 0.02, 0.5
-"""How far apart two numbers may be: a share of the larger, and beyond that one unit of the last
-printed digit, in drawings half a point."""
+"""Allowed difference of two numbers: a fraction of the larger, plus one unit of the last printed
+digit, or half a point in drawings."""
 BLOCK, DARKER = 8, 24.0
-"""A picture looks the same when no block of so many pixels each way differs by more than so many
-of 255 levels on average."""
+"""Pictures look the same if no block of BLOCK x BLOCK pixels differs by more than DARKER of 255
+levels on average."""
 _FORMS = ("image/svg+xml", "image/png", "text/html", "text/markdown", "text/latex", "text/plain")
 _NUMBER = re.compile(r"(?<![\w.])[-+\N{MINUS SIGN}]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
@@ -31,10 +31,10 @@ _DAMAGED = (OSError, ValueError, binascii.Error, Image.DecompressionBombError)
 
 
 def compared(outputs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Give what there is to compare: kind and content of each printed text, table and picture.
+    """List what there is to compare: kind and content of each printed text, table and picture.
 
-    Of an output in several forms that is its first of SVG, PNG, HTML, Markdown, LaTeX and text.
-    Errors and warnings on the standard error are left out.
+    For an output in several formats, only the first of SVG, PNG, HTML, Markdown, LaTeX and text
+    counts. Errors and output to standard error are omitted.
     """
     found: list[tuple[str, str]] = []
     for output in outputs:
@@ -51,7 +51,7 @@ def compared(outputs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def difference(saved: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]) -> str:
-    """Say in a few words what differs between two lists of outputs; nothing when they agree."""
+    """Describe in a few words how two lists of outputs differ; empty if they agree."""
     before, after = compared(saved), compared(again)
     if [kind for kind, _ in before] != [kind for kind, _ in after]:
         return f"{len(before)} outputs were saved, {len(after)} come again, or of other kinds"
@@ -84,13 +84,13 @@ def _close(old: str, new: str, beyond: float) -> bool:
     texts = [text.replace("\N{MINUS SIGN}", "-") for text in (old, new)]
     a, b = map(float, texts)
     last = max(10.0 ** -len(text.partition(".")[2].partition("e")[0]) for text in texts)
-    whole = all(text.lstrip("+-").isdigit() for text in texts)  # such as a label
+    whole = all(text.lstrip("+-").isdigit() for text in texts)  # integers, such as labels
     unit = beyond if beyond or whole else 1.01 * last
     return abs(a - b) <= SHARE * max(abs(a), abs(b)) + unit
 
 
 def pictures(outputs: Sequence[Mapping[str, Any]]) -> list[Image.Image]:
-    """Give the pictures among outputs, PNG or in a drawing, as RGBA; not the damaged ones."""
+    """The pictures among the outputs, PNG or inside SVG, as RGBA; damaged ones are skipped."""
     found = []
     for kind, content in compared(outputs):
         encoded = [content] if kind == "image/png" else []
@@ -103,7 +103,7 @@ def pictures(outputs: Sequence[Mapping[str, Any]]) -> list[Image.Image]:
 
 
 def look_the_same(first: Image.Image, second: Image.Image) -> bool:
-    """Whether two pictures, of the same mode and with colours, differ at most in shades."""
+    """Whether two colour pictures of the same mode differ in shades at most."""
     if first.size != second.size:
         return False
     pixels = [np.asarray(picture, dtype=np.int16) for picture in (first, second)]
@@ -124,7 +124,7 @@ def _same(old: str, new: str) -> bool:
 
 
 def _opened(content: str) -> Image.Image:
-    """A PNG in base64."""
+    """Decode a base64 PNG."""
     with Image.open(io.BytesIO(base64.b64decode(content)), formats=["PNG"]) as picture:
         if picture.width * picture.height > PIXELS_MOST:
             raise ValueError(f"a picture of {picture.width} x {picture.height}")

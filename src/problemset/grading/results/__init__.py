@@ -1,1 +1,1 @@
-"""A score in the formats that others read."""
+"""Write a score in formats that other programs read."""

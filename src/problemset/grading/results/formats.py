@@ -1,4 +1,4 @@
-"""A score in the forms that others read: Gradescope, JUnit, a table, and JSON to come back to."""
+"""A score in several formats: Gradescope, JUnit, a text table, and JSON that can be read back."""
 
 import json
 import re
@@ -20,79 +20,22 @@ from problemset.grading.score.outcome import (
     Score,
 )
 
-VERSION = 1  # of the JSON form
+VERSION = 1  # version of the JSON format
 _COLUMNS = 100
 _NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_IN_A_LINE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
-
-_NUMBER = {"type": "number"}
-_TEXT = {"type": "string"}
-_OBJECT = {"type": "object"}
-_VISIBILITY = {"enum": ["hidden", "after_due_date", "after_published", "visible"]}
-_FORMAT = {"enum": ["text", "html", "simple_format", "md", "ansi"]}
-_TEST = {
-    "type": "object",
-    "properties": {
-        "score": _NUMBER,
-        "max_score": _NUMBER,
-        "status": {"enum": ["passed", "failed"]},
-        "name": _TEXT,
-        "name_format": _FORMAT,
-        "number": _TEXT,
-        "output": _TEXT,
-        "output_format": _FORMAT,
-        "tags": {"type": "array", "items": _TEXT},
-        "visibility": _VISIBILITY,
-        "extra_data": _OBJECT,
-    },
-    "additionalProperties": False,
-}
-_RANKED = {
-    "type": "object",
-    "properties": {
-        "name": _TEXT,
-        "value": {"type": ["number", "string"]},
-        "order": {"enum": ["asc", "desc"]},
-    },
-    "required": ["name", "value"],
-    "additionalProperties": False,
-}
-GRADESCOPE_SCHEMA: dict[str, JSON] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "Gradescope's results.json",
-    "type": "object",
-    "properties": {
-        "score": _NUMBER,
-        "execution_time": {"type": "number", "minimum": 0},
-        "output": _TEXT,
-        "output_format": _FORMAT,
-        "test_output_format": _FORMAT,
-        "test_name_format": _FORMAT,
-        "visibility": _VISIBILITY,
-        "stdout_visibility": _VISIBILITY,
-        "extra_data": _OBJECT,
-        "tests": {"type": "array", "items": _TEST},
-        "leaderboard": {"type": "array", "items": _RANKED},
-    },
-    "anyOf": [{"required": ["score"]}, {"required": ["tests"]}],
-    "additionalProperties": False,
-}
-"""Each field that the specification names, and no other; only a score or tests have to be there.
-
-Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/ ("Output format", "Test case
-status", "Output String Formatting") and .../leaderboards/.
-"""
 
 
 def gradescope(score: Score, seconds: float) -> dict[str, JSON]:
     """The content of Gradescope's results.json.
 
-    The top-level score stands in place of the tests' sum. What awaits a reader has neither points
-    nor status: 0 of 4 would be shown as failed and 0 of 0 as passed, and neither was judged.
+    The top-level score overrides the sum over the tests. A test that awaits a reader gets neither
+    points nor status: Gradescope would show 0 of 4 as failed and 0 of 0 as passed, and neither is
+    true of it.
 
     Args:
-        score: what the checks found.
-        seconds: that grading took.
+        score: the outcomes of the checks.
+        seconds: wall-clock time that grading took.
 
     Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/.
     """
@@ -112,7 +55,7 @@ def gradescope(score: Score, seconds: float) -> dict[str, JSON]:
 
 
 def _gradescope_test(outcome: CheckOutcome) -> dict[str, JSON]:
-    says = _for_xml(outcome.says)  # what XML forbids is of no use there either
+    says = _for_xml(outcome.says)  # the characters that XML forbids are of no use here either
     test: dict[str, JSON] = {
         "name": line(f"{outcome.title} ({outcome.check})"),
         "number": line(outcome.item),
@@ -133,9 +76,9 @@ def _gradescope_test(outcome: CheckOutcome) -> dict[str, JSON]:
 
 
 def junit(score: Score) -> str:
-    """JUnit's XML: a broken check is an error, one that awaits a reader is skipped.
+    """JUnit's XML: a broken check is an error, and one that awaits a reader is skipped.
 
-    Control characters that XML forbids are left out.
+    Control characters that XML forbids are omitted.
     """
     states = Counter(outcome.state for outcome in score.outcomes)
     suite = ET.Element(
@@ -164,7 +107,7 @@ def junit(score: Score) -> str:
 
 
 def text_table(score: Score) -> str:
-    """One row a check, at most 100 columns wide; the sums are in the last line."""
+    """A text table, at most 100 columns wide: one row per check, and the sums in the last line."""
     heads = ("item", "state", "points", "check")
     rows = [(line(o.item), o.state, _of(o), line(f"{o.title}: {o.says}")) for o in score.outcomes]
     first, second, third = (max(len(row[n]) for row in [heads, *rows]) for n in range(3))
@@ -183,7 +126,7 @@ def text_table(score: Score) -> str:
 
 
 def to_json(score: Score) -> str:
-    """All of it, with the sums for whoever reads it without this program."""
+    """The whole score as JSON, including the sums for readers without this program."""
     sums = {name: getattr(score, name) for name in ("reached", "possible", "awaiting")}
     outcomes = [asdict(outcome) for outcome in score.outcomes]
     content = {"version": VERSION, **sums, "outcomes": outcomes}
@@ -191,10 +134,10 @@ def to_json(score: Score) -> str:
 
 
 def from_json(text: str) -> Score:
-    """Read what `to_json` wrote.
+    """Read the output of `to_json`.
 
     Raises:
-        ValueError: something else, or sums that do not follow from the outcomes.
+        ValueError: another format, or sums that do not match the outcomes.
     """
     try:
         content = json.loads(text)
@@ -217,18 +160,19 @@ def from_json(text: str) -> Score:
 
 
 def write_after_each(path: Path) -> Callable[[CheckOutcome], Score]:
-    """Keep a file up to date, so that a grader that is killed leaves what it has found.
+    """Keep a file up to date, so that a grader that is killed leaves its results so far.
 
-    The file is written at once without any outcome: an older one is never taken for this run's.
+    The file is first written without any outcome, so that an older one is never mistaken for the
+    result of this run.
 
     Args:
-        path: of the JSON form; replaced as a whole each time.
+        path: the JSON file; replaced as a whole each time.
 
     Returns:
         A function that takes the next outcome, writes the file and returns the score so far.
 
     Raises:
-        WriteError: the folder is read-only or full; the file of before stays.
+        WriteError: the folder is read-only or full; the previous file stays.
     """
 
     def write(score: Score) -> Score:
@@ -247,7 +191,7 @@ def write_after_each(path: Path) -> Callable[[CheckOutcome], Score]:
 
 
 def points(number: float) -> str:
-    """Points as text, without zeros at the end: 4, 2.5, 1.33."""
+    """Points as text, without trailing zeros: 4, 2.5, 1.33."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
@@ -265,5 +209,5 @@ def _for_xml(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """One line that cannot move a terminal's cursor: no control characters, no line breaks."""
+    """Text on one line, without control characters that could move a terminal's cursor."""
     return " ".join(_NOT_IN_A_LINE.sub(" ", text).split())

@@ -1,1 +1,1 @@
-"""Run checks in processes of their own, and notebooks confined."""
+"""Run checks in separate processes, and notebooks in confined ones."""

@@ -1,4 +1,4 @@
-"""What is kept of a stream whose length somebody else decides."""
+"""A buffer for a stream whose length somebody else decides."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ class Kept:
     left_out: int = 0
 
     def add(self, chunk: bytes) -> None:
-        """Keep a piece, as far as it fits."""
+        """Append a chunk, within the limit."""
         self.content += chunk
         over = max(0, len(self.content) - self.limit)
         self.left_out += over
         del self.content[slice(over) if self.last else slice(self.limit, None)]
 
     def text(self) -> str:
-        """As text; one line says how much went before."""
+        """Decode the content; a first line says how many bytes were left out."""
         before = f"[{self.left_out} bytes left out]\n" if self.left_out else ""
         return before + self.content.decode("utf-8", "replace")

@@ -1,14 +1,14 @@
-"""Run a program that nobody trusts: as another user, without network, writing in one folder only.
+"""Run an untrusted program as another user, without network, able to write in one folder only.
 
     python confine.py FOLDER UID -- PROGRAM [ARGUMENT...]
 
-Whatever of it this system allows is done, by the kernel's own means; `possible` says what that is.
-The file named after -f, Jupyter's connection file, is copied to FOLDER, where it can be read.
+The kernel enforces each restriction that this system supports; `possible` reports which ones. The
+file after -f, Jupyter's connection file, is copied into FOLDER so that the program can read it.
 Only the standard library is used, because this file is run as a script.
 
-    user      another user than the grader's, whose files and processes it cannot touch
+    user      a user other than the grader's, whose files and processes it cannot touch
     files     it can write in FOLDER and nowhere else (Landlock, Linux 5.13)
-    network   it has none (a network namespace of its own)
+    network   it has none (its own network namespace)
     signals   it cannot signal or trace processes outside (Landlock, Linux 6.12)
 
 Source: landlock(7), namespaces(7), prctl(2); the numbers are those of the kernel's headers.
@@ -24,25 +24,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # system calls, on every architecture
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # same on every architecture
 _NEW_USER, _NEW_NETWORK, _NEW_IPC = 0x10000000, 0x40000000, 0x08000000
 _NO_NEW_PRIVILEGES, _DROP_CAPABILITY, _CAPABILITIES = 38, 24, 64
 _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
-_WRITES = sum(1 << bit for bit in (1, *range(4, 13)))  # write, remove and make of every kind
+_WRITES = sum(1 << bit for bit in (1, *range(4, 13)))  # rights to write, remove and create
 _SIGNALS_ABI = 6
-_UIDS = range(40_000, 60_000)  # that no system gives to anybody
+_UIDS = range(40_000, 60_000)  # user ids that no system assigns
 
 
 def possible(folder: Path, readable: Sequence[Path]) -> tuple[list[str], int]:
-    """Try it in a process that ends at once.
+    """Try out the restrictions in a short-lived child process.
 
     Args:
-        folder: the only one in which the program may write.
-        readable: what the program must be able to read, such as its interpreter.
+        folder: the only folder in which the program may write.
+        readable: paths that the program must be able to read, such as its interpreter.
 
     Returns:
-        The words above that hold here, and the user to run as: one of its own, or the grader's
-        where only that one can read what it must.
+        The restrictions listed above that work here, and the user id to run as: a separate one, or
+        the grader's if only the grader can read what is needed.
     """
     uids = [random.choice(_UIDS)] if os.geteuid() == 0 else []
     for uid in (*uids, os.geteuid()):
@@ -70,18 +70,18 @@ def _tried(folder: Path, uid: int, readable: Sequence[Path]) -> list[str]:
 
 
 def confine(folder: Path, uid: int) -> list[str]:
-    """Give up, for good, what this process and those that it starts do not need.
+    """Irrevocably restrict this process and the processes that it starts.
 
     Args:
-        folder: the only one in which to write from now on.
-        uid: whom to be; it must own the folder.
+        folder: the only folder in which to write from now on.
+        uid: user id to switch to; it must own the folder.
 
     Returns:
-        The words above that hold.
+        The restrictions listed above that are in force.
     """
     system = ctypes.CDLL(None, use_errno=True)
     words = []
-    own_user = _NEW_USER if os.geteuid() else 0  # without it only root may leave the network
+    own_user = _NEW_USER if os.geteuid() else 0  # else only root may unshare the network
     if system.unshare(own_user | _NEW_NETWORK | _NEW_IPC) == 0:
         words.append("network")
     if uid != os.geteuid():
@@ -90,6 +90,7 @@ def confine(folder: Path, uid: int) -> list[str]:
         os.setresuid(uid, uid, uid)
         words.append("user")
     elif uid == 0:
+        # root regains on execv only the capabilities that are still in the bounding set
         for capability in range(_CAPABILITIES):
             system.prctl(_DROP_CAPABILITY, capability, 0, 0, 0)
     system.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
@@ -101,7 +102,7 @@ def _landlock(system: ctypes.CDLL, folder: Path) -> list[str]:
     if abi < 1:
         return []
     rights = _WRITES | (abi >= 2) << 13 | (abi >= 3) << 14
-    # rights that are refused unless a rule gives them: to files, to TCP ports; and scopes
+    # three masks: rights on files and on TCP ports, denied unless a rule grants them, and scopes
     asked = struct.pack("QQQ", rights, 3, 3)[: 8 if abi < 4 else 16 if abi < _SIGNALS_ABI else 24]
     rules = system.syscall(_CREATE_RULESET, asked, len(asked), 0)
     allowed = ((folder, rights), (Path(os.devnull), rights & (_WRITE_FILE | _TRUNCATE)))
@@ -116,7 +117,7 @@ def _landlock(system: ctypes.CDLL, folder: Path) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Confine this process and become the program."""
+    """Confine this process and replace it by the program."""
     folder, uid, _, *program = arguments
     place, user = Path(folder), int(uid)
     if "-f" in program:

@@ -1,14 +1,16 @@
-"""The server that `isolation.Server` starts: a prepared interpreter that forks a watcher a run.
+"""The forkserver behind `isolation.Server`: a prepared interpreter that forks a watcher per run.
 
-Importing PyTorch and reading the judge takes seconds, forking a process that has done so takes
-milliseconds. The server is a fresh interpreter. It prepares what it is told to, once, and then
-waits at its control socket. It runs no check's code, and sees no request, nonce or answer: these
-go through descriptors that it passes on. So each run begins with the same state (Python's hashes
-and NumPy's global random generator included), in which nothing of another run is.
+Importing large libraries and loading data takes seconds; forking a process that has done so takes
+milliseconds. The forkserver is a fresh interpreter. It runs the preparation functions once and then
+waits for requests on its control socket. It runs no check's code and sees no request, nonce or
+answer, because these go through descriptors that it only passes on. Every run therefore starts from
+the same state (including Python's hash seed and NumPy's global random generator), with nothing of
+any other run in it.
 
-    control socket   to the server: "start" with the four descriptors of `child.watch`, or "reap"
-                     with a watcher's pid; its end means: the parent is gone, end as well
-                     to the parent, a line each: "ready", a pid, "reaped", or what is wrong
+    control socket   to the forkserver: "start" with the four descriptors of `worker.watch`, or
+                     "reap" with a watcher's pid; end of file means that the parent is gone and
+                     the forkserver must exit
+                     to the parent, one per line: "ready", a pid, "reaped", or an error message
 """
 
 import gc
@@ -28,10 +30,10 @@ _REAPING_SECONDS = 5.0
 
 
 def main(setup: dict[str, Any]) -> None:
-    """Be the server; the control socket is standard input.
+    """Run the forkserver; its control socket is standard input.
 
     Args:
-        setup: `prepare`, functions of no arguments to be called; `seconds` for all of them.
+        setup: `prepare`, functions to call without arguments; `seconds`, allowed for all of them.
     """
     with socket.socket(fileno=os.dup(0)) as control:
         with Path(os.devnull).open("rb") as nothing:
@@ -51,8 +53,8 @@ def main(setup: dict[str, Any]) -> None:
 
 
 def _prepare(setup: dict[str, Any]) -> str:
-    """Call the functions; say in one line what is wrong."""
-    signal.setitimer(signal.ITIMER_REAL, setup["seconds"])  # the parent may be gone by then
+    """Call the preparation functions; return an error in one line, or an empty string."""
+    signal.setitimer(signal.ITIMER_REAL, setup["seconds"])  # works without the parent, too
     try:
         for target in setup["prepare"]:
             worker.function(target)()
@@ -62,14 +64,14 @@ def _prepare(setup: dict[str, Any]) -> str:
         return " ".join(f"{type(error).__name__}: {error}".split())
     signal.setitimer(signal.ITIMER_REAL, 0)
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # else each watcher would print it again
+        stream.flush()  # otherwise each watcher would print the buffered text again
     gc.collect()
-    gc.freeze()  # a collection writes to what it looks at, which would copy those pages
+    gc.freeze()  # a later collection would write to shared pages and so copy them
     return ""
 
 
 def _reserved_bytes() -> int:
-    """Private writable memory that what was prepared has mapped and never touched."""
+    """Private writable memory that the preparation mapped but never touched."""
     status = Path("/proc/self/status").read_text("ascii")
     fields = dict(line.split(":", 1) for line in status.splitlines())
     mapped, touched = (int(fields[name].split()[0]) for name in ("VmData", "RssAnon"))
@@ -78,7 +80,7 @@ def _reserved_bytes() -> int:
 
 def _start(control: socket.socket, ends: list[int], reserved: int) -> str:
     try:
-        if len(ends) != _ENDS:  # there was no room for the others
+        if len(ends) != _ENDS:  # the others could not be received
             return "too many open files"
         pid = os.fork()
         if pid == 0:
@@ -93,7 +95,7 @@ def _start(control: socket.socket, ends: list[int], reserved: int) -> str:
 
 
 def _reap(pid: int) -> str:
-    """Wait for a watcher that ends, or make it; its pid belongs to nobody else before that."""
+    """Wait for a watcher to end, and kill it if it does not; until then its pid is not reused."""
     for _ in range(2):
         give_up = time.monotonic() + _REAPING_SECONDS
         while time.monotonic() < give_up:

@@ -1,4 +1,4 @@
-"""A server process (`server.py`) as its parent sees it: started, asked for watchers, ended."""
+"""The parent's side of a forkserver process: start it, request watchers, end it."""
 
 import contextlib
 import json
@@ -17,40 +17,41 @@ _START = (
     "import json, sys; setup = json.loads(sys.argv.pop()); sys.path[:0] = setup['folders'];"
     "from problemset.grading.sandbox import forkserver; forkserver.main(setup)"
 )
+# isolated mode: the caller's environment and user packages have no part in a run
 _COMMAND = [sys.executable, "-I", "-B", "-X", "utf8", "-c", _START]
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # a pool does not survive a fork
-_PREPARING_SECONDS = 300.0  # of which an idle machine needs a few
-_ANSWER_SECONDS = 20.0  # on a busy machine
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # pools do not survive a fork
+_PREPARING_SECONDS = 300.0  # an idle machine needs a few seconds
+_ANSWER_SECONDS = 20.0  # enough for a busy machine
 _KEPT_BYTES = 4096
 
 
 class HostError(RuntimeError):
-    """The server cannot be had: it did not start, or could not be prepared."""
+    """The forkserver did not start, or its preparation failed."""
 
     def __init__(self, says: str, output: str) -> None:
         super().__init__(says)
         self.output = output
-        """The end of what it printed."""
+        """The end of its printed output."""
 
 
 class LostError(HostError):
-    """The server was ended or stopped after it had been ready."""
+    """The forkserver ended or stopped after it had been ready."""
 
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[str]:
-    """Make an empty folder and remove it with all that it holds then."""
+    """Create an empty folder; at the end remove it with everything in it."""
     folder = tempfile.TemporaryDirectory(prefix="latentwalk-", ignore_cleanup_errors=True)
     try:
         yield folder.name
     finally:
-        # Python before 3.13 cannot remove a thousand folders inside one another; those stay
+        # Python before 3.13 cannot remove a thousand nested folders; those stay
         with contextlib.suppress(RecursionError):
             folder.cleanup()
 
 
 def threads() -> int:
-    """Give how many threads a run may use: OMP_NUM_THREADS where it is set, else one a core."""
+    """Number of threads that a run may use: OMP_NUM_THREADS if set, else one per core."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdecimal() and int(told) > 0:
         return int(told)
@@ -58,18 +59,18 @@ def threads() -> int:
 
 
 def surroundings(folder: str, more: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of a process whose home is a folder, with more variables."""
+    """Environment for a process with its own home folder, plus additional variables."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return {"LANG": "C.UTF-8", **inherited, "HOME": folder, "TMPDIR": folder, **more}
 
 
 class Host:
-    """One server process, from its start to `close`; several threads may use it."""
+    """One forkserver process, from its start to `close`; several threads may share it."""
 
     def __init__(
         self, folders: Sequence[str], prepare: Sequence[str], environment: Mapping[str, str]
     ) -> None:
-        """Start it, without waiting for its preparation.
+        """Start it without waiting for its preparation.
 
         Raises:
             OSError: it cannot be started.
@@ -94,10 +95,10 @@ class Host:
             self._stack = stack.pop_all()
 
     def wait_until_ready(self) -> None:
-        """Wait for the end of its preparation.
+        """Wait until the preparation has finished.
 
         Raises:
-            HostError: it failed, or ended the server, or took too long.
+            HostError: the preparation failed, ended the process, or took too long.
         """
         with self._lock, self._closing_on_error():
             if self._ready:
@@ -110,16 +111,16 @@ class Host:
                 raise HostError(f"could not be {self._verb}: {says}", self._output())
 
     def start(self, ends: Sequence[int]) -> int:
-        """Have a watcher forked.
+        """Have the forkserver fork a watcher.
 
         Args:
-            ends: the descriptors of `child.watch`; those here can be closed afterwards.
+            ends: the descriptors of `worker.watch`; the caller's copies can be closed afterwards.
 
         Returns:
-            Its pid, which is no other process's before `reap`.
+            The watcher's pid, which is not reused before `reap`.
 
         Raises:
-            LostError: the server was ended or stopped; it is closed now.
+            LostError: the forkserver ended or stopped; it is closed now.
             OSError: it cannot fork.
         """
         answer = self._ask(b"start", ends)
@@ -128,12 +129,15 @@ class Host:
         return int(answer)
 
     def reap(self, pid: int) -> None:
-        """Wait for the end of a watcher, and make it end if it does not; not without the server."""
+        """Wait for a watcher to end, and kill it if it does not.
+
+        Without the forkserver this does nothing.
+        """
         with contextlib.suppress(LostError):
             self._ask(f"reap {pid}".encode(), [])
 
     def close(self) -> None:
-        """End the server; its watchers end when their input does."""
+        """End the forkserver; its watchers end when their input does."""
         with self._lock:
             self.closed = True
             self._stack.close()
@@ -149,7 +153,7 @@ class Host:
 
     @contextlib.contextmanager
     def _closing_on_error(self) -> Iterator[None]:
-        """Close it when an exchange breaks off: the rest would be taken for the next answer."""
+        """Close on any error: the rest of an answer would be taken for the next one."""
         try:
             yield
         except BaseException:
@@ -157,7 +161,7 @@ class Host:
             raise
 
     def _hear(self, seconds: float) -> str | None:
-        """Give one line; an empty one at the end, None when there is none in time."""
+        """Receive one line; an empty string at end of file, None on timeout."""
         self._control.settimeout(seconds)
         line = b""
         try:
@@ -171,7 +175,7 @@ class Host:
         return line.decode("utf-8").strip()
 
     def _ending(self) -> str:
-        """Say how the server ended, which has closed its socket."""
+        """Describe how the forkserver, which has closed its socket, ended."""
         try:
             code = self._process.wait(_ANSWER_SECONDS)
         except subprocess.TimeoutExpired:

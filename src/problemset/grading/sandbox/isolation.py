@@ -1,24 +1,24 @@
-"""One function in a process of its own: whatever happens to it happens to it alone.
+"""Run one function in a process of its own, so that its failure affects nothing else.
 
     isolation.run("problemset.module:function", {"argument": 1}, limits)
     with isolation.Server(prepare=["problemset.module:function"]) as server:
         server.run("problemset.module:function", {"argument": 1}, limits)
 
-The process is forked from a server, a fresh interpreter that has imported and read beforehand
-what all runs need and has run no check (`server.py`), by way of a watcher (`child.py`), which
-ends whatever the function leaves behind.
+The process descends from a forkserver (`forkserver.py`): a fresh interpreter that has imported and
+loaded in advance what all runs need, and has run no check. A watcher process (`worker.py`) between
+the two ends every process that the function started.
 
-What this is for: a check reads what somebody handed in, and what was handed in may be broken or
-clever. A crash, an endless loop, a huge allocation, a full pipe or a sudden exit costs that check
-and no other, and nothing stays behind. What this is not: a sandbox. The process runs as the same
-user, sees the same files and may use the network; code that sets out to harm the grader's own
-processes needs a container around all of it.
+A check reads files that somebody submitted, and these may be broken or malicious. A crash, an
+endless loop, a huge allocation, a full pipe or a sudden exit costs that check and no other, and no
+process remains. This is not a sandbox. The process runs as the same user, sees the same files and
+may use the network; code that sets out to harm the grader's own processes needs a container around
+all of it.
 
-The function's answer carries a nonce, a random text that the parent made for this one run. A
-process that ends early, even with exit status 0, or that writes to every descriptor it finds,
-does not know it. It does not stop code inside the check's process that searches the interpreter's
-memory or stack for it: so a check must not import what was handed in, only read it, or run it in
-one more process.
+The function's answer carries a nonce, a random text that the parent made for this run. A process
+that exits early, even with exit status 0, or that writes to every descriptor it finds, does not
+know the nonce. The nonce does not protect against code inside the check's process that searches the
+interpreter's memory or stack for it. A check must therefore never import submitted code. It may
+only read it, or run it in yet another process.
 """
 
 import contextlib
@@ -49,32 +49,33 @@ from problemset.grading.score.outcome import JSON
 
 State = Literal["returned", "raised", "crashed", "timed out", "out of memory", "too large"]
 
-_PACKAGE_FOLDER = str(Path(__file__).resolve().parents[3])  # of this copy, installed or not
-_HEAD_BYTES = 16_384  # of an answer, without the value
+_PACKAGE_FOLDER = str(Path(__file__).resolve().parents[3])  # of the running copy, installed or not
+_HEAD_BYTES = 16_384  # limit for an answer, not counting its value
 _LONGEST_LINE = 300
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a check may use."""
+    """Resource limits for one check."""
 
     wall_seconds: float = 60.0
-    """From the worker's start to its end; preparing the server is apart."""
+    """Wall-clock time from the worker's start to its end, without preparing the forkserver."""
     cpu_seconds: float = 120.0
-    """Of all threads together, in each process, rounded to whole seconds; at least 1."""
+    """CPU seconds per process, summed over its threads; rounded to whole seconds, minimum 1."""
     memory_bytes: int = 4 << 30
-    """Of private writable memory in each process, and of memory held by all together. What the
-    server has prepared counts, as far as it has been touched: libraries map more than they use."""
+    """Limit on private writable memory in each process, and on the memory held by all processes
+    together. Memory that the forkserver prepared counts as far as it has been touched: libraries
+    map more than they use."""
     file_bytes: int = 256 << 20
-    """Of each file that is written."""
+    """Maximum size of each file that is written."""
     open_files: int = 512
-    """At a time, in each process."""
+    """Number of files open at a time, per process."""
     processes: int = 64
-    """At a time, all together, the check's own included."""
+    """Number of processes at a time in total, the check's own included."""
     value_bytes: int = 1 << 20
-    """Of the returned value as JSON."""
+    """Maximum size of the returned value as JSON."""
     output_bytes: int = 4096
-    """Of standard output and error together that are kept: the last ones."""
+    """How much of standard output and error together is kept: the last bytes."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -87,40 +88,41 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a function ended."""
+    """Outcome of one function call."""
 
     state: State
-    """Returned: the value is what the function gave, and proved so. Raised: it ended with an
-    exception, or its value is not JSON. Crashed: the process ended before the function did. Timed
-    out: wall or processor time. Too large: the value, a file, or the number of processes."""
+    """Returned: the value came from the function, as the nonce proves. Raised: the function ended
+    with an exception, or its value is not JSON. Crashed: the process ended before the function did.
+    Timed out: wall-clock or CPU time. Too large: the value, a file, or the number of processes."""
     value: JSON
-    """What was returned, as JSON gives it back (tuples are lists, keys are text); else None."""
+    """The returned value after a round trip through JSON (tuples become lists, keys become text);
+    otherwise None."""
     says: str
-    """One line: exception and message, signal, or limit; empty when the function returned."""
+    """One line: exception and message, signal, or limit; empty if the function returned."""
     output: str
-    """The end of what was printed, the traceback included."""
+    """The end of the printed output, the traceback included."""
     seconds: float
-    """From the worker's start to its end; 0 if that is not known."""
+    """Wall-clock time from the worker's start to its end; 0 if unknown."""
     peak_bytes: int
-    """Largest memory held by one of its processes, what was prepared for it included; 0 if that is
-    not known."""
+    """Largest memory held by any one of its processes, what was prepared for it included; 0 if
+    unknown."""
 
 
 class Server:
-    """A server and the runs on it; use it in a `with` block, which ends it.
+    """A forkserver and the runs on it; use it in a `with` block, which ends it.
 
-    Each run has a process of its own, forked from the server, and starts with what the server
-    prepared and with nothing of another run. A server that a function ended is replaced before
-    the next run. Several threads may run functions at the same time.
+    Each run has its own process, forked from the forkserver. It starts with what the forkserver
+    prepared and with nothing of any other run. If a function ends the forkserver, a new one is
+    started before the next run. Several threads may run functions at the same time.
 
-    POSIX only. On Linux every process that the function leaves behind is killed; a check that
-    first kills its watcher, a process above it, can let its own children escape. Without Linux
-    nothing is prepared (libraries there do not survive a fork) and memory is not limited; without
-    Python's module `resource` processor time and files are not (and memory only by a look at it
-    ten times a second); `output` says so.
+    POSIX only. On Linux every process that the function leaves behind is killed; however, a check
+    that first kills its watcher, which is a process above it, can let its own children escape.
+    Without Linux nothing is prepared (libraries there do not survive a fork) and memory is not
+    limited. Without Python's module `resource` CPU time and file sizes are not limited, and memory
+    is only measured ten times per second. `output` reports such gaps.
     """
 
-    _modules = ""  # a pattern for modules, in place of those of the packages
+    _modules = ""  # a pattern for allowed modules, in place of those of the packages
     _folders = (_PACKAGE_FOLDER,)
 
     def __init__(
@@ -129,16 +131,17 @@ class Server:
         environment: Mapping[str, str] | None = None,
         packages: Sequence[str] = ("problemset",),
     ) -> None:
-        """Nothing is started yet.
+        """Set up the server; no process is started yet.
 
         Args:
-            prepare: functions `module:function` of the packages, called once with no arguments, by
-                a single thread (OMP_NUM_THREADS is 1). They must leave no thread and no open file.
-            environment: variables to add, for them and for every run.
-            packages: those whose functions may be called.
+            prepare: functions `module:function` of the packages, called once without arguments by a
+                single thread (OMP_NUM_THREADS is 1). They must leave no thread running and no file
+                open.
+            environment: variables to add, both for these functions and for every run.
+            packages: packages whose functions may be called.
 
         Raises:
-            ValueError: a module of another package.
+            ValueError: a function is in a module of another package.
         """
         self._packages = tuple(packages)
         for target in prepare:
@@ -151,17 +154,17 @@ class Server:
         self._closed = False
 
     def __enter__(self) -> Self:
-        """Start preparing; the first run waits for it."""
-        with self._lock, contextlib.suppress(OSError):  # which that run meets again, and tells
+        """Start the preparation; the first run waits for it."""
+        with self._lock, contextlib.suppress(OSError):  # the first run will report it
             self._host = self._launch()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """As `close`."""
+        """Close the server, as `close` does."""
         self.close()
 
     def close(self) -> None:
-        """End the server; runs that other threads have not finished go on to their end."""
+        """End the forkserver; runs that other threads have started continue to their end."""
         with self._lock:
             self._closed = True
             if self._host:
@@ -175,20 +178,22 @@ class Server:
         *,
         environment: Mapping[str, str] | None = None,
     ) -> Ended:
-        """Call one of the package's functions in a process of its own and wait for its end.
+        """Call a function of one of the packages in its own process and wait for it to end.
 
-        The process has no part in the caller's Python variables, working folder or user packages.
-        It works in an empty temporary folder, which is also its home and is removed afterwards; of
-        the environment it gets search paths, language, and numbers of threads and devices.
+        The process does not share the caller's Python variables, working folder or user packages.
+        It works in an empty temporary folder, which is also its home and is removed afterwards.
+        From the environment it inherits only search paths, language, and numbers of threads and
+        devices.
 
         Args:
-            target: `module:function`, the module in one of the packages.
+            target: `module:function`, with the module in one of the packages.
             arguments: by name; JSON.
-            limits: how much it may use.
+            limits: resource limits.
             environment: variables to add.
 
         Raises:
-            ValueError: another target, arguments that are not JSON, or the server is closed.
+            ValueError: the target is not allowed, the arguments are not JSON, or the server is
+                closed.
         """
         self._check(target)
         request = {"target": target, "arguments": dict(arguments)}
@@ -201,11 +206,11 @@ class Server:
         try:
             try:
                 return self._run(request, variables, limits)
-            except LostError:  # an earlier function ended the server; this one has not begun
+            except LostError:  # an earlier function ended the forkserver; this run has not begun
                 return self._run(request, variables, limits)
         except HostError as error:
             says, output = str(error), error.output
-        except OSError as error:  # no more processes, descriptors or room on the disk
+        except OSError as error:  # out of processes, descriptors or disk space
             says, output = f"could not be started: {error}", ""
         return Ended("crashed", None, _one_line(says), output, 0.0, 0)
 
@@ -239,7 +244,7 @@ class Server:
         with self._lock:
             if self._closed:
                 raise ValueError("the server is closed, expected an open one; make another")
-            if self._unfit:  # it would fail again, after as much time
+            if self._unfit:  # it would fail again, and take as long
                 raise self._unfit.with_traceback(None)
             if self._host is None or self._host.closed:
                 self._host = self._launch()
@@ -261,13 +266,13 @@ def run(
     *,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Call one function as `Server.run` does, on a server of its own that prepares nothing."""
+    """Call one function as `Server.run` does, on a temporary server without preparation."""
     with Server() as server:
         return server.run(target, arguments, limits, environment=environment)
 
 
 def _object(content: bytes) -> dict[str, JSON] | None:
-    """One JSON object, or None for anything else."""
+    """Parse a JSON object; None for anything else."""
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
@@ -278,8 +283,8 @@ def _object(content: bytes) -> dict[str, JSON] | None:
 def _judge(
     answer: bytes, report: dict[str, JSON], nonce: str, limits: Limits
 ) -> tuple[State, JSON, str]:
-    """State, value and what it says; only a complete answer with the nonce is believed."""
-    if report["state"] == "out of memory":  # which may be seen only after it has answered
+    """Return state, value and message; only a complete answer with the nonce is trusted."""
+    if report["state"] == "out of memory":  # this may be detected only after the answer was sent
         return "out of memory", None, report["says"]
     first, _, rest = answer.partition(b"\n")
     head = _object(first) or {}
@@ -295,7 +300,7 @@ def _judge(
 
 
 def _end_of_process(report: dict[str, JSON], limits: Limits) -> tuple[State, JSON, str]:
-    """What the exit status of a worker without an answer says."""
+    """Interpret the exit status of a worker that sent no answer."""
     if report["status"] is None:
         return "crashed", None, "could not be ended"
     code = os.waitstatus_to_exitcode(report["status"])

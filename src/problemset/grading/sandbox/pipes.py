@@ -11,35 +11,35 @@ from problemset.grading.sandbox import worker
 from problemset.grading.sandbox.bounded_buffer import Kept
 from problemset.grading.sandbox.forkserver_client import Host
 
-_GRACE_SECONDS = 20.0  # for the watcher to start and to clear up, on a busy machine
+_GRACE_SECONDS = 20.0  # for the watcher to start and to clean up, on a busy machine
 
 
 @dataclass
 class Heard:
-    """What comes back from a run."""
+    """Data received from a run."""
 
     answer: Kept
-    """From the worker."""
+    """Sent by the worker."""
     report: Kept
-    """From the watcher; its end is the watcher's."""
+    """Sent by the watcher; it ends when the watcher does."""
     output: Kept
-    """From whoever prints."""
+    """Printed by any process of the run."""
 
 
 def exchange(host: Host, request: bytes, heard: Heard, seconds: float) -> bool:
-    """Have a watcher forked, send it a request and listen until it has ended.
+    """Have a watcher forked, send it a request and read its pipes until it has ended.
 
     Args:
-        host: what forks it.
-        request: one line, as `child.watch` expects it.
-        heard: gets what comes back.
+        host: the forkserver.
+        request: one line, as `worker.watch` expects it.
+        heard: filled with the received data.
         seconds: how long the run may take.
 
     Returns:
-        False when the watcher did not end in that time and a grace.
+        False if the watcher did not end within that time plus a grace period.
 
     Raises:
-        LostError: there is no server any more; nothing has begun.
+        LostError: the forkserver is gone; the run has not begun.
         OSError: no more processes or descriptors.
     """
     with contextlib.ExitStack() as stack:
@@ -54,8 +54,8 @@ def exchange(host: Host, request: bytes, heard: Heard, seconds: float) -> bool:
             watcher.pid = host.start([end.fileno() for end in theirs])
         finally:
             for end in theirs:
-                end.close()  # else the streams would have no end
-        with contextlib.suppress(BrokenPipeError):  # it ended already; its end says why
+                end.close()  # while this process holds them open, the streams cannot end
+        with contextlib.suppress(BrokenPipeError):  # it has ended already, and its report says why
             requests.write(request)
             requests.flush()
         streams = {answer: heard.answer, report: heard.report, output: heard.output}
@@ -73,31 +73,31 @@ def _pipe(stack: contextlib.ExitStack) -> tuple[BinaryIO, BinaryIO]:
 
 @dataclass
 class _Watcher:
-    """A watcher from this side."""
+    """A watcher, seen from the parent."""
 
     host: Host
     requests: BinaryIO
     report: BinaryIO
     pid: int | None = None
-    """None: unknown, when the server did not say it."""
+    """None if unknown because the forkserver did not answer."""
 
     def see_off(self) -> None:
-        """The end of its input tells it to stop, if it has not."""
+        """Tell the watcher to stop, by closing its input, and wait until it has."""
         with contextlib.suppress(OSError):
             self.requests.close()
         deadline = time.monotonic() + _GRACE_SECONDS
         ended = _collect({self.report: Kept(0)}, self.report, deadline)
         if self.pid is not None:
-            if not ended:  # somebody stopped it
+            if not ended:  # it may have been suspended
                 worker.kill([*worker.descendants(self.pid), self.pid])
             self.host.reap(self.pid)
 
 
 def _collect(streams: dict[BinaryIO, Kept], report: BinaryIO, deadline: float) -> bool:
-    """Read all streams until the report has ended and they are empty.
+    """Read all streams until the report has ended and nothing more is available.
 
     Returns:
-        False when the deadline came first.
+        False if the deadline came first.
     """
     ended = False
     with selectors.DefaultSelector() as selector:

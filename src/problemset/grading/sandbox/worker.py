@@ -1,15 +1,16 @@
-"""The two processes of each run: a watcher, and the worker that runs one check.
+"""The two processes of each run: a watcher, and the worker process that runs one check.
 
-The watcher is forked by the server (`server.py`) and needs nothing but the standard library. It
-reads the request, forks the worker and never runs a check's code itself. Whatever the worker
-starts, however far it forks away, falls to the watcher when it is orphaned (Linux:
-PR_SET_CHILD_SUBREAPER), which kills it at the end.
+The forkserver (`forkserver.py`) forks the watcher, which needs only the standard library. The
+watcher reads the request, forks the worker and never runs a check's code itself. Every process that
+the worker starts, directly or indirectly, becomes a child of the watcher when it is orphaned
+(Linux: PR_SET_CHILD_SUBREAPER). The watcher kills these at the end.
 
-    standard input   request, one line of JSON; its end means: the parent is gone, stop everything
+    standard input   request, one line of JSON; end of file means that the parent is gone and
+                     everything must stop
     answer           descriptor, worker to parent: a line of JSON with the nonce, then the value
-    report           descriptor, watcher to parent: how the worker ended and what it used; its end
-                     means: the watcher has ended
-    output, errors   of the check, to the parent, believed by nobody
+    report           descriptor, watcher to parent: how the worker ended and what it used; end of
+                     file means that the watcher has ended
+    output, errors   printed by the check, sent to the parent; never trusted
 """
 
 import contextlib
@@ -36,24 +37,24 @@ except ImportError:
     resource = None
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-_RESERVE_BYTES = 64 << 20  # granted after an allocation failed, to report that
+_RESERVE_BYTES = 64 << 20  # granted after an allocation failed, so that the failure can be reported
 _LONGEST_PAUSE_SECONDS, _KILLING_SECONDS = 0.1, 5.0
 _NO_MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory")  # PyTorch's
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes below one: children, their children and so on.
+    """All processes below a given one: its children, their children and so on.
 
     Args:
-        pid: the process at the top, not itself among those returned.
+        pid: the process at the top, not included in the result.
 
     Returns:
-        Process ids as /proc tells; nothing on a system that has none.
+        Process ids according to /proc; empty on a system without it.
     """
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        # a process may end while it is looked at
+        # a process may end while its entry is being read
         with contextlib.suppress(OSError):
             for thread in list(Path(f"/proc/{waiting.pop()}/task").iterdir()):
                 with contextlib.suppress(OSError):
@@ -64,26 +65,26 @@ def descendants(pid: int) -> list[int]:
 
 
 def kill(pids: Iterable[int]) -> None:
-    """End processes at once; those that are gone already do no harm."""
+    """Kill processes at once; processes that have already ended are ignored."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
 
 
 def function(target: str) -> Callable[..., Any]:
-    """Import what `module:function` names."""
+    """Import the function named by `module:function`."""
     module, _, name = target.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return found
 
 
 def watch(ends: Sequence[int], reserved: int) -> NoReturn:
-    """Be the watcher, in a process just forked.
+    """Run the watcher, in a process that was just forked.
 
     Args:
-        ends: four descriptors. Requests become standard input, output becomes standard output and
-            error, the answer is for the worker, the report for the watcher alone.
-        reserved: bytes of memory that are mapped and never touched, which the worker is allowed.
+        ends: four descriptors. The request becomes standard input, the output becomes standard
+            output and error, the answer is for the worker, and the report is for the watcher alone.
+        reserved: bytes of memory that are mapped but never touched, added to the worker's limit.
     """
     status = 1
     try:
@@ -95,7 +96,7 @@ def watch(ends: Sequence[int], reserved: int) -> NoReturn:
         os.close(output)
         with os.fdopen(0, "rb", closefd=False) as stream:
             line = stream.readline()
-        if line.endswith(b"\n"):  # else the parent was gone before the run began
+        if line.endswith(b"\n"):  # otherwise the parent was gone before the run began
             _run(json.loads(line) | {"reserved": reserved}, answer, report)
         status = 0
     except BaseException:
@@ -105,7 +106,7 @@ def watch(ends: Sequence[int], reserved: int) -> NoReturn:
 
 
 def _run(request: dict[str, Any], answer: int, report: int) -> None:
-    """Start the worker, wait, leave nothing behind, report."""
+    """Start the worker, wait for it, end all that remains of it, and report."""
     _move_in(request)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     started = time.monotonic()
@@ -121,7 +122,7 @@ def _run(request: dict[str, Any], answer: int, report: int) -> None:
     used = resource and resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
     peak_bytes = used.ru_maxrss * unit if used else 0
-    if peak_bytes > request["limits"]["memory_bytes"] and not state:  # between two looks
+    if peak_bytes > request["limits"]["memory_bytes"] and not state:  # a peak between two checks
         state, says = _too_much(request["limits"])
     found = {
         "state": state,
@@ -136,25 +137,25 @@ def _run(request: dict[str, Any], answer: int, report: int) -> None:
 
 
 def _move_in(request: dict[str, Any]) -> None:
-    """Take folder and environment from the request; the server has others."""
+    """Switch to the request's folder and environment; the forkserver has its own."""
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
-    tempfile.tempdir = None  # may be known already, from the server's environment
+    tempfile.tempdir = None  # it may be cached from the forkserver's environment
 
 
 def _prctl(option: int, value: int) -> None:
-    """Linux only; elsewhere orphans are found by their process group or not at all."""
+    """Call prctl on Linux; elsewhere orphans are found by their process group or not at all."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _watch(worker: int, limits: dict[str, Any], ended: dict[int, int]) -> tuple[str, str]:
-    """Wait for the worker's end, or for the first reason to end it.
+    """Wait for the worker to end, or for the first reason to end it.
 
     Returns:
-        State and reason of the second case, else two empty texts.
+        State and reason in the second case, else two empty strings.
     """
     started, pause = time.monotonic(), 0.005
     while _reap(ended) and worker not in ended:
@@ -169,9 +170,9 @@ def _watch(worker: int, limits: dict[str, Any], ended: dict[int, int]) -> tuple[
 
 
 def _exceeded(limits: dict[str, Any]) -> tuple[str, str] | None:
-    """Look at all processes together, which no limit of the system does.
+    """Check the totals over all processes, for which the system has no limit.
 
-    Pages that processes share count in each of them.
+    Pages that processes share count once per process.
     """
     pids = descendants(os.getpid())
     if len(pids) > limits["processes"]:
@@ -190,7 +191,7 @@ def _too_much(limits: dict[str, Any]) -> tuple[str, str]:
 
 
 def _reap(ended: dict[int, int]) -> bool:
-    """Note the status of each child that has ended; False once there is none left."""
+    """Record the status of each child that has ended; return False once there are none left."""
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -201,10 +202,10 @@ def _reap(ended: dict[int, int]) -> bool:
 
 
 def _end_everything(worker: int, ended: dict[int, int]) -> None:
-    """Kill until nobody is left: what forks faster than one round needs several."""
+    """Kill until no process is left; what forks faster than one round needs several."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(worker, signal.SIGKILL)  # all there is to do where there is no /proc
-    give_up = time.monotonic() + _KILLING_SECONDS  # one that hangs inside the system cannot die
+        os.killpg(worker, signal.SIGKILL)  # the only means on a system without /proc
+    give_up = time.monotonic() + _KILLING_SECONDS  # one stuck in a system call cannot die
     while time.monotonic() < give_up:
         kill(descendants(os.getpid()))
         if not _reap(ended):
@@ -213,16 +214,16 @@ def _end_everything(worker: int, ended: dict[int, int]) -> None:
 
 
 def _work(request: dict[str, Any], answer: int) -> NoReturn:
-    """Be the worker: run the check, answer, end without any of the interpreter's clearing up.
+    """Run the worker: call the check, send the answer, and exit without the interpreter's cleanup.
 
-    That clearing up waits for threads and crashes in some libraries, after the answer is given.
+    That cleanup waits for threads, and it crashes in some libraries after the answer was sent.
     """
     status = 1
     try:
         os.setsid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with Path(os.devnull).open("rb") as nothing:
-            os.dup2(nothing.fileno(), 0)  # else it would hold the parent's sign of life
+            os.dup2(nothing.fileno(), 0)  # the pipe from the parent is for the watcher only
         faulthandler.enable()
         head, value = _carry_out(request)
         for stream in (sys.stdout, sys.stderr):
@@ -236,7 +237,7 @@ def _work(request: dict[str, Any], answer: int) -> NoReturn:
 
 
 def _carry_out(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Call the target; whatever it raises, interrupts and exits included, is its result."""
+    """Call the target; anything it raises, interrupts and exits included, becomes its result."""
     most = request["limits"]["value_bytes"]
     try:
         _set_limits(request["limits"], request["reserved"])
@@ -263,12 +264,12 @@ def _set_limits(limits: dict[str, Any], reserved: int) -> None:
         resource.RLIMIT_NOFILE: (limits["open_files"],) * 2,
     }
     if sys.platform == "linux":
-        # not RLIMIT_AS: CUDA and the heaps of many threads reserve addresses that they never use
+        # not RLIMIT_AS: CUDA and the heaps of many threads reserve address space they never use
         memory = limits["memory_bytes"] + reserved
         bounds[resource.RLIMIT_DATA] = (memory, memory + _RESERVE_BYTES)
     for kind, wanted in bounds.items():
         ceiling = resource.getrlimit(kind)[1]
-        if ceiling != resource.RLIM_INFINITY:  # a stricter one is in force already
+        if ceiling != resource.RLIM_INFINITY:  # a stricter limit may already be in force
             wanted = tuple(min(value, ceiling) for value in wanted)
         resource.setrlimit(kind, wanted)
 

@@ -1,1 +1,1 @@
-"""What a check found, and the points of all checks together."""
+"""Results of checks, and the points of all checks together."""

@@ -1,4 +1,4 @@
-"""What a check found, and the points of all checks together."""
+"""Results of checks, and the points of all checks together."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 JSON: TypeAlias = Any
-"""What JSON can hold: None, bool, int, finite float, str, lists and text-keyed dicts of these."""
+"""Any JSON value: None, bool, int, finite float, str, lists and text-keyed dicts of these."""
 
 State = Literal["passed", "failed", "broken", "to be read"]
 PASSED, FAILED, BROKEN, TO_BE_READ = STATES = get_args(State)
@@ -14,24 +14,24 @@ PASSED, FAILED, BROKEN, TO_BE_READ = STATES = get_args(State)
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What one check found."""
+    """Result of one check."""
 
     check: str
-    """Its name, once for each item."""
+    """Name of the check, unique within its item."""
     item: str
-    """The item of the rubric, such as `2d`."""
+    """Item of the rubric, such as `2d`."""
     title: str
-    """In a few words."""
+    """A few words."""
     points: float
-    """Possible, 0 or more; reached only when passed."""
+    """Points possible, 0 or more; earned only if passed."""
     state: State
     """Passed or failed: the check was carried out. Broken: it could not be (a crash, a time limit,
-    an unreadable file), which earns nothing and may be the fault of either side. To be read: only
-    a person can give these points."""
+    an unreadable file), which earns nothing and may be the fault of either side. To be read: only a
+    person can award these points."""
     says: str
-    """One or two plain sentences: what was got and what was expected."""
+    """One or two plain sentences: what was found and what was expected."""
     evidence: dict[str, JSON] = field(default_factory=dict)
-    """Numbers and texts behind it."""
+    """Numbers and texts that support the result."""
 
     def __post_init__(self) -> None:
         for name in ("check", "item", "title", "says"):
@@ -52,13 +52,13 @@ class CheckOutcome:
 
     @property
     def reached(self) -> float:
-        """Points that it earns."""
+        """Points earned."""
         return self.points if self.state == PASSED else 0.0
 
 
 @dataclass(frozen=True)
 class Score:
-    """Outcomes in the order of the checks."""
+    """Outcomes, in the order of the checks."""
 
     outcomes: tuple[CheckOutcome, ...] = ()
 
@@ -70,12 +70,12 @@ class Score:
 
     @property
     def reached(self) -> float:
-        """Points that the checks gave."""
+        """Points awarded by the checks."""
         return math.fsum(outcome.reached for outcome in self.outcomes)
 
     @property
     def possible(self) -> float:
-        """Points that the checks could give; those that await a reader are apart."""
+        """Points that the checks could award, without those that await a reader."""
         return math.fsum(o.points for o in self.outcomes if o.state != TO_BE_READ)
 
     @property

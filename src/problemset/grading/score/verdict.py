@@ -1,4 +1,4 @@
-"""What a check says, and the comparisons that several checks share."""
+"""The verdict of a check, and comparisons that several checks share."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import numpy as np
 
 PIXEL_MEAN, PIXEL_MAX = 0.005, 0.1
-"""How far regenerated pixels may be off, on average and at most: another processor, a GPU or
-bfloat16 stays far below both, another image lies far above."""
+"""Largest allowed difference of regenerated pixels, on average and at most. Another processor, a
+GPU or bfloat16 stays far below both; a different image lies far above."""
 STRAIGHT = 1e-4
-"""How far a point may lie from its place on the line, as a share of the ends' largest difference:
-float32 stays far below it."""
+"""Largest allowed distance of a point from its place on the line, as a fraction of the ends'
+largest difference; float32 stays far below it."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one check."""
+    """The verdict of one check."""
 
     passed: bool
     says: str
-    """One sentence: what was found, and what was expected where that is another thing."""
+    """One sentence: what was found and, if that differs, what was expected."""
     evidence: dict[str, Any] = field(default_factory=dict)
-    """Numbers that it rests on, as JSON has them."""
+    """Numbers that support the verdict, as JSON values."""
 
 
 def same_images(got: np.ndarray, again: np.ndarray, what: str) -> Verdict:
@@ -30,7 +30,7 @@ def same_images(got: np.ndarray, again: np.ndarray, what: str) -> Verdict:
     Args:
         got: (N, 1, 28, 28) as submitted.
         again: (N, 1, 28, 28) as generated now.
-        what: the images' name for a reader.
+        what: name of the images in messages.
     """
     off = np.abs(got.astype(np.float64) - again).reshape(len(got), -1)
     means, largest = off.mean(axis=1), off.max(axis=1)
@@ -49,7 +49,7 @@ def same_images(got: np.ndarray, again: np.ndarray, what: str) -> Verdict:
 
 
 def straight_line(points: np.ndarray, start: np.ndarray, end: np.ndarray, what: str) -> Verdict:
-    """Say whether points (S, Z) are equally spaced on the line from `start` to `end` (Z,)."""
+    """Check that points (S, Z) are equally spaced on the line from `start` to `end` (Z,)."""
     ideal = np.linspace(start.astype(np.float64), end.astype(np.float64), len(points))
     scale = float(np.abs(end - start).max())
     off = float(np.abs(points - ideal).max())
@@ -70,7 +70,7 @@ def straight_line(points: np.ndarray, start: np.ndarray, end: np.ndarray, what: 
 
 
 def exact_ends(points: np.ndarray, start: np.ndarray, end: np.ndarray, what: str) -> Verdict:
-    """Say whether the first and last of points (S, Z) are `start` and `end` (Z,), bit for bit."""
+    """Check that the first and last of points (S, Z) equal `start` and `end` (Z,), bit for bit."""
     first, last = np.array_equal(points[0], start), np.array_equal(points[-1], end)
     evidence = {"start_is_exact": bool(first), "end_is_exact": bool(last)}
     if first and last:

@@ -1,7 +1,7 @@
-"""The zip archive of an .npz file, read without belief.
+"""Read the zip archive of an .npz file without trusting what it declares.
 
-Not by `zipfile`, which cuts an entry off at the size that it declares, and so hides that there is
-more, and which reads a directory of any length before one can count its entries.
+`zipfile` is not used for two reasons. It truncates an entry at its declared size, which hides any
+further data, and it reads a directory of any length before its entries can be counted.
 Source: PKWARE, APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 differs: no comment, no further disks, nothing over 4 GiB (zip64), as numpy.savez writes it.
 """
@@ -20,7 +20,7 @@ _END = struct.Struct("<4s4H2IH")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _LOCAL = struct.Struct("<4s5H3I2H")
 _STORED, _DEFLATED = 0, 8
-_HARMLESS_FLAGS = 0x080E  # effort of compression, sizes repeated after the data, UTF-8 names
+_HARMLESS_FLAGS = 0x080E  # compression level, sizes repeated after the data, UTF-8 names
 _NAME = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,99})\.npy")
 _PIECE_BYTES = 1 << 16
 _FOREIGN = "is no .npz file, or damaged; expected what numpy.savez writes"
@@ -28,34 +28,34 @@ _FOREIGN = "is no .npz file, or damaged; expected what numpy.savez writes"
 
 @dataclass(frozen=True)
 class Entry:
-    """What the archive's directory says about one array."""
+    """The archive directory's description of one array."""
 
     name: str
-    """Of the array: letters, digits, `-`, `_` and `.`."""
+    """Name of the array: letters, digits, `-`, `_` and `.`."""
     deflated: bool
-    """Packed, or stored as it is."""
+    """Whether the data is deflated; otherwise it is stored as it is."""
     crc: int
     """CRC-32 of the unpacked bytes."""
     packed_bytes: int
-    """In the archive."""
+    """Size in the archive."""
     size: int
-    """Bytes when unpacked, as declared."""
+    """Declared size in bytes when unpacked."""
     start: int
-    """Where its local header starts."""
+    """Offset of its local header."""
 
 
 def entries(archive: bytes, most: int) -> list[Entry]:
-    """The directory, when it is sound as far as can be seen without unpacking.
+    """Read the directory and validate it as far as is possible without unpacking.
 
     Args:
         archive: the whole file.
-        most: entries that it may have.
+        most: maximum number of entries.
 
     Returns:
         The entries in the directory's order; no two share a name or a byte.
 
     Raises:
-        RefusedError: what was got and what was expected.
+        RefusedError: says what was found and what was expected.
     """
     end = len(archive) - _END.size
     if end < 0:
@@ -81,7 +81,7 @@ def entries(archive: bytes, most: int) -> list[Entry]:
 
 
 def _entry(archive: bytes, position: int) -> tuple[Entry, int]:
-    """One entry of the directory, and where the next one starts."""
+    """One entry of the directory, and the offset of the next one."""
     names = position + _CENTRAL.size
     if names > len(archive) or not archive.startswith(b"PK\1\2", position):
         raise RefusedError(_FOREIGN)
@@ -104,7 +104,7 @@ def _entry(archive: bytes, position: int) -> tuple[Entry, int]:
 
 
 def _data_start(archive: bytes, entry: Entry) -> int:
-    """Where an entry's data starts; its own header must agree with the directory."""
+    """Offset of an entry's data; its local header must agree with the directory."""
     names = entry.start + _LOCAL.size
     if names > len(archive):
         raise RefusedError(f"has array {entry.name} past its end, expected it inside")
@@ -117,7 +117,7 @@ def _data_start(archive: bytes, entry: Entry) -> int:
 
 
 def _check_apart(archive: bytes, found: list[Entry], end: int) -> None:
-    """Refuse entries that share bytes: that is how a small file unpacks to a large one."""
+    """Refuse entries that share bytes, which would let a small file unpack to a large one."""
     free = 0
     for entry in sorted(found, key=lambda entry: entry.start):
         if entry.start < free:
@@ -128,17 +128,17 @@ def _check_apart(archive: bytes, found: list[Entry], end: int) -> None:
 
 
 def pieces(archive: bytes, entry: Entry) -> Iterator[bytes | memoryview]:
-    """Unpack an entry a little at a time, so that the caller can stop.
+    """Unpack an entry piece by piece, so that the caller can stop at any time.
 
     Args:
         archive: the whole file.
-        entry: as `entries` gave it.
+        entry: an entry from `entries`.
 
     Yields:
-        64 KiB at most, however well they were packed.
+        64 KiB at most, whatever the compression ratio.
 
     Raises:
-        RefusedError: when the packed data is damaged, cut short, or has something behind it.
+        RefusedError: when the packed data is damaged, cut short, or followed by something else.
     """
     start = _data_start(archive, entry)
     packed = memoryview(archive)[start : start + entry.packed_bytes]
@@ -155,7 +155,7 @@ def pieces(archive: bytes, entry: Entry) -> Iterator[bytes | memoryview]:
                     raise RefusedError("has bytes behind its end, expected none")
                 yield inflater.decompress(rest, _PIECE_BYTES)
                 rest = inflater.unconsumed_tail or inflater.unused_data
-        yield inflater.flush()  # what did not fit the last piece: less than a kilobyte
+        yield inflater.flush()  # what did not fit into the last piece: less than a kilobyte
     except zlib.error as error:
         raise RefusedError(f"cannot be unpacked: {error}") from error
     if not inflater.eof:

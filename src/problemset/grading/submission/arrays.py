@@ -1,6 +1,6 @@
-"""Arrays that somebody else saved: an .npz file read without pickles and without belief.
+"""Read submitted arrays: an .npz file without pickles, none of whose claims is trusted.
 
-What a file says about itself is checked against what is there before memory is given to it.
+What a file declares about itself is checked against its actual content before memory is allocated.
 """
 
 import io
@@ -18,33 +18,33 @@ from problemset.grading.submission import archive, safe_files
 from problemset.grading.submission.archive import Entry
 from problemset.grading.submission.safe_files import RefusedError
 
-_HEADER_CHARACTERS = 1024  # an honest one has about 120; a long one can exhaust Python's parser
+_HEADER_CHARACTERS = 1024  # numpy.save writes about 120; a long header can exhaust Python's parser
 _START_BYTES = 12 + _HEADER_CHARACTERS
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _LAST_CHARACTER = 0x10FFFF
-_SURROGATES = 0xD800 >> 11  # halves of pairs, which are no characters and cannot be printed
+_SURROGATES = 0xD800 >> 11  # halves of surrogate pairs, which cannot be printed
 
 
 class ArraysError(ValueError):
-    """A file of arrays that is not to be used; the file, the array and the reason are named."""
+    """A file of arrays is not used; the message names the file, the array and the reason."""
 
 
 @dataclass(frozen=True)
 class ArrayLimits:
-    """How much one file may hold, and of what."""
+    """Limits on the size and content of one file."""
 
     file_bytes: int = 64 << 20
-    """Of the file as it lies on disk."""
+    """Size of the file on disk."""
     arrays: int = 256
-    """In one file."""
+    """Number of arrays in one file."""
     array_bytes: int = 128 << 20
-    """Of one array with its header; an empty one counts as if each axis had at least length 1."""
+    """Size of one array with its header; axes of length 0 are counted as length 1."""
     total_bytes: int = 256 << 20
-    """Of all arrays together."""
+    """Size of all arrays together."""
     dimensions: int = 8
-    """Axes of an array."""
+    """Number of axes of an array."""
     finite: bool = True
-    """Refuse NaN and infinities."""
+    """Whether to refuse NaN and infinities."""
 
     def __post_init__(self) -> None:
         safe_files.check_positive(self)
@@ -52,29 +52,29 @@ class ArrayLimits:
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the .npy header says."""
+    """Content of the .npy header."""
 
     shape: tuple[int, ...]
     fortran_order: bool
     dtype: np.dtype
     offset: int
-    """Bytes before the values."""
+    """Number of bytes before the values."""
 
 
 def read_arrays(path: Path, limits: ArrayLimits = ArrayLimits()) -> dict[str, np.ndarray]:
-    """Read an .npz file that anybody may have written.
+    """Read an .npz file from an untrusted source.
 
     Args:
-        path: the file, no link.
-        limits: how much it may hold. The peak of memory is about twice the file, or the file, its
-            arrays and the largest array once more.
+        path: the file, not a link.
+        limits: how much it may hold. Peak memory is about twice the file, or the file plus its
+            arrays plus the largest array once more.
 
     Returns:
-        Name to array in the archive's order: bool, integers, floats of at most 64 bits, or text
-        of fixed length, in this machine's byte order, writable, sharing memory with nothing.
+        Name to array in the archive's order: bool, integers, floats of at most 64 bits, or text of
+        fixed length. The arrays are in this machine's byte order, writable, and share no memory.
 
     Raises:
-        ArraysError: names the file, the array, what was got and what was expected, in one line.
+        ArraysError: one line that names the file, the array, what was found and what was expected.
     """
     try:
         packed = safe_files.read(path, limits.file_bytes)
@@ -86,7 +86,7 @@ def read_arrays(path: Path, limits: ArrayLimits = ArrayLimits()) -> dict[str, np
 
 
 def _check_sizes(entries: list[Entry], limits: ArrayLimits) -> None:
-    """Refuse what is too much by its own account; `_unpack` holds every entry to it."""
+    """Refuse declared sizes that are too large; `_unpack` holds every entry to its declaration."""
     for entry in entries:
         if entry.size > limits.array_bytes:
             got = f"array {entry.name} has {entry.size} bytes unpacked"
@@ -97,7 +97,7 @@ def _check_sizes(entries: list[Entry], limits: ArrayLimits) -> None:
 
 
 def _array(packed: bytes, entry: Entry, limits: ArrayLimits) -> np.ndarray:
-    """Unpack one array, checked; the reason of a refusal gets its name."""
+    """Unpack and check one array; a refusal's message gets its name."""
     try:
         layout, content = _unpack(packed, entry, limits)
         order: Literal["F", "C"] = "F" if layout.fortran_order else "C"
@@ -105,12 +105,12 @@ def _array(packed: bytes, entry: Entry, limits: ArrayLimits) -> np.ndarray:
         _check_values(array, content, layout, limits)
     except RefusedError as error:
         raise RefusedError(f"array {entry.name} {error}") from error
-    # a header of odd length leaves the values where some libraries do not take them
+    # after a header of odd length the values are unaligned, which some libraries do not accept
     return np.require(array, layout.dtype.newbyteorder("="), "A")
 
 
 def _unpack(packed: bytes, entry: Entry, limits: ArrayLimits) -> tuple[_Layout, bytearray]:
-    """All bytes of an entry; the memory grows with what is there, not with what is declared."""
+    """All bytes of an entry; memory grows with the actual content, not with the declared size."""
     content = bytearray()
     layout = None
     for piece in archive.pieces(packed, entry):
@@ -129,7 +129,7 @@ def _unpack(packed: bytes, entry: Entry, limits: ArrayLimits) -> tuple[_Layout, 
 
 
 def _layout(start: bytes, size: int, limits: ArrayLimits) -> _Layout:
-    """Read the .npy header from an entry's first bytes; refuse what does not fit its size."""
+    """Parse the .npy header from an entry's first bytes; refuse one that contradicts its size."""
     shape, fortran_order, dtype, offset = _header(start)
     plain = dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8)
     if not plain and not (dtype.kind == "U" and dtype.itemsize):
@@ -144,24 +144,24 @@ def _layout(start: bytes, size: int, limits: ArrayLimits) -> _Layout:
     if math.prod(shape) * dtype.itemsize != there:
         needed = safe_files.shown(math.prod(shape) * dtype.itemsize, 40)
         raise RefusedError(f"{got}, which is {needed} bytes, expected the {there} that are there")
-    # an empty array's other axes cost nothing here, but do in the first sum over the empty one
+    # other axes of an empty array take no memory here, but do in a sum over the empty axis
     if math.prod(max(length, 1) for length in shape) * dtype.itemsize > limits.array_bytes:
         raise RefusedError(f"{got}, expected axes that span at most {limits.array_bytes} bytes")
     return _Layout(shape, fortran_order, dtype, offset)
 
 
 def _header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
-    """Shape, Fortran order, type, and the header's length in bytes, as NumPy reads them."""
+    """Shape, Fortran order, type, and the header's length in bytes, as parsed by NumPy."""
     stream = io.BytesIO(start)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what NumPy finds odd is not for us to repair
+            warnings.simplefilter("error")  # refuse what NumPy would only warn about
             version = npy.read_magic(stream)
             if version not in _READERS:
                 raise ValueError(f"version {version}, expected 1.0 or 2.0")
             read = _READERS[version]
             shape, fortran_order, dtype = read(stream, max_header_size=_HEADER_CHARACTERS)
-    except Exception as error:  # a parser of foreign text raises nearly everything
+    except Exception as error:  # parsing untrusted text can raise almost anything
         why = safe_files.shown(" ".join(str(error).split()), 120)
         raise RefusedError(f"has no sound .npy header ({type(error).__name__}: {why})") from error
     return tuple(int(length) for length in shape), fortran_order, dtype, stream.tell()
@@ -170,7 +170,7 @@ def _header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
 def _check_values(
     array: np.ndarray, content: bytearray, layout: _Layout, limits: ArrayLimits
 ) -> None:
-    """Refuse values that would surprise whoever computes with them or prints them."""
+    """Refuse values that would cause surprises when they are computed with or printed."""
     kind = array.dtype.kind
     if kind == "f" and limits.finite:
         wrong = array.size - np.count_nonzero(np.isfinite(array))
@@ -178,7 +178,7 @@ def _check_values(
             got = f"has {wrong} of {array.size} values NaN or infinite"
             raise RefusedError(f"{got}, expected finite numbers")
     elif kind == "b":
-        if np.any(array.view(np.uint8) > 1):  # such a truth value counts as 2 or more in a sum
+        if np.any(array.view(np.uint8) > 1):  # such a value would count as 2 or more in a sum
             raise RefusedError("has truth values that are neither 0 nor 1, expected only these")
     elif kind == "U":
         code = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)

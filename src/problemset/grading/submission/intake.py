@@ -1,6 +1,7 @@
-"""Taking a submission in: a private copy of what the contract names, and its JSON read with care.
+"""Take a submission in: copy the files that the contract names, and parse JSON safely.
 
-Whatever else a folder holds is listed and left alone. Nothing of it is run, followed or believed.
+Anything else in the folder is listed and otherwise ignored. Nothing in it is run, followed or
+trusted.
 """
 
 import contextlib
@@ -19,8 +20,8 @@ from problemset import file_io
 from problemset.grading.submission import safe_files
 from problemset.grading.submission.safe_files import RefusedError
 
-# What a submission may hold, by folder ("" is the submission itself). Hidden files are left out:
-# they are what editors, interrupted writes and file managers leave behind.
+# Files of a submission, by folder ("" is the submission itself). Hidden files are not taken in:
+# they come from editors, interrupted writes and file managers.
 _WANTED = {
     "": re.compile(r"report\.pdf|report\.ipynb|student\.yml"),
     "results/": re.compile(r"[^.].*\.(npz|json)", re.DOTALL),
@@ -29,27 +30,27 @@ _WANTED = {
 _FOLDERS = ("results", "weights")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)|[\[\]{}]', re.DOTALL)
-_INTEGER_DIGITS = 300  # of this length every integer is finite as a float, too
+_INTEGER_DIGITS = 300  # any integer of this length is also finite as a float
 
 
 class IntakeError(ValueError):
-    """A submission that is no folder, or a JSON file that is not to be used."""
+    """A submission is not a folder, or a JSON file is not usable."""
 
 
 @dataclass(frozen=True)
 class IntakeLimits:
-    """How much of a submission is taken in."""
+    """Limits on what is taken in from a submission."""
 
     file_bytes: int = 64 << 20
-    """Of one file."""
+    """Size of one file."""
     total_bytes: int = 256 << 20
-    """Of all files together."""
+    """Size of all files together."""
     files: int = 300
-    """Copied files."""
+    """Number of copied files."""
     entries: int = 2000
-    """Names in one folder; a folder with more is refused as a whole."""
+    """Number of names in one folder; a folder with more is refused as a whole."""
     ignored: int = 100
-    """Names listed as ignored; one more line says how many there are besides."""
+    """Number of ignored names that are listed; one more line counts the rest."""
 
     def __post_init__(self) -> None:
         safe_files.check_positive(self)
@@ -57,22 +58,23 @@ class IntakeLimits:
 
 @dataclass(frozen=True)
 class Intake:
-    """What was taken in from a submission, and what was not."""
+    """Result of taking a submission in."""
 
     folder: Path
-    """The private copy, with the same layout; nobody else can read or write it."""
+    """The private copy, with the same layout; no other user can read or write it."""
     files: tuple[str, ...]
-    """What it holds, such as `report.pdf` and `results/2b.npz`: plain names, in the order read."""
+    """Files in the copy, such as `report.pdf` and `results/2b.npz`: plain names, in the order
+    read."""
     refused: dict[str, str]
-    """What the contract asks for but cannot be used, and whatever is neither a file nor a folder:
-    name, shown as one line, to reason, in one line. `.` is the submission itself."""
+    """Reasons by name, each one line: files of the contract that cannot be used, and entries that
+    are neither a file nor a folder. `.` is the submission itself."""
     ignored: tuple[str, ...]
-    """Files and folders that the contract does not name, shown as one line each."""
+    """Files and folders that the contract does not name, each shown as one line."""
 
 
 @dataclass
 class _Taking:
-    """A copy in the making."""
+    """An intake in progress."""
 
     copy: Path
     limits: IntakeLimits
@@ -82,7 +84,7 @@ class _Taking:
     total_bytes: int = 0
 
     def visit(self, folder: int, prefix: str) -> None:
-        """Go through one open folder in order of name; the folders of the contract come last."""
+        """Process an open folder in order of name; the folders of the contract come last."""
         try:
             names = _names(folder, self.limits.entries)
         except RefusedError as error:
@@ -100,14 +102,14 @@ class _Taking:
 
     @contextlib.contextmanager
     def noting(self, name: str) -> Iterator[None]:
-        """Note a refusal under a name and go on with the next."""
+        """Record a refusal under a name and continue."""
         try:
             yield
         except RefusedError as error:
             self.refused[safe_files.shown(name)] = str(error)
 
     def take(self, folder: int, prefix: str, name: str) -> None:
-        """Copy an entry when the contract names it; list it as ignored when it is harmless."""
+        """Copy an entry that the contract names; list a harmless other one as ignored."""
         if not _WANTED[prefix].fullmatch(name):
             kind = safe_files.kind_of(name, folder)
             if kind not in ("a file", "a folder"):
@@ -123,7 +125,7 @@ class _Taking:
         self.files.append(prefix + name)
 
     def check_room(self, size: int) -> None:
-        """Refuse a file of so many bytes when the submission is full."""
+        """Refuse a file of this size if it would exceed the submission's limits."""
         if len(self.files) >= self.limits.files:
             raise RefusedError(f"is one file too many, expected at most {self.limits.files}")
         if self.total_bytes + size > self.limits.total_bytes:
@@ -143,7 +145,7 @@ def _names(folder: int, most: int) -> list[str]:
 
 
 def _write(target: Path, content: Iterable[bytes]) -> None:
-    """Write a new file in full, or leave none behind."""
+    """Write a new file in full, or leave none."""
     try:
         with target.open("xb") as stream:
             stream.writelines(content)
@@ -158,22 +160,22 @@ def _write(target: Path, content: Iterable[bytes]) -> None:
 
 
 def take_in(folder: Path, scratch: Path, limits: IntakeLimits = IntakeLimits()) -> Intake:
-    """Copy what the contract names, so that later changes of the original have no influence.
+    """Copy the contract's files, so that later changes to the originals have no effect.
 
-    The contract: `report.pdf`, `report.ipynb`, `student.yml`, `results/*.npz`, `results/*.json`
-    and `weights/*.safetensors`. What is missing is no error here. A file that cannot be used is
-    refused for itself: symbolic links are not followed, pipes not waited for, devices not opened.
+    The contract: `report.pdf`, `report.ipynb`, `student.yml`, `results/*.npz`, `results/*.json` and
+    `weights/*.safetensors`. A missing file is not an error here. An unusable file is refused
+    individually: symbolic links are not followed, pipes not waited for, devices not opened.
 
     Args:
-        folder: the submission; it is only read. Links above its last part are followed.
-        scratch: where the private folder is made; created if need be. Removing it is the caller's.
+        folder: the submission; it is only read. Links are followed except in its last part.
+        scratch: where the private folder is created; created if needed. The caller removes it.
         limits: how much is taken in.
 
     Returns:
-        What is there, and what was refused or ignored.
+        What was copied, and what was refused or ignored.
 
     Raises:
-        IntakeError: when `folder` is missing, a link, no folder, or may not be opened.
+        IntakeError: when `folder` is missing, a link, not a folder, or cannot be opened.
         WriteError: when `scratch` cannot be written.
     """
     try:
@@ -192,21 +194,21 @@ def take_in(folder: Path, scratch: Path, limits: IntakeLimits = IntakeLimits()) 
 def inner_submission(
     folder: Path, names: Collection[str], limits: IntakeLimits = IntakeLimits()
 ) -> Path | None:
-    """Find the one folder inside that is the submission, when `folder` itself is none.
+    """Find the single subfolder that is the submission, if `folder` itself is not one.
 
-    So it is when somebody packs the folder instead of what is in it.
+    This happens when somebody packs the folder instead of its content.
 
     Args:
-        folder: what was handed in.
-        names: files and folders that a submission has at its top.
-        limits: how many names are looked at.
+        folder: what was submitted.
+        names: files and folders at the top of a submission.
+        limits: how many names are examined.
 
     Returns:
-        A folder, no link, that has one of these names in it; None when `folder` has, and
-        when none or several inside have.
+        A subfolder, not a link, that contains one of these names; None if `folder` itself does, or
+        if none or several subfolders do.
 
     Raises:
-        OSError: `folder` is none, or cannot be listed.
+        OSError: `folder` does not exist, or cannot be listed.
     """
     with os.scandir(folder) as found:
         entries = list(itertools.islice(found, limits.entries))
@@ -218,24 +220,24 @@ def inner_submission(
 
 
 def read_json(path: Path, max_bytes: int = 8 << 20, max_depth: int = 32) -> Any:
-    """Read a JSON file that anybody may have written.
+    """Read a JSON file from an untrusted source.
 
-    Refused besides what is no JSON: numbers that are not finite as a float, the constants NaN and
-    Infinity, names that occur twice in an object, and text that cannot be printed as UTF-8.
+    Besides invalid JSON these are refused: numbers that are not finite as a float, the constants
+    NaN and Infinity, names that occur twice in an object, and text that cannot be printed as UTF-8.
 
     Args:
-        path: the file, no link.
-        max_bytes: of the file; what is read can take 30 times as much memory.
-        max_depth: of lists and objects inside one another; `[]` has depth 1.
+        path: the file, not a link.
+        max_bytes: size of the file; parsing can take 30 times as much memory.
+        max_depth: nesting depth of lists and objects; `[]` has depth 1.
 
     Returns:
         The content as dicts, lists, texts, numbers, booleans and None.
 
     Raises:
-        IntakeError: names the file, what was got and what was expected, in one line.
+        IntakeError: one line that names the file, what was found and what was expected.
     """
     try:
-        text = safe_files.read(path, max_bytes).decode("utf-8-sig")  # editors add a mark
+        text = safe_files.read(path, max_bytes).decode("utf-8-sig")  # editors may add a BOM
         _check_tokens(text, max_depth)
         return json.loads(
             text,
@@ -246,20 +248,20 @@ def read_json(path: Path, max_bytes: int = 8 << 20, max_depth: int = 32) -> Any:
         )
     except RefusedError as error:
         raise IntakeError(f"{safe_files.shown(path)}: {error}") from error
-    except (ValueError, RecursionError) as error:  # of decoding and parsing
+    except (ValueError, RecursionError) as error:  # from decoding and parsing
         why = safe_files.shown(error, 200)
         raise IntakeError(f"{safe_files.shown(path)}: is not JSON in UTF-8 ({why})") from error
 
 
 def _check_tokens(text: str, max_depth: int) -> None:
-    """Refuse deep nesting and unprintable text, before a parser meets them."""
+    """Refuse deep nesting and unprintable text before the parser sees them."""
     depth = 0
     for token in _JSON_TOKEN.finditer(text):
         start = token[0][0]
         if start == '"':
-            if not token["end"]:  # also keeps the search from starting again at each quote
+            if not token["end"]:  # also stops the search from restarting at each quote
                 raise RefusedError("has text that does not end, expected a closing quote")
-            if "\\u" in token[0]:  # half of a surrogate pair breaks whoever prints it
+            if "\\u" in token[0]:  # half of a surrogate pair cannot be printed
                 json.loads(token[0]).encode("utf-8")
         else:
             depth += 1 if start in "[{" else -1
@@ -278,7 +280,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(digits: str) -> int:
     count = len(digits.removeprefix("-"))
-    if count > _INTEGER_DIGITS:  # longer than some thousand, and Python refuses in its own words
+    if count > _INTEGER_DIGITS:  # int() itself refuses some thousand digits
         got = f"has an integer of {count} digits"
         raise RefusedError(f"{got}, expected at most {_INTEGER_DIGITS}")
     return int(digits)

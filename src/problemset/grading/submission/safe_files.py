@@ -1,4 +1,4 @@
-"""Opening what somebody else handed in: never through a link, never waiting, never without end."""
+"""Open submitted files safely: without following links, blocking, or reading without limit."""
 
 import contextlib
 import os
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PIECE_BYTES = 1 << 18
-# A link put in place after the look at it is not followed, and a pipe does not wait for a writer.
+# O_NOFOLLOW: a link may replace the file after it was checked. O_NONBLOCK: opening a pipe must not
+# wait for a writer.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFREG: "a file",
@@ -21,29 +22,29 @@ _KINDS = {
 
 
 class RefusedError(ValueError):
-    """Something handed in is not used; one line says what was got and what was expected.
+    """Submitted data is not used; the message is one line: what was found and what was expected.
 
-    The line does not name the file: whoever asked for it does.
+    The message does not name the file; the caller adds the name.
     """
 
 
 def shown(text: object, most: int = 2000) -> str:
-    r"""Foreign text as one printable line.
+    r"""Format untrusted text as one printable line.
 
-    Line breaks, control characters, and bytes that are no UTF-8 are shown as `\n`, `\x1b`,
-    `\udcff`; so two different names never look the same, as long as they are not shortened.
+    Line breaks, control characters, and bytes that are not UTF-8 are shown as `\n`, `\x1b`,
+    `\udcff`. Two different names therefore never look the same, unless they are shortened.
 
     Args:
-        text: a name, or anything that has a text.
-        most: characters of the result; a longer one ends in `...`. The names that a file system
-            allows fit the default.
+        text: a name, or any other object; its `str` is formatted.
+        most: maximum number of characters; a longer result is cut and ends in `...`. The names that
+            a file system allows fit the default.
     """
     line = repr(str(text))[1:-1]
     return line if len(line) <= most else line[: most - 3] + "..."
 
 
 def check_positive(limits: object) -> None:
-    """Refuse limits that are not positive whole numbers; on/off settings pass.
+    """Refuse limits that are not positive whole numbers; on/off settings are accepted.
 
     Args:
         limits: a dataclass of limits.
@@ -57,14 +58,14 @@ def check_positive(limits: object) -> None:
 
 
 def kind_of(name: str | Path, folder: int | None = None) -> str:
-    """What a name stands for, without opening it: `a file`, `a folder`, `a symbolic link` ...
+    """Determine an entry's kind without opening it: `a file`, `a folder`, `a symbolic link` ...
 
     Args:
         name: a path, or the name of an entry of `folder`.
         folder: descriptor of an open folder.
 
     Raises:
-        RefusedError: when there is no such entry, or it may not be looked at.
+        RefusedError: when there is no such entry, or it cannot be examined.
     """
     try:
         mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
@@ -74,7 +75,7 @@ def kind_of(name: str | Path, folder: int | None = None) -> str:
 
 
 def _open(name: str | Path, folder: int | None, expected: str) -> int:
-    """A descriptor of what is `expected`; looked at before, since opening a device can act."""
+    """Open an entry of the expected kind only: opening a device can have side effects."""
     kind = kind_of(name, folder)
     if kind != expected:
         raise RefusedError(f"is {kind}, expected {expected}")
@@ -83,7 +84,7 @@ def _open(name: str | Path, folder: int | None, expected: str) -> int:
     except OSError as error:
         why = error.strerror or error
         raise RefusedError(f"cannot be opened: {why}, expected {expected} to read") from error
-    # looked at again, since another thing may have taken its name in between
+    # checked again, because the entry may have been replaced in between
     kind = _KINDS.get(stat.S_IFMT(os.fstat(descriptor).st_mode), "something unknown")
     if kind != expected:
         os.close(descriptor)
@@ -93,17 +94,18 @@ def _open(name: str | Path, folder: int | None, expected: str) -> int:
 
 @contextlib.contextmanager
 def open_folder(name: str | Path, folder: int | None = None) -> Iterator[int]:
-    """Hold a folder open, so that all its entries come from it whatever its path later leads to.
+    """Hold a folder open, so that all entries come from it even if its path changes later.
 
     Args:
-        name: a path, or the name of an entry of `folder`. Links above its last part are followed.
+        name: a path, or the name of an entry of `folder`. Links are followed except in its last
+            part.
         folder: descriptor of an open folder.
 
     Yields:
         The descriptor.
 
     Raises:
-        RefusedError: when it is missing, a link, no folder, or may not be opened.
+        RefusedError: when it is missing, a link, not a folder, or cannot be opened.
     """
     descriptor = _open(name, folder, "a folder")
     try:
@@ -119,15 +121,17 @@ def open_file(
     """Hold a regular file open for reading.
 
     Args:
-        name: a path, or the name of an entry of `folder`. Links above its last part are followed.
+        name: a path, or the name of an entry of `folder`. Links are followed except in its last
+            part.
         folder: descriptor of an open folder.
-        most: bytes that it may have.
+        most: maximum size in bytes.
 
     Yields:
         The descriptor, and the file's size in bytes.
 
     Raises:
-        RefusedError: when it is missing, a link, no regular file, too large, or may not be opened.
+        RefusedError: when it is missing, a link, not a regular file, too large, or cannot be
+            opened.
     """
     descriptor = _open(name, folder, "a file")
     try:
@@ -140,14 +144,14 @@ def open_file(
 
 
 def pieces(descriptor: int, size: int) -> Iterator[bytes]:
-    """The bytes of an open file, in pieces.
+    """Read an open file piece by piece.
 
     Args:
         descriptor: of the file.
-        size: bytes that it had when it was opened; it never gives more than these.
+        size: its size in bytes when it was opened; no more bytes than these are yielded.
 
     Raises:
-        RefusedError: when it has more or fewer by now, or a read fails.
+        RefusedError: when the size has changed, or a read fails.
     """
     left = size
     while True:
@@ -165,14 +169,15 @@ def pieces(descriptor: int, size: int) -> Iterator[bytes]:
 
 
 def read(path: Path, most: int) -> bytes:
-    """The whole content of a regular file.
+    """Read the whole content of a regular file.
 
     Args:
-        path: the file; links above its last part are followed.
-        most: bytes that it may have.
+        path: the file; links are followed except in its last part.
+        most: maximum size in bytes.
 
     Raises:
-        RefusedError: when it is missing, a link, no regular file, too large, or changes meanwhile.
+        RefusedError: when it is missing, a link, not a regular file, too large, or changes
+            meanwhile.
     """
     with open_file(path, most=most) as (descriptor, size):
         return b"".join(pieces(descriptor, size))

@@ -1,0 +1,108 @@
+"""What no rendered document may have: raw TeX, text off the page, images without words."""
+
+import ctypes
+import re
+from collections.abc import Iterable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pypdfium2
+from pypdfium2 import PdfTextPage
+from pypdfium2 import raw as pdfium
+
+from problemset.render.pdf_reader import _readable, _text, _text_pages
+
+_RAW_TEX = re.compile(r"\\[A-Za-z]+|\$|\{\\|\^\{|_\{")
+_CROSS_REFERENCE = re.compile(r"\?@|(?<!\S)@(fig|tbl|eq|sec|thm|lem|def)-[\w-]+")
+
+
+def raw_tex_in_pdf(path: Path, allowed: Iterable[str] = ()) -> list[str]:
+    """TeX that was printed instead of set, and cross references that were not resolved.
+
+    Text in a monospaced font is code and may hold anything.
+
+    Args:
+        path: a PDF.
+        allowed: text that is meant to be there, such as a student's name.
+
+    Returns:
+        One entry a finding: page, and the words around it; none when all is well.
+    """
+    found = []
+    for number, page in enumerate(_text_pages(path), 1):
+        text = _text(page)
+        spans = [match.span() for words in allowed for match in re.finditer(_loosely(words), text)]
+        for pattern in (_RAW_TEX, _CROSS_REFERENCE):
+            for match in pattern.finditer(text):
+                inside = any(start <= match.start() < end for start, end in spans)
+                if not inside and "Mono" not in _font(page, match.start()):
+                    around = text[max(0, match.start() - 20) : match.end() + 20]
+                    found.append(f"page {number}: {' '.join(_readable(around).split())}")
+    return found
+
+
+def outside_margins(path: Path, margin_points: float, tolerance: float = 4.0) -> list[str]:
+    """Characters right of the text block, one entry a character with its page.
+
+    Args:
+        path: a PDF.
+        margin_points: the right margin.
+        tolerance: how far a character may hang over, in points; a hyphen does.
+    """
+    found = []
+    with pypdfium2.PdfDocument(path) as document:
+        for number, page in enumerate(document, 1):
+            edge = page.get_width() - margin_points + tolerance
+            text = page.get_textpage()
+            for index in range(text.count_chars()):
+                character = text.get_text_range(index, 1)
+                if character.strip() and text.get_charbox(index)[2] > edge:
+                    found.append(f"page {number}: {character}")
+    return found
+
+
+def says_accessible(path: Path) -> bool:
+    """Whether a PDF declares PDF/UA-1, which Typst writes only when it holds."""
+    return b"pdfuaid:part" in path.read_bytes()
+
+
+class _Images(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.without: list[str] = []
+        self.network: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        source = given.get("src") or (given.get("href") if tag == "link" else None) or ""
+        if tag == "img" and not (given.get("alt") or "").strip():
+            self.without.append(source[:60])
+        if source.startswith(("http:", "https:", "//")):
+            self.network.append(source)
+
+
+def images_without_alt(path: Path) -> list[str]:
+    """The sources of a page's images that have no alternative text."""
+    parser = _Images()
+    parser.feed(path.read_text(encoding="utf-8"))
+    return parser.without
+
+
+def loads_from_network(path: Path) -> list[str]:
+    """Addresses of scripts, styles and images that a page does not carry itself."""
+    parser = _Images()
+    parser.feed(path.read_text(encoding="utf-8"))
+    return parser.network
+
+
+def _loosely(words: str) -> str:
+    """A pattern that finds the words in UTF-16 units wherever lines were broken."""
+    data = "".join(words.split()).encode("utf-16-le", "surrogatepass")
+    units = (chr(int.from_bytes(data[i : i + 2], "little")) for i in range(0, len(data), 2))
+    return r"\s*".join(re.escape(unit) for unit in units)
+
+
+def _font(page: PdfTextPage, index: int) -> str:
+    buffer = ctypes.create_string_buffer(128)
+    pdfium.FPDFText_GetFontInfo(page, index, buffer, len(buffer), None)
+    return buffer.value.decode(errors="replace")
