@@ -129,7 +129,7 @@ def _main(asked):
 
     recorded, found = {}, {}
     for name, folder, model in asked:
-        for module in [m for m in sys.modules if m.split(".")[0] == "latentwalk"]:
+        for module in [m for m in sys.modules if m.split(".")[0] in ("latentwalk", "problemset")]:
             del sys.modules[module]
         sys.path[0] = folder
         importlib.invalidate_caches()

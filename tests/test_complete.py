@@ -315,12 +315,12 @@ def test_the_submission_lies_one_folder_deeper(copy, tmp_path, check):
     code, out, _ = check(tmp_path / "outer")
     assert code == 1
     assert f"The submission seems to be {tmp_path}/outer/mine: name that folder." in out
-    assert inner_submission(tmp_path / "outer") == tmp_path / "outer" / "mine"
-    assert inner_submission(tmp_path / "outer" / "mine") is None
+    assert inner_submission(tmp_path / "outer", contract.TOP_LEVEL) == tmp_path / "outer" / "mine"
+    assert inner_submission(tmp_path / "outer" / "mine", contract.TOP_LEVEL) is None
     (tmp_path / "outer" / "other").symlink_to(tmp_path / "outer" / "mine")
-    assert inner_submission(tmp_path / "outer") == tmp_path / "outer" / "mine"
+    assert inner_submission(tmp_path / "outer", contract.TOP_LEVEL) == tmp_path / "outer" / "mine"
     shutil.copytree(tmp_path / "outer" / "mine", tmp_path / "outer" / "two")
-    assert inner_submission(tmp_path / "outer") is None, "which one is meant is unknown"
+    assert inner_submission(tmp_path / "outer", contract.TOP_LEVEL) is None, "which one is meant is unknown"
 
 
 def test_an_empty_folder_lacks_everything(tmp_path, check):

@@ -39,7 +39,7 @@ except ImportError:
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _RESERVE_BYTES = 64 << 20  # granted after an allocation failed, so that the failure can be reported
 _LONGEST_PAUSE_SECONDS, _KILLING_SECONDS = 0.1, 5.0
-_NO_MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory")  # PyTorch's
+_NO_MEMORY_WORDS = ("can't allocate memory", "out of memory", "not enough memory")  # in PyTorch
 
 
 def descendants(pid: int) -> list[int]:

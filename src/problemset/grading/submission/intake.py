@@ -29,6 +29,7 @@ _WANTED = {
 }
 _FOLDERS = ("results", "weights")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# possessive quantifiers: a long string without an end must not cause backtracking
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)|[\[\]{}]', re.DOTALL)
 _INTEGER_DIGITS = 300  # any integer of this length is also finite as a float
 
