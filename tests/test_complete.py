@@ -320,7 +320,8 @@ def test_the_submission_lies_one_folder_deeper(copy, tmp_path, check):
     (tmp_path / "outer" / "other").symlink_to(tmp_path / "outer" / "mine")
     assert inner_submission(tmp_path / "outer", contract.TOP_LEVEL) == tmp_path / "outer" / "mine"
     shutil.copytree(tmp_path / "outer" / "mine", tmp_path / "outer" / "two")
-    assert inner_submission(tmp_path / "outer", contract.TOP_LEVEL) is None, "which one is meant is unknown"
+    several = inner_submission(tmp_path / "outer", contract.TOP_LEVEL)
+    assert several is None, "which one is meant is unknown"
 
 
 def test_an_empty_folder_lacks_everything(tmp_path, check):
