@@ -13,7 +13,7 @@ PACKAGES_HERE = ("problemset", "latentwalk")
 # A module may import what stands above it. A package stands for all its modules, which may
 # import one another as long as there is no circle.
 ORDER = [
-    "problemset.file_io", "problemset.workspace", "problemset.source_code",
+    "problemset.file_io", "problemset.workspace", "problemset.source_code", "problemset.cache",
     "problemset.student", "problemset.rubric", "problemset.render",
     "problemset.grading.score", "problemset.grading.results", "problemset.grading.submission",
     "problemset.grading.sandbox", "problemset.grading.evidence", "problemset.grading.batch",
@@ -24,7 +24,8 @@ ORDER = [
     "latentwalk.interpolation", "latentwalk.evaluation",
     "latentwalk.symbolic", "latentwalk.counterexample", "latentwalk.derivations",
     "latentwalk.formulas", "latentwalk.measures", "latentwalk.history", "latentwalk.model_zoo",
-    "latentwalk.seeds", "latentwalk.side_by_side", "latentwalk.results", "latentwalk.experiments",
+    "latentwalk.seeds", "latentwalk.side_by_side", "latentwalk.fingerprints",
+    "latentwalk.experiments",
     "latentwalk.claims", "latentwalk.figures", "latentwalk.tables", "latentwalk.seed_tables",
     "latentwalk.study",
     "latentwalk.grading.contract", "latentwalk.grading.submission",

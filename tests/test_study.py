@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import CGAN, FLOW, GAN, JUDGE, VAE, shaken, toy_digits
 
-from latentwalk import data, results, study
+from latentwalk import data, study
 from latentwalk.model_zoo import recipes, trainer
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
@@ -45,14 +45,14 @@ def folder(tmp_path, monkeypatch):
 
 
 def calls_of(work, monkeypatch):
-    """What each method asks `results.obtain` for, by item."""
+    """What each method asks the cache for, by item."""
     calls = {}
 
     def obtain(item, function, weights_key, **arguments):
         assert item not in calls
         calls[item] = (function, weights_key, arguments)
 
-    monkeypatch.setattr(results, "obtain", obtain)
+    monkeypatch.setattr(study, "_cached", obtain)
     work.ten_samples()
     work.pick_pair(PAIR)
     work.generator_path(PAIR)

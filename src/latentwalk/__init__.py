@@ -1,3 +1,3 @@
-"""latentwalk: train a GAN and a VAE on MNIST and walk between images in their latent spaces."""
+"""latentwalk: train a GAN and a VAE on MNIST, and interpolate images in their latent spaces."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Weights and half-finished trainings on disk: what they hold, whether they are still valid."""
+"""Weights and training checkpoints on disk: their content, and whether they are still valid."""
 
 import dataclasses
 import hashlib
@@ -22,9 +22,9 @@ class WeightsStatus:
     """Whether a weights file can be used, and if not, why."""
 
     state: Literal["valid"] | Fault
-    """What `WeightsError` calls the fault, or valid."""
+    """The `fault` of the `WeightsError`, or valid."""
     reason: str
-    """One line; empty when valid."""
+    """One-line explanation; empty if valid."""
 
 
 def save_weights(
@@ -33,10 +33,10 @@ def save_weights(
     """Write weights atomically.
 
     Returns:
-        The metadata as written, with the digest of the tensors.
+        The metadata as written, with the digests of the tensors filled in.
 
     Raises:
-        WriteError: when the folder is read-only or full; what was there before stays.
+        WriteError: the folder is read-only or full; an existing file is unchanged.
     """
     complete = dataclasses.replace(
         metadata,
@@ -50,7 +50,7 @@ def save_weights(
 def load_weights(
     path: Path, expected: RecipeKey | None = None
 ) -> tuple[dict[str, Tensor], WeightsMetadata]:
-    """Read weights that are intact and, when a key is given, still valid.
+    """Read weights that are intact and, if a key is given, still valid.
 
     Raises:
         WeightsError: missing, damaged (cut short, one bit changed, a pickle ...) or stale.
@@ -69,12 +69,12 @@ def load_weights(
 
 
 def network_digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the tensors of the network alone, without the history of its training."""
+    """SHA-256 over the tensors of the network alone, without its training log."""
     return sealed.tensor_digest(under("network/", tensors))
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give the tensors whose names begin with a prefix, without it."""
+    """Select the tensors whose names begin with a prefix, and remove the prefix."""
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()
@@ -83,7 +83,7 @@ def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy weights into a network; every tensor must be there with the network's shape.
+    """Copy weights into a network; every tensor must exist and have the network's shape.
 
     Raises:
         WeightsError: names the first tensor that does not fit; the network is unchanged.
@@ -93,10 +93,10 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_fit(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that are not a network's by name and shape.
+    """Refuse tensors whose names and shapes do not match those of a network.
 
     Raises:
-        WeightsError: names the first that does not fit.
+        WeightsError: names the first tensor that does not fit.
     """
     wanted, network = module.state_dict(), type(module).__name__
     for name in [*wanted, *(name for name in tensors if name not in wanted)]:
@@ -111,7 +111,7 @@ def check_fit(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def status(path: Path, expected: RecipeKey) -> WeightsStatus:
-    """Judge a weights file without using it."""
+    """Determine whether a weights file is valid for a key."""
     try:
         load_weights(path, expected)
     except WeightsError as error:
@@ -120,7 +120,7 @@ def status(path: Path, expected: RecipeKey) -> WeightsStatus:
 
 
 def write_manifest(folder: Path) -> Path:
-    """Write manifest.json, for people: the files' SHA-256 and metadata. Nothing reads it back."""
+    """Write manifest.json with the files' SHA-256 and metadata; it is only for human readers."""
     entries = {
         path.name: {
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -136,20 +136,21 @@ def write_manifest(folder: Path) -> Path:
 
 def _weights_files(folder: Path) -> list[Path]:
     found = folder.glob("*.safetensors")
-    return sorted(path for path in found if not path.name.startswith("."))  # being written
+    # a leading dot marks a file that is still being written
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def save_checkpoint(path: Path, state: Any) -> None:
-    """Write a training's state atomically.
+    """Write a training state atomically.
 
     Args:
-        path: the file to be made or replaced.
-        state: dicts (keys of any kind), lists and tuples, nested, of tensors, numbers, strings,
-            booleans and None: what `state_dict()` of a network or optimizer returns.
+        path: the file to create or replace.
+        state: nested dicts (with keys of any kind), lists and tuples of tensors, numbers, strings,
+            booleans and None, such as the `state_dict()` of a network or optimizer.
 
     Raises:
-        ValueError: when something else is in it.
-        WriteError: when the folder is read-only or full; what was there before stays.
+        ValueError: the state contains a value of another type.
+        WriteError: the folder is read-only or full; an existing file is unchanged.
     """
     tensors: dict[str, Tensor] = {}
     content = {"state": _pack(state, tensors, "state")}
@@ -157,10 +158,10 @@ def save_checkpoint(path: Path, state: Any) -> None:
 
 
 def load_checkpoint(path: Path) -> Any:
-    """Read what `save_checkpoint` wrote; tensors come back on the CPU.
+    """Read a state written by `save_checkpoint`; its tensors are on the CPU.
 
     Raises:
-        CheckpointError: when it is missing or damaged.
+        CheckpointError: the file is missing or damaged.
     """
     try:
         tensors, content = sealed.read(path)
@@ -172,7 +173,7 @@ def load_checkpoint(path: Path) -> Any:
 
 
 def _pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
-    """As JSON has it; tensors are put aside and replaced by their name."""
+    """Convert a state to JSON; tensors go into `tensors` and are replaced by their names."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Tensor):
@@ -207,7 +208,7 @@ def _unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
         return packed
     if "tensor" in packed:
         tensor = tensors[packed["tensor"]]
-        # a fused optimizer steps through its moments in the memory order of the weights
+        # a fused optimizer needs its moments in the same memory order as the weights
         last = packed.get("channels_last", False)
         return tensor.contiguous(memory_format=torch.channels_last) if last else tensor
     if "tuple" in packed:

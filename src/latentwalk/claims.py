@@ -1,7 +1,7 @@
-"""The measured numbers that the answers to 3d and 3e rest on, as `results/claims.json`.
+"""Measured numbers that support the answers to 3d and 3e, written to `results/claims.json`.
 
-Written down beside how the report prints them, so that whoever grades can measure them again and
-look for them in the text: see docs/submission.md.
+Each is stored with its printed form in the report, so that a grader can measure it again and find
+it in the text: see docs/submission.md.
 """
 
 import json
@@ -20,19 +20,19 @@ ALONG = ("steadiness", "label_switches", "third_digit_steps", "sharpness_drop", 
 
 @dataclass(frozen=True)
 class Claim:
-    """One number of the text."""
+    """One number that the text states."""
 
     name: str
-    """What it measures."""
+    """Name of the measured quantity."""
     item: str
-    """Where the text says it."""
+    """Homework item whose text states it."""
     value: float
     printed: str
-    """As the text has it."""
+    """The number as printed in the text."""
 
 
 def claims(quality: Quality, smoothness: Smoothness) -> list[Claim]:
-    """Give the numbers that 3d and 3e quote, in the text's own rounding."""
+    """Collect the numbers stated in 3d and 3e, with the text's rounding."""
     found = []
     images = {row.name: row for row in quality.rows}
     walks = {row.name: row.measures for row in smoothness.rows}
@@ -49,10 +49,10 @@ def claims(quality: Quality, smoothness: Smoothness) -> list[Claim]:
 
 
 def save(quality: Quality, smoothness: Smoothness) -> Path:
-    """Write them.
+    """Write the claims to `claims.json` in the results folder.
 
     Raises:
-        WriteError: when the results' folder cannot be written.
+        WriteError: the results folder cannot be written.
     """
     path = workspace.results_dir() / "claims.json"
     content = [asdict(claim) for claim in claims(quality, smoothness)]

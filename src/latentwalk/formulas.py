@@ -1,6 +1,6 @@
-"""Problem 1 as plain text, `results/1.json`, so that others can evaluate it.
+"""Problem 1 as plain text, `results/1.json`, so that other programs can evaluate it.
 
-See docs/submission.md. The texts are what sympy prints, in the symbols of `symbolic`.
+See docs/submission.md. The formulas are in sympy's syntax, with the symbols of `symbolic`.
 """
 
 import json
@@ -19,7 +19,7 @@ def save(steps: Iterable[Step]) -> Path:
     """Write the steps, the closed forms and one counter-example.
 
     Raises:
-        WriteError: when the results' folder cannot be written.
+        WriteError: the results folder cannot be written.
     """
     path = workspace.results_dir() / "1.json"
     file_io.write_if_changed(path, json.dumps(as_text(steps), indent=1) + "\n")
@@ -27,7 +27,7 @@ def save(steps: Iterable[Step]) -> Path:
 
 
 def as_text(steps: Iterable[Step]) -> dict[str, Any]:
-    """Give what `save` writes."""
+    """Return the content that `save` writes."""
     terms, case = symbolic.linear_gaussian_terms(), counterexample.counterexamples()[0]
     written: list[dict[str, Any]] = []
     item = "1a"

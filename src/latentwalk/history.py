@@ -1,4 +1,4 @@
-"""What a training left to look at, as tensors: so it travels in the weights file."""
+"""Training log as tensors, so that it can be stored in the weights file."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from latentwalk.training import History
 
 
 def pack(history: History) -> dict[str, Tensor]:
-    """Give a column of rows, (R,), for each loss part; NaN where a row lacks it; and pictures."""
+    """Convert a log to one column (R,) per loss term, NaN where a row lacks it, and snapshots."""
     names = sorted({name for row in history.rows for name in row})
     packed = {
         f"history/{name}": torch.tensor([row.get(name, float("nan")) for row in history.rows])
@@ -22,7 +22,7 @@ def pack(history: History) -> dict[str, Tensor]:
 
 
 def unpack(tensors: dict[str, Tensor]) -> History:
-    """Read what `pack` made; other tensors may lie beside it."""
+    """Invert `pack`; other tensors are ignored."""
     columns = {k: values.tolist() for k, values in checkpoints.under("history/", tensors).items()}
     rows = [
         {name: value for name, value in zip(columns, row, strict=True) if value == value}

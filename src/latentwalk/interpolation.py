@@ -1,8 +1,8 @@
-"""Paths between two points: straight, variance-preserving, spherical; and two nulls in pixels.
+"""Paths between two points: straight and variance-preserving; and two nulls in pixel space.
 
-Pure functions of tensors, no networks. Every path starts and ends bit for bit on its end points.
-The random input of a network is interpolated; labels beside it are not: keep a one-hot label
-out of these functions and join it to every step afterwards.
+These are pure functions of tensors, without networks. The first and the last point of every path
+equal its end points exactly. Interpolate only the random input of a network, not its label: append
+a one-hot label to every step afterwards.
 """
 
 import torch
@@ -12,12 +12,12 @@ from latentwalk.shapes import IMAGE_SHAPE, NUM_PIXELS, check_shape
 
 
 def lerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Walk straight from start to end in equal steps: (1 - t) start + t end.
+    """Interpolate linearly from start to end in equal steps: (1 - t) start + t end.
 
     Args:
         start: (Z,), or (P, Z) for P pairs at once.
         end: the same shape.
-        steps: how many points, the two ends included; at least 2.
+        steps: number of points, including both ends; at least 2.
 
     Returns:
         (S, Z), or (P, S, Z) for pairs.
@@ -31,12 +31,12 @@ def lerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
 
 def variance_preserving(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Walk straight, each point divided by sqrt(t^2 + (1 - t)^2).
+    """Interpolate linearly, and divide each point by sqrt(t^2 + (1 - t)^2).
 
-    For independent standard-normal ends every point of the path is standard normal again, whereas
-    the middle of `lerp` has half the variance: a place where the network was hardly trained.
+    For independent standard normal ends, every point of the path is standard normal too. The middle
+    of `lerp` has only half the variance, so it lies where the network was hardly trained.
 
-    Args, Returns, Raises: as `lerp`.
+    Args, Returns, Raises: as for `lerp`.
 
     Source: Agustsson et al. 2019, "Optimal transport maps for distribution preserving operations
     on latent spaces of generative models".
@@ -47,27 +47,27 @@ def variance_preserving(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
 
 def share_within_middle(size: int) -> float:
-    """Share of standard normal vectors that are no longer than the middle of a straight line is.
+    """Share of standard normal vectors that are at most as long as the middle of a straight path.
 
-    The middle of two independent ones has half their variance, so its squared norm is size / 2 on
-    average. In few dimensions many vectors are that short, in many dimensions next to none: there a
-    network is never trained near the middle.
+    The middle between two independent vectors has half their variance, so its squared norm is
+    size / 2 on average. In few dimensions many vectors are that short. In many dimensions almost
+    none are, so a network is almost never trained near the middle.
 
     Args:
-        size: entries of the vectors.
+        size: number of entries in the vectors.
     """
-    # a squared norm follows the chi-squared distribution
+    # the squared norm has a chi-squared distribution
     half = torch.tensor(size / 2, dtype=torch.float64)
     return float(torch.special.gammainc(half, half / 2))
 
 
 def crossfade(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Blend two images in pixel space: `lerp` on their pixels, the null that shows two ghosts.
+    """Blend two images by `lerp` on their pixels: the null that shows two ghosts midway.
 
     Args:
         start: (1, 28, 28) in [0, 1], or (P, 1, 28, 28).
         end: the same shape.
-        steps: how many images, the two ends included; at least 2.
+        steps: number of images, including both ends; at least 2.
 
     Returns:
         (S, 1, 28, 28), or (P, S, 1, 28, 28) for pairs.
@@ -78,7 +78,7 @@ def crossfade(start: Tensor, end: Tensor, steps: int) -> Tensor:
 def jump(start: Tensor, end: Tensor, steps: int) -> Tensor:
     """Show the first image for half of the steps, then the second: the null that never blends.
 
-    Args, Returns: as `crossfade`; with an odd number of steps the middle one shows the end.
+    Args, Returns: as for `crossfade`; with an odd number of steps the middle one shows the end.
     """
     fade = crossfade(start, end, steps)
     step_axis = fade.dim() - len(IMAGE_SHAPE) - 1
@@ -103,7 +103,7 @@ def _times(like: Tensor, steps: int) -> Tensor:
 
 
 def _pin_ends(path: Tensor, start: Tensor, end: Tensor) -> Tensor:
-    """Overwrite the first and last points, so that rounding cannot move them."""
+    """Overwrite the first and last points with the exact ends, in place of rounded values."""
     path[..., 0, :], path[..., -1, :] = start, end
     return path
 

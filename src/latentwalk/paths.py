@@ -1,11 +1,11 @@
-"""Where the homework's own files lie: MNIST, weights and half-finished trainings.
+"""Folders of the homework's own files: MNIST, weights and training checkpoints.
 
-Environment variables, each optional; an empty one counts as not set:
-    LATENTWALK_ROOT: the folder of report.qmd, when it is not above the current folder.
-    LATENTWALK_BUILD: where everything made goes, instead of build/ in the project.
-    LATENTWALK_DATA: a folder with MNIST's four files, used instead of any download.
-    LATENTWALK_CACHE: where MNIST is kept, instead of ~/.cache/latentwalk/mnist.
-    LATENTWALK_WEIGHTS: a folder whose weights are used as they are, of any configuration and seed.
+Environment variables, each optional; an empty one counts as unset:
+    LATENTWALK_ROOT: folder of report.qmd, if it is not the current folder or above it.
+    LATENTWALK_BUILD: folder for all output, instead of build/ in the project.
+    LATENTWALK_DATA: folder with MNIST's four files, used instead of any download.
+    LATENTWALK_CACHE: folder for downloaded MNIST files, instead of ~/.cache/latentwalk/mnist.
+    LATENTWALK_WEIGHTS: folder of weights to use as they are, with any configuration and seed.
 """
 
 from pathlib import Path
@@ -19,16 +19,16 @@ from problemset.workspace import (
     project_root,
 )
 
-if "LATENTWALK" not in ENVIRONMENT_PREFIXES:  # whoever imports this asks for the homework's folders
+if "LATENTWALK" not in ENVIRONMENT_PREFIXES:  # importing this enables its folders
     ENVIRONMENT_PREFIXES.append("LATENTWALK")
     OTHER_FOLDERS.append("LATENTWALK_BUILD for what is made, LATENTWALK_CACHE for MNIST")
 
 
 def data_cache() -> Path:
-    """The folder in which MNIST is kept between runs.
+    """Folder in which MNIST is kept between runs.
 
     Raises:
-        ProjectNotFoundError: when the user has no home folder and LATENTWALK_CACHE is not set.
+        ProjectNotFoundError: the user has no home folder and LATENTWALK_CACHE is not set.
     """
     if named := folder_from_environment("CACHE"):
         return named
@@ -41,12 +41,12 @@ def data_cache() -> Path:
 
 
 def user_data_dir() -> Path | None:
-    """The folder in which the user says MNIST lies ($LATENTWALK_DATA), if any."""
+    """Folder with the user's MNIST files ($LATENTWALK_DATA), or None."""
     return folder_from_environment("DATA")
 
 
 def as_environment() -> dict[str, str]:
-    """Give project, build and cache as variables, for a process that has no home of its own."""
+    """Environment variables for the current folders, for a process without a home folder."""
     folders = {
         "LATENTWALK_ROOT": project_root(),
         "LATENTWALK_BUILD": build_dir(),
@@ -58,33 +58,33 @@ def as_environment() -> dict[str, str]:
 
 
 def folders_within(folder: Path) -> dict[str, Path]:
-    """Give a folder for each of them in one, by the last word of the variable's name."""
+    """Map each variable's last word, such as `build`, to a subfolder of the same name."""
     names = ("root", "build", "data", "cache", "weights")
     return {name: folder.resolve() / name for name in names}
 
 
 def environment_within(folder: Path) -> dict[str, str]:
-    """Give `folders_within` as variables, for a process that is kept in there."""
+    """Environment variables for `folders_within`, for a process confined to that folder."""
     return {
         f"LATENTWALK_{name.upper()}": str(place) for name, place in folders_within(folder).items()
     }
 
 
 def checkpoints_dir() -> Path:
-    """Half-finished trainings that can be resumed."""
+    """Folder of checkpoints from which training runs can resume."""
     return build_dir() / "checkpoints"
 
 
 def built_weights_dir() -> Path:
-    """Weights trained on this machine."""
+    """Folder of weights trained on this machine."""
     return build_dir() / "weights"
 
 
 def given_weights_dir() -> Path | None:
-    """Weights that the user wants used as they are ($LATENTWALK_WEIGHTS), if any.
+    """Folder of weights to use as they are ($LATENTWALK_WEIGHTS), or None.
 
     Raises:
-        ProjectNotFoundError: the variable names something else than a folder.
+        ProjectNotFoundError: the variable does not name a folder.
     """
     named = folder_from_environment("WEIGHTS")
     if named is not None and not named.is_dir():
@@ -96,5 +96,5 @@ def given_weights_dir() -> Path | None:
 
 
 def released_weights_dir() -> Path:
-    """Weights that the repository carries."""
+    """Folder of the weights that the repository contains."""
     return project_root() / "assets" / "weights"

@@ -1,6 +1,6 @@
-"""Where weights come from: the recipe (as hashes that can be compared) and how the training went.
+"""Provenance of weights: their recipe, as comparable hashes, and facts about the training run.
 
-Weights are valid as long as the recipe stays the same; when it does not, it says what changed.
+Weights are valid as long as the recipe stays the same. If it changes, the hashes show what changed.
 """
 
 import dataclasses
@@ -19,30 +19,30 @@ from problemset.source_code import dependencies, sha256
 
 @dataclasses.dataclass(frozen=True)
 class RecipeKey:
-    """The three things that decide what a training yields, kept apart so a change can be named."""
+    """Configuration, data and code of a training run, kept apart so that a change can be named."""
 
     configuration: dict[str, Any]
-    """Each field of the model's configuration, as JSON has it (tuples are lists)."""
+    """Fields of the model's configuration, as JSON values (tuples become lists)."""
     data_digest: str
     """SHA-256 of the training data."""
     code: dict[str, str]
-    """Name of each function, class and constant that training depends on, to its SHA-256."""
+    """SHA-256 of each function, class and constant that training depends on, by name."""
 
     @property
     def digest(self) -> str:
-        """All of it in one hash."""
+        """One hash of the whole key."""
         return sha256(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Convert the key to JSON values."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """Undo `to_json`.
+        """Invert `to_json`.
 
         Raises:
-            ValueError: when a part is missing or of another type.
+            ValueError: a field is missing or of another type.
         """
         types = {"configuration": dict, "data_digest": str, "code": dict}
         wrong = [name for name, kind in types.items() if not isinstance(saved.get(name), kind)]
@@ -51,7 +51,7 @@ class RecipeKey:
         return cls(**{name: saved[name] for name in types})
 
     def as_config(self, kind: type[Any]) -> Any:
-        """Build a configuration of the saved fields; those that it does not have are left out.
+        """Build a configuration from the saved fields; unknown fields are ignored.
 
         Raises:
             ValueError: a field is missing or out of range.
@@ -61,7 +61,7 @@ class RecipeKey:
         return kind(**{name: v for name, v in self.configuration.items() if name in known})
 
     def changes(self, now: "RecipeKey") -> str:
-        """What differs between this key and the one of now, in words; empty when nothing does."""
+        """Describe how the configuration and data differ from the current key; empty if equal."""
         was, words = self.configuration, []
         for name in sorted(was.keys() | now.configuration.keys()):
             if name not in now.configuration:
@@ -76,18 +76,19 @@ class RecipeKey:
         return "; ".join(words)
 
     def changed_code(self, now: "RecipeKey") -> list[str]:
-        """The functions, classes and constants whose code differs between this key and another."""
+        """Names of the functions, classes and constants whose code differs from the current key."""
         names = sorted(self.code.keys() | now.code.keys())
         return [name for name in names if self.code.get(name) != now.code.get(name)]
 
 
 def recipe_key(config: Any, functions: Sequence[Callable[..., Any]], data_digest: str) -> RecipeKey:
-    """The key of a training.
+    """Compute the key of a training run.
 
     Args:
         config: a dataclass, or a mapping from field to value.
-        functions: that initialise the model, take a step, load the data and run the loop.
-        data_digest: of the training data, `data.digest()`.
+        functions: the functions that initialise the model, take a step, load the data and run the
+            loop.
+        data_digest: digest of the training data, `data.digest()`.
 
     Raises:
         ValueError: a field cannot be written as JSON, or a function has no source.
@@ -109,36 +110,36 @@ _NEWER = ("network_digest", "algorithm", "replay")
 
 @dataclasses.dataclass(frozen=True)
 class WeightsMetadata:
-    """Where a set of weights comes from; nothing in it is random."""
+    """Provenance of one set of weights."""
 
     name: str
-    """Of the trained model, for example `gan`."""
+    """Name of the trained model, for example `gan`."""
     recipe: RecipeKey
-    """Configuration, data and code."""
+    """Key of the configuration, data and code."""
     seed: int
-    """Decides initial weights, order of images and noise."""
+    """Seed of the initial weights, the order of the images and the noise."""
     steps: int
-    """Training steps taken."""
+    """Number of training steps taken."""
     versions: dict[str, str]
-    """Python and libraries, see `library_versions`."""
+    """Versions of Python and libraries, see `library_versions`."""
     device: str
-    """What it was trained on, see `device_name`."""
+    """Device that was used for training, see `device_name`."""
     threads: int
-    """Threads of the processor that were used."""
+    """Number of CPU threads that were used."""
     seconds: float
-    """Training time by the wall clock."""
+    """Wall-clock training time in seconds."""
     metrics: dict[str, float]
-    """Measured when training ended."""
+    """Measurements made at the end of training."""
     tensor_digest: str = ""
-    """SHA-256 over the tensors; `save_weights` fills it in."""
+    """SHA-256 over all tensors; `save_weights` fills it in."""
     network_digest: str = ""
-    """SHA-256 over the network's tensors alone, the same when a training is repeated;
+    """SHA-256 over the network's tensors alone, the same when a training run is repeated;
     `save_weights` fills it in."""
     algorithm: str = ""
-    """Names what the code computed, and stays when code changes without computing anything else;
-    empty in files of older versions."""
+    """Identifier of what the code computes. It stays the same when the code changes but computes
+    the same results. Empty in files of older versions."""
     replay: dict[str, str] = dataclasses.field(default_factory=dict)
-    """What `replay.record` says about the `replay/` tensors; empty in files of older versions."""
+    """`Replay.about` for the `replay/` tensors; empty in files of older versions."""
 
     def __post_init__(self) -> None:
         for name, kind in _TYPES.items():
@@ -156,15 +157,15 @@ class WeightsMetadata:
                 raise ValueError(f"weights metadata: metric {name} is {value!r}, not finite")
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it; the recipe's digest is added for readers."""
+        """Convert the metadata to JSON values; the recipe's digest is added for human readers."""
         return {**dataclasses.asdict(self), "recipe_key": self.recipe.digest}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """Undo `to_json`; fields that this version does not know are left out.
+        """Invert `to_json`; fields unknown to this version are ignored.
 
         Raises:
-            ValueError: when a field is missing, of another type or out of range.
+            ValueError: a field is missing, of another type or out of range.
         """
         missing = [name for name in _TYPES if name not in saved]
         if missing or not isinstance(saved["recipe"], dict):
@@ -174,13 +175,13 @@ class WeightsMetadata:
 
 
 def library_versions() -> dict[str, str]:
-    """Python and the libraries on which trained weights depend."""
+    """Versions of Python and of the libraries that affect training."""
     found = {name: version(name) for name in ("numpy", "safetensors", "torchvision")}
     return {"python": platform.python_version(), "torch": torch.__version__, **found}
 
 
 def device_name(device: torch.device) -> str:
-    """The device and the processor, for example `CPU (AMD EPYC 7B13)`."""
+    """Name the device and the processor, for example `CPU (AMD EPYC 7B13)`."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux

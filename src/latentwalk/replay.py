@@ -161,10 +161,7 @@ def machine() -> str:
 
 
 def _windows(config: Any, num_digits: int) -> dict[str, list[int]]:
-    """First steps of the windows for each precision; the middle window crosses an epoch boundary.
-
-    Keys are names of precisions.
-    """
+    """First step of each window, by precision; the middle window crosses an epoch boundary."""
     epoch = max(1, num_digits // config.batch_size)
     boundary = max(1, round(config.steps / 2 / epoch)) * epoch
     starts = {0, boundary - STEPS // 2, config.steps - STEPS}
@@ -190,6 +187,7 @@ def _run(
 
         go_on(0)
         for start in starts:
+            # the counters are moved, because training up to `start` would take too long
             saved = _moved(checkpoints.load_checkpoint(file), start)
             checkpoints.save_checkpoint(file, saved)
             _, before = go_on(start)
@@ -231,7 +229,7 @@ def _changes(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[
     for name in sorted(after):
         value = after[name].double().flatten()
         change = value - before[name].double().flatten() if name in before else value
-        rng = torch.Generator().manual_seed(len(change))
+        rng = torch.Generator().manual_seed(len(change))  # the same signs in every replay
         signs = torch.randint(0, 2, change.shape, generator=rng) * 2 - 1
         part = "/".join(name.split("/")[1:3]) if name.startswith("/") else "released"
         part += ", statistics" if "running_" in name else ""  # batch norm's

@@ -1,11 +1,11 @@
-"""How the report writes its numbers."""
+"""Number formatting for the report."""
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """Write a number with a real minus sign, and zero without one: −0.12, 0.00."""
+    """Format a number with a typographic minus sign, and zero without a sign: −0.12, 0.00."""
     return plain(value, digits).replace("-", "−")
 
 
 def plain(value: float, digits: int = 2) -> str:
-    """Write the same for a program to read: -0.12, 0.00."""
+    """Format a number like `rounded`, but with an ASCII minus for programs: -0.12, 0.00."""
     return f"{round(value, digits) + 0.0:.{digits}f}"

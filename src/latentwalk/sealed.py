@@ -1,7 +1,7 @@
 """Sealed files: tensors and one JSON text in the safetensors format, never a pickle.
 
-The header carries the text and the text's SHA-256; the text carries the SHA-256 over all tensors.
-So one changed bit is found wherever it is.
+The header contains the text and the text's SHA-256; the text contains the SHA-256 over all tensors.
+So a single changed bit is detected anywhere in the file.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ Fault = Literal["missing", "damaged", "stale", "misfit"]
 
 
 class WeightsError(ValueError):
-    """Weights that are missing, damaged, stale, or do not fit the network."""
+    """Weights are missing, damaged, stale, or do not fit the network."""
 
     def __init__(self, message: str, fault: Fault = "damaged") -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class WeightsError(ValueError):
 
 
 class CheckpointError(WeightsError):
-    """A half-finished training that is missing or damaged."""
+    """A training checkpoint is missing or damaged."""
 
 
 def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -43,7 +43,7 @@ def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What safetensors can write: contiguous, on the CPU, and no two sharing memory."""
+    """Make tensors writable by safetensors: contiguous, on the CPU, without shared memory."""
     ready: dict[str, Tensor] = {}
     addresses = set()
     for name, tensor in tensors.items():
@@ -58,12 +58,12 @@ def write(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any])
     """Write a sealed file atomically.
 
     Args:
-        path: the file to be made or replaced.
-        tensors: name to tensor, of any shape, on any device.
-        content: what else to keep, as JSON has it; `tensor_digest` is added.
+        path: the file to create or replace.
+        tensors: tensors by name, of any shape, on any device.
+        content: further content as JSON values; `tensor_digest` is added.
 
     Raises:
-        WriteError: when the folder is read-only or full; what was there before stays.
+        WriteError: the folder is read-only or full; an existing file is unchanged.
     """
     ready = _apart(tensors)
     text = json.dumps({**content, "tensor_digest": tensor_digest(ready)}, sort_keys=True)
@@ -73,7 +73,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any])
         usual_mode = temporary.stat().st_mode
         try:
             save_file(ready, temporary, metadata=header)
-            temporary.chmod(usual_mode)  # safetensors lets nobody else read it
+            temporary.chmod(usual_mode)  # safetensors makes it private
         except SafetensorError as error:
             raise file_io.WriteError(
                 f"cannot write {path}: {error}; make room or make the folder writable"
@@ -81,14 +81,14 @@ def write(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str, Any])
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Turn away what is not safetensors by its first bytes, before any reader sees it."""
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+    """Reject a file whose first bytes are not safetensors, before any reader opens it."""
+    if path.exists() and not path.is_file():  # opening a pipe would block forever
         raise WeightsError(f"{path} is not a regular file, expected a safetensors file")
     with path.open("rb") as stream:
         start = stream.read(9)
     if len(start) < 9:
         raise WeightsError(f"{path} is cut short: it has {len(start)} bytes")
-    if start[8:] != b"{":  # after eight bytes of length, the header is JSON
+    if start[8:] != b"{":  # eight bytes of length come first, then the JSON header
         pickled = start.startswith((b"PK\x03\x04", b"\x80"))
         what = "a pickle or a zip archive of pickles" if pickled else "not a safetensors file"
         why = ", which can run code when loaded and is refused unread" if pickled else ""
@@ -96,16 +96,17 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors, on the CPU, and the JSON content of an intact file.
+    """Read and verify a file; return its tensors, on the CPU, and its JSON content.
 
     Raises:
-        WeightsError: when it is missing or damaged in whatever way.
+        WeightsError: the file is missing or damaged in any way.
     """
     try:
         _refuse_foreign(path)
         with safe_open(path, framework="pt", device="cpu") as stored:
             header = stored.metadata() or {}
-            # cloned, because a mapped file that another program shortens kills this one
+            # cloned, because the tensors are memory-mapped: if another program truncates the file,
+            # reading them would kill this process
             tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise WeightsError(f"{path} is missing", "missing") from error

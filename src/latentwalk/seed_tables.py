@@ -1,4 +1,4 @@
-"""What several seeds gave, as the report's tables and words; nothing where it was not measured."""
+"""Results over several seeds as the report's tables and sentences; empty if not measured."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,16 +14,17 @@ COLUMNS = {
     "largest_share_gap_points": ("largest gap", 1),
     "log_likelihood_nats": ("likelihood", 2),
 }
-"""Measurements over seeds that the report's table shows: what it calls them, and digits."""
+"""Measurements over seeds in the report's table: column name and number of decimals."""
 
 LEAST_COVERAGE_PERCENT = 85
-"""Less is a collapse: real digits cover 95 %, and without one of the ten a tenth less."""
+"""Smaller coverage counts as mode collapse. Real digits cover 95 %; a tenth less without one of the
+ten digits."""
 MOST_RATIO = 10
-"""More is a training that diverged, or went nowhere."""
+"""A larger ratio counts as a training run that diverged or did not learn."""
 
 
 def models(found: Mapping[str, Sequence[Run]]) -> str:
-    """Means over trainings from several seeds, with their intervals: one model a row."""
+    """Table of means over seeds with their intervals, one model per row."""
     header = ["model", "seeds", *(name for name, _ in COLUMNS.values())]
     rows = [
         [model, str(len(runs)),
@@ -35,20 +36,20 @@ def models(found: Mapping[str, Sequence[Run]]) -> str:
 
 
 def paths(runs: Sequence[Run], kinds: Sequence[str]) -> str:
-    """3e: means over trainings from several seeds; one kind of paths a row."""
+    """3e: table of means over seeds with their intervals, one kind of paths per row."""
     measures = (*SMOOTHNESS_COLUMNS, "margin")
     rows = {kind: [_mean(runs, f"{kind}: {measure}") for measure in measures] for kind in kinds}
     return paths_table(rows, "margin")
 
 
 def note(runs: Sequence[Run], metric: str, digits: int = 1) -> str:
-    """Write a mean over seeds to follow a number: " (2.1 ± 0.3 over 5 seeds)", or nothing."""
+    """Format a mean over seeds as a suffix: " (2.1 ± 0.3 over 5 seeds)"; empty if not measured."""
     mean = _mean(runs, metric, digits)
     return f" ({mean} over {len(having(runs, metric))} seeds)" if mean else ""
 
 
 def taught(found: Mapping[str, Sequence[Run]]) -> str:
-    """3d: say what a classifier learns from samples, or nothing where that was not measured."""
+    """3d: report the accuracy of classifiers trained on samples; empty if not measured."""
     metric = "taught_accuracy_percent"
     means = {model: _mean(found[model], metric) for model in ("cgan", "gan", "vae", "classifier")}
     if not all(means.values()):
@@ -65,13 +66,13 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
 
 
 def failures(runs: Sequence[Run]) -> str:
-    """Say how many of a GAN's trainings failed, and how bad the worst was."""
+    """Report how many of a GAN's training runs failed, and the worst values."""
     if not runs:
         return "none of 0"
     ratios = [run.metrics["frechet_ratio"] for run in runs]
     coverages = [run.metrics["coverage_percent"] for run in runs]
     failed = sum(
-        not (ratio <= MOST_RATIO and coverage >= LEAST_COVERAGE_PERCENT)  # so that nan is a failure
+        not (ratio <= MOST_RATIO and coverage >= LEAST_COVERAGE_PERCENT)  # NaN counts as a failure
         for ratio, coverage in zip(ratios, coverages, strict=True)
     )
     return (
@@ -81,7 +82,7 @@ def failures(runs: Sequence[Run]) -> str:
 
 
 def names(runs: Sequence[Run]) -> str:
-    """Name the seeds of some runs: 2017, 2018 and 2020."""
+    """List the seeds of some runs: 2017, 2018 and 2020."""
     return _listed([str(run.seed) for run in runs]) or "none"
 
 
@@ -90,6 +91,6 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _mean(runs: Sequence[Run], metric: str, digits: int = 2) -> str:
-    """Write a mean over seeds with its interval, or nothing for fewer than two."""
+    """Format a mean over seeds with its interval; empty for fewer than two seeds."""
     mean = over_seeds(runs, metric)
     return "" if mean is None else number(mean, digits)

@@ -1,9 +1,10 @@
-"""What trainings from several seeds gave: measured by `make seeds`, kept in `assets/seeds.json`.
+"""Results of training with several seeds, measured by `make seeds`, kept in `assets/seeds.json`.
 
-One training says little about a recipe. These are too many to repeat for every report, so their
-measurements travel with the report as its weights do: each with the digests of its recipe and of
-the judge, so that those of others are never shown beside the models of a report. How they were
-measured is not in these digests: who changes a measure removes the runs that have it.
+One training run says little about a recipe. These runs are too many to repeat for every report, so
+their measurements are stored in the repository, like the weights. Each run carries the digests of
+its recipe and of the judge, so that the report only shows runs that match its own models. The
+digests do not cover how a metric is measured: if you change a metric, delete the runs that contain
+it.
 """
 
 import dataclasses
@@ -21,34 +22,34 @@ from problemset import file_io, workspace
 from problemset.source_code import sha256
 
 T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Quantiles 0.975 of Student's t with 1, 2, ... degrees of freedom."""
+"""0.975 quantiles of Student's t with 1, 2, ... degrees of freedom."""
 
 
 class SeedsError(ValueError):
-    """The file cannot be read."""
+    """`assets/seeds.json` cannot be read."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training, measured."""
+    """Measurements of one training run."""
 
     model: str
-    """A name of `recipes.recipes()`; for 3e, two of them with a plus."""
+    """A name in `recipes.recipes()`; for 3e, two of them joined by a plus sign."""
     seed: int
     recipe: str
-    """Digests of the keys of what was trained, seed included, and of the judge: see `digest`."""
+    """Digests of the trained recipes, including the seed, and of the judge: see `digest`."""
     device: str
-    """Where it was trained."""
+    """Device that was used for training."""
     seconds: float
-    """Of training."""
+    """Training time in seconds."""
     metrics: dict[str, float]
 
     @classmethod
     def from_json(cls, saved: Any) -> Self:
-        """Undo `dataclasses.asdict`.
+        """Invert `dataclasses.asdict`.
 
         Raises:
-            SeedsError: a part is missing or of another type.
+            SeedsError: a field is missing or of another type.
         """
         types: dict[str, Any] = {"model": str, "seed": int, "recipe": str, "device": str,
                                  "seconds": (int, float)}  # fmt: skip
@@ -67,17 +68,17 @@ class Run:
 
 
 def path() -> Path:
-    """Give the file that the measurements are kept in."""
+    """Path of the file that holds the measurements."""
     return workspace.project_root() / "assets" / "seeds.json"
 
 
 def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:
-    """Give the digests that a run of a model would carry, were it trained as those in use are.
+    """Compute the digests that a run would carry if it matched the models in use.
 
     Args:
         model: as in `Run`.
-        seed: of the run.
-        released: by name, the models that `model` names, and the judge, "classifier".
+        seed: the run's seed.
+        released: by name, the models in use that `model` names, and the judge, "classifier".
     """
     digests = []
     for name in model.split("+"):
@@ -89,7 +90,7 @@ def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:
 
 
 def load() -> list[Run]:
-    """Read all runs that are kept, of whatever recipe; none if there is no file.
+    """Read all stored runs, of any recipe; an empty list if there is no file.
 
     Raises:
         SeedsError: the file is damaged.
@@ -104,7 +105,7 @@ def load() -> list[Run]:
 
 
 def keep(run: Run) -> None:
-    """Add a run to the file, in place of another of the same model and seed."""
+    """Add a run to the file, replacing any run of the same model and seed."""
     others = [known for known in load() if (known.model, known.seed) != (run.model, run.seed)]
     runs = sorted([*others, run], key=lambda known: (known.model, known.seed))
     with file_io.atomic_path(path()) as temporary:
@@ -117,12 +118,12 @@ def runs(
     released: Mapping[str, Released],
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Run]:
-    """Give the runs of a model that were trained and judged as those in use are, by seed.
+    """Select the runs of a model whose recipe and judge match the models in use, ordered by seed.
 
     Args:
         model: as in `Run`.
         released: as in `digest`.
-        say: gets a line for other runs, which are left out.
+        say: receives a line if other runs are left out.
     """
     known = [run for run in load() if run.model == model]
     current = [run for run in known if run.recipe == digest(model, run.seed, released)]
@@ -133,14 +134,14 @@ def runs(
 
 
 def over_seeds(found: Sequence[Run], metric: str) -> Estimate | None:
-    """Mean of a measurement over seeds, with the interval of Student's t.
+    """Mean of a metric over seeds, with the interval of Student's t.
 
     Args:
-        found: runs.
+        found: the runs.
         metric: a name in their `metrics`.
 
     Returns:
-        The estimate, or None for fewer than 2 runs that have it.
+        The estimate, or None if fewer than 2 runs have the metric.
 
     Source: Student 1908, "The probable error of a mean".
     """
@@ -153,14 +154,14 @@ def over_seeds(found: Sequence[Run], metric: str) -> Estimate | None:
 
 
 def two_trainings(found: Sequence[Run], metric: str) -> float | None:
-    """How far apart a metric of two trainings lies, at most, in 95 of 100 cases.
+    """Largest difference of a metric between two training runs, in 95 of 100 cases.
 
     Args:
-        found: runs.
+        found: the runs.
         metric: a name in their `metrics`.
 
     Returns:
-        The distance, or None for fewer than 2 runs that have the metric.
+        The difference, or None if fewer than 2 runs have the metric.
     """
     values = _values(found, metric)
     if len(values) < 2:
@@ -169,7 +170,7 @@ def two_trainings(found: Sequence[Run], metric: str) -> float | None:
 
 
 def having(found: Sequence[Run], metric: str) -> list[Run]:
-    """Give the runs of which a metric was measured."""
+    """Select the runs that have a metric."""
     return [run for run in found if metric in run.metrics]
 
 
@@ -179,5 +180,5 @@ def _values(found: Sequence[Run], metric: str) -> torch.Tensor:
 
 
 def _t_quantile(count: int) -> float:
-    """Of Student's t for the mean of so many; for more than are listed a little too wide."""
+    """Quantile of Student's t for the mean of `count` values; slightly too large above 10."""
     return T_QUANTILES[min(count - 1, len(T_QUANTILES)) - 1]

@@ -1,4 +1,4 @@
-"""The numbers that MNIST fixes, the axis letters, and two checks that name what is wrong.
+"""Constants of MNIST, the axis letters, and two checks with clear error messages.
 
 Axis letters used in trailing comments: B batch, C channels, H W height and width,
 Z latent, K classes, S steps on a path, P pairs.
@@ -17,12 +17,12 @@ def check_shape(name: str, array: Any, expected: Sequence[int | None]) -> None:
     """Refuse an array whose shape is not the expected one.
 
     Args:
-        name: what the array is, for the message.
+        name: name of the array, for the message.
         array: anything with a `.shape` (NumPy array or tensor).
-        expected: one entry an axis; `None` admits any size.
+        expected: one entry per axis; `None` allows any size.
 
     Raises:
-        ValueError: with the shape that was got and the one expected.
+        ValueError: states the actual and the expected shape.
     """
     shape = tuple(array.shape)
     fits = len(shape) == len(expected) and all(
@@ -34,10 +34,10 @@ def check_shape(name: str, array: Any, expected: Sequence[int | None]) -> None:
 
 
 def check_range(name: str, array: Any, low: float, high: float) -> None:
-    """Refuse an array with a value outside [low, high], or one that is not finite.
+    """Refuse an empty array, or one with a value that is NaN or outside [low, high].
 
     Raises:
-        ValueError: with the range that was got and the one expected.
+        ValueError: states the actual and the expected range.
     """
     if 0 in tuple(array.shape):
         raise ValueError(f"{name} is empty, expected values in [{low:g}, {high:g}]")

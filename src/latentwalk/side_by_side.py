@@ -1,7 +1,7 @@
-"""Several models trained at the same time, each in a process with its share of the cores.
+"""Train several models at the same time, each in its own process with a share of the cores.
 
-Two trainings share a processor better than the threads of one do: a step is a few hundred short
-operations, at the end of each of which the threads wait for one another.
+Two training runs use a processor better than the threads of one run. A step consists of a few
+hundred short operations, and after each of them the threads wait for one another.
 """
 
 import contextlib
@@ -22,30 +22,30 @@ from latentwalk.model_zoo import recipes, trainer
 from problemset import workspace
 
 SIDE_BY_SIDE = 2
-"""Trainings at the same time."""
+"""Number of training runs at the same time."""
 _SPAWN = multiprocessing.get_context("spawn")  # a forked process would lack PyTorch's threads
 
 
 def fit(names: Sequence[str], say: workspace.Say, seed: int | None = None) -> None:
-    """Train several models ahead of `trainer.train`, which then only has to measure them.
+    """Train several models in advance, so that `trainer.train` only has to measure them.
 
-    Nothing happens where there is a GPU, which one training fills, or one model, or one core.
-    A training that fails here, or whose process dies, is left to `trainer.train`: that goes on
-    from its checkpoint with all cores to itself, and says what is wrong.
+    This does nothing on a GPU, which one training run fills, or with only one model or one thread.
+    If a run fails here, or its process dies, `trainer.train` resumes it from its checkpoint with
+    all cores, and reports any error.
 
     Args:
-        names: of `recipes.recipes()`.
-        say: gets one-line messages.
-        seed: of all of them; each recipe's own if left out.
+        names: names in `recipes.recipes()`.
+        say: receives one-line messages.
+        seed: seed for all models; each recipe's own if omitted.
     """
     threads = torch.get_num_threads() // SIDE_BY_SIDE
     if len(names) < 2 or threads == 0 or training.best_device().type != "cpu":
         return
     say(f"training {', '.join(names)}: {SIDE_BY_SIDE} at a time")
-    data.obtain(say)  # once, not in each process
-    waiting = sorted(names, key=_images)  # the longest last
-    lock = _SPAWN.RLock()  # of the terminal
-    running: dict[int, SpawnProcess] = {}  # by line of the terminal
+    data.obtain(say)  # once here, not in each process
+    waiting = sorted(names, key=_images)  # pop() takes the longest first
+    lock = _SPAWN.RLock()  # for the terminal
+    running: dict[int, SpawnProcess] = {}  # by terminal line of the progress bar
     try:
         while waiting or running:
             for line in set(range(SIDE_BY_SIDE)) - set(running):
@@ -60,7 +60,7 @@ def fit(names: Sequence[str], say: workspace.Say, seed: int | None = None) -> No
 
 
 def _images(name: str) -> int:
-    """Images that a training sees: what it takes grows with them."""
+    """Number of images in a training run, as a measure of its duration."""
     config = recipes.get(name).config
     return int(config.steps * config.batch_size)
 
@@ -69,8 +69,8 @@ def _start(
     name: str, threads: int, line: int, lock: RLock, seed: int | None = None
 ) -> SpawnProcess:
     process = _SPAWN.Process(target=_fit_here, args=(name, threads, line, lock, seed))
-    # Ctrl-C reaches every process of a terminal; these inherit that they ignore it, and are ended
-    # by the one that started them
+    # Ctrl-C reaches every process of a terminal; children inherit SIG_IGN, and the parent
+    # terminates them
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process.start()
@@ -80,18 +80,18 @@ def _start(
 
 
 def _fit_here(name: str, threads: int, line: int, lock: RLock, seed: int | None = None) -> None:
-    """Train one model in a process of its own."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its bar is wiped on the way out
+    """Train one model; runs in a child process."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so the bar is cleared on exit
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     tqdm.set_lock(lock)
-    # an error is met again by `trainer.train`, where it is seen
+    # the error occurs again in `trainer.train`, which reports it
     with contextlib.suppress(KeyboardInterrupt, ValueError, OSError, RuntimeError):
         trainer.fit(recipes.get(name, seed), bar_options={"position": line, "desc": name})
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, however that ended."""
+    """Terminate this process when its parent process ends for any reason."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -1,7 +1,7 @@
-"""Everything the report's cells start from: the trained models, the digits, and one seed.
+"""Starting point of the report's cells: the trained models, the digits and one seed.
 
-Each method answers one item: it calls the item's experiment, or reads its saved result when
-weights, arguments and code are still the same (see `results.obtain`).
+Each method answers one item. It runs the item's experiment, or reads the saved result if weights,
+arguments and code are unchanged (see `problemset.cache`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
-from latentwalk import data, results
+from latentwalk import data, fingerprints  # noqa: F401  (registers what the cache must know)
 from latentwalk.data import Digits
 from latentwalk.experiments import problem2, problem3, problem4, quality, smoothness
 from latentwalk.model_zoo import recipes, trainer
 from latentwalk.model_zoo.weights_files import Released
+from problemset import cache
 
 GENERATORS = {
     "d (Problem 2)": "gan",
@@ -22,19 +23,19 @@ GENERATORS = {
     "d + 10 (4b alone)": "gan_onehot",
     "10 d + 10 (4a and 4b)": "cgan",
 }
-"""The readings of the statement in 4a and 4b, and the model that stands for each."""
+"""Interpretations of the problem statement in 4a and 4b, and the model for each."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """The trained models and the digits."""
+    """The trained models, the digits and the seed of the experiments."""
 
     released: dict[str, Released]
-    """Every model of `recipes.recipes()`, by name."""
+    """All models of `recipes.recipes()`, by name."""
     train: Digits
     test: Digits
     seed: int
-    """Of everything that the experiments draw."""
+    """Seed of all random draws in the experiments."""
 
     def ten_samples(self) -> problem2.TenSamples:
         """2b: ten images from the GAN, with their inputs."""
@@ -43,40 +44,40 @@ class Study:
     def pick_pair(
         self, samples: problem2.TenSamples, pair: tuple[int, int] | None = None
     ) -> problem2.Pair:
-        """2c: the two images between which the path runs, by rule or by the reader's choice."""
-        if pair is not None:  # whatever the reader wrote
+        """2c: the two images at the ends of the path, picked by the rule or by the reader."""
+        if pair is not None:  # the reader may have written anything
             pair = problem2.checked_pair(samples, pair)
-        return results.obtain(
+        return _cached(
             "2c", problem2.pick_pair, self._key(["gan", "classifier"]), samples=samples, pair=pair
         )
 
     def generator_path(self, pair: problem2.Pair) -> problem2.GeneratorPath:
-        """2d and 2e: ten steps between the pair's inputs, generated; and their pixel blend."""
+        """2d and 2e: ten generated steps between the pair's inputs, and the cross-fade."""
         return self._obtain("2e", problem2.generator_path, ["gan"], pair=pair)
 
     def vae_path(self, digits: Sequence[int]) -> problem3.VaePath:
-        """3b and 3c: two test images of these digits, their codes, and the path between."""
+        """3b and 3c: two test images of these digits, their codes, and the path between them."""
         start, end = (int(digit) for digit in digits)
         return self._obtain("3c", problem3.vae_path, ["vae"], test=self.test, digits=(start, end))
 
     def quality(self) -> quality.Quality:
-        """3d: the GAN's and both VAEs' images, measured."""
+        """3d: quality of the images of the GAN and of both VAEs."""
         return self._obtain(
             "3d", quality.compare_quality, ["gan", "vae", "vae_flow"],
             train=self.train, test=self.test, rng=self._rng(3),
         )  # fmt: skip
 
     def smoothness(self) -> smoothness.Smoothness:
-        """3e: many paths of both models, measured."""
+        """3e: smoothness of many paths of both models."""
         return self._obtain(
             "3e", smoothness.compare_smoothness, ["gan", "vae"],
             train=self.train, test=self.test, rng=self._rng(4),
         )  # fmt: skip
 
     def input_readings(self) -> problem4.InputReadings:
-        """4a and 4b: every reading of the statement, side by side."""
+        """4a and 4b: all interpretations of the problem statement, for comparison."""
         generators = {title: self.released[name].network for title, name in GENERATORS.items()}
-        return results.obtain(
+        return _cached(
             "4b", problem4.input_readings, self._key([*GENERATORS.values(), "classifier"]),
             generators=generators, classifier=self.released["classifier"].network,
             train=self.train, test=self.test, rng=self._rng(5),
@@ -87,11 +88,11 @@ class Study:
         return self._obtain("4d", problem4.digit_grid, ["cgan"], rng=self._rng(6))
 
     def agreement(self) -> problem4.Agreement:
-        """4d: how often the judge reads the digit asked for."""
+        """4d: how often the judge reads the requested digit."""
         return self._obtain("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=self._rng(7))
 
     def _rng(self, purpose: int) -> torch.Generator:
-        """Give each experiment its own draws, so that running one does not change another."""
+        """Separate generator for each experiment, so that running one does not change another."""
         return torch.Generator().manual_seed(1000 * self.seed + purpose)
 
     def _key(self, names: Sequence[str]) -> str:
@@ -100,22 +101,28 @@ class Study:
     def _obtain(
         self, item: str, function: Callable[..., Any], names: Sequence[str], **arguments: Any
     ) -> Any:
-        """Run an experiment that takes the judge and one network of each kind named."""
+        """Run an experiment on the judge and the named networks, or read its saved result."""
         parameter = {
             "gan": "generator", "cgan": "generator", "vae": "vae", "vae_flow": "learned"
         }  # fmt: skip
         networks = {parameter[name]: self.released[name].network for name in names}
         networks["classifier"] = self.released["classifier"].network
         key = self._key([*names, "classifier"])
-        return results.obtain(item, function, key, **networks, **arguments)
+        return _cached(item, function, key, **networks, **arguments)
+
+
+def _cached(item: str, function: Callable[..., Any], weights: str, **arguments: Any) -> Any:
+    """Run an experiment, or read its saved result."""
+    origin, versions = {"weights": weights}, {"torch": torch.__version__}
+    return cache.cached_call(item, function, origin, versions, **arguments)
 
 
 def open_study(seed: int, say: Callable[[str], None] = print) -> Study:
-    """Load the digits and the seven models; what has no valid weights is trained first.
+    """Load the digits and the seven models; models without valid weights are trained first.
 
     Args:
-        seed: of everything that the experiments draw.
-        say: gets a line for everything out of the ordinary, such as stale weights.
+        seed: seed of all random draws in the experiments.
+        say: receives a line for anything unusual, such as stale weights.
     """
     released = {name: trainer.load(name, say) for name in recipes.recipes()}
     return Study(released, data.load("train", say), data.load("test", say), seed)

@@ -1,8 +1,8 @@
-r"""What Problem 1 is written in: symbols, closed forms, and steps that sympy can refute.
+r"""Vocabulary of Problem 1: symbols, closed forms, and steps that sympy can refute.
 
-A step keeps its two sides as they are defined (sums, integrals, derivatives); only
-`Step.residual` works them out. Sums run over the K outcomes with q > 0, for any K. Logarithms are
-natural; divergences and bounds are in nats.
+A step keeps its two sides as defined (sums, integrals, derivatives); only `Step.residual` evaluates
+them. Sums run over the K outcomes with q > 0, for any K. Logarithms are natural; divergences and
+bounds are in nats.
 
 Source: Kingma & Welling 2014, "Auto-Encoding Variational Bayes", section 2.2 and appendix B;
 Cover & Thomas 2006, "Elements of Information Theory", section 2.6.
@@ -25,12 +25,12 @@ v, v_1, v_2, noise = sp.symbols("v v_1 v_2 s2", positive=True)  # variances
 
 
 def sum_over_support(summand: sp.Expr) -> sp.Sum:
-    """The sum over the outcomes k = 1..K that q gives some probability."""
+    """Sum over the outcomes k = 1..K, those with q > 0."""
     return sp.Sum(summand, (k, 1, K))
 
 
 def integral_over_line(integrand: sp.Expr) -> sp.Integral:
-    """The integral over z from minus to plus infinity, not yet worked out."""
+    """Unevaluated integral over z from minus to plus infinity."""
     return sp.Integral(integrand, (z, -sp.oo, sp.oo))
 
 
@@ -75,7 +75,7 @@ class LinearGaussian:
 
 
 def linear_gaussian_terms() -> LinearGaussian:
-    """The model in which the evidence, the posterior and the bound are all known exactly."""
+    """Closed forms of the linear Gaussian model: evidence, posterior and bound are all exact."""
     total = w**2 + noise
     mean, variance = w * (x - b) / total, noise / total
     squares = (x - b - w * m) ** 2 + w**2 * v
@@ -95,27 +95,28 @@ def linear_gaussian_terms() -> LinearGaussian:
 
 @dataclass(frozen=True)
 class Step:
-    """One displayed step: two sides, kept as they are defined, that must be equal."""
+    """One displayed step: two unevaluated sides that must be equal."""
 
     label: str
-    """The report's equation that the step belongs to, such as `eq-split`."""
+    """Label of the equation in the report that the step belongs to, such as `eq-split`."""
     name: str
-    """What is checked, in plain words."""
+    """Short description of what is checked."""
     claim: str
-    """The step as LaTeX, without dollar signs."""
+    """The step in LaTeX, without dollar signs."""
     left: sp.Expr
     right: sp.Expr
     given: tuple[tuple[sp.Expr, sp.Expr], ...] = ()
-    """Pairs (expression, its value) under which the sides are equal, such as sum of q = 1."""
+    """Assumptions under which the sides are equal, as pairs (expression, its value), such as sum of
+    q = 1."""
 
     @cached_property
     def residual(self) -> sp.Expr:
-        """`left - right`, worked out and simplified under `given`; 0 where the step holds."""
+        """`left - right`, evaluated and simplified under `given`; 0 if the step holds."""
         difference = self.left - self.right
         difference = difference.replace(_is(sp.Subs, sp.Derivative), _work_out)
         difference = difference.replace(_is(sp.Integral), _integrate_gaussian)
         difference = sp.expand(sp.expand_log(difference))
-        difference = difference.replace(_is(sp.Sum), sp.factor_terms)  # constants leave the sums
+        difference = difference.replace(_is(sp.Sum), sp.factor_terms)  # constants move out of sums
         return sp.simplify(difference.subs(self.given))
 
 
@@ -136,7 +137,7 @@ def _moment(power: int) -> sp.Expr:
 def _integrate_gaussian(integral: sp.Integral) -> sp.Expr:
     """Integrate exp(quadratic) * polynomial over the line, several times faster than `doit`.
 
-    Complete the square, change the variable to u with weight exp(-u^2/2), take sympy's moments.
+    Completes the square, substitutes u with weight exp(-u^2/2), and uses sympy's moments of u.
     """
     variable, integrand = integral.limits[0][0], sp.expand_log(integral.function)
     exponent = sp.Add(*(part.exp for part in integrand.args if isinstance(part, sp.exp)))
@@ -149,19 +150,20 @@ def _integrate_gaussian(integral: sp.Integral) -> sp.Expr:
 
 
 def _trapezoid(integral: sp.Integral) -> sp.Float:
-    # At the points of `evaluate_at` every bell has a width of 0.2 to 2.8 and a centre within 5 of
-    # zero: there the plain rule is exact to rounding.
-    height = sp.lambdify(z, integral.function, "mpmath")  # mpmath: exp(-3000) is no zero there
+    # At the points of `evaluate_at` every Gaussian has a width of 0.2 to 2.8 and a centre within 5
+    # of zero, where the plain trapezoidal rule is exact up to rounding.
+    height = sp.lambdify(z, integral.function, "mpmath")  # mpmath: exp(-3000) does not underflow
     return sp.Float(sum(height(i / 10) for i in range(-400, 401)) / 10)
 
 
 def evaluate_at(step: Step, seed: int) -> tuple[float, float]:
-    """Both sides at a random rational point that satisfies `step.given`, by another route.
+    """Evaluate both sides at a random rational point that satisfies `step.given`.
 
-    Nothing is simplified: sums are written out for K = 2 to 4, integrals are done numerically.
+    This check is independent of `Step.residual`. Nothing is simplified: sums are written out for
+    K = 2 to 4, and integrals are computed numerically.
 
     Returns:
-        left and right, which agree to about 12 digits where the step holds.
+        left and right, which agree to about 12 digits if the step holds.
     """
     rng = random.Random(seed)
     size = rng.randint(2, 4)

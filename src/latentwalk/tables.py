@@ -1,4 +1,4 @@
-"""The report's tables, as markdown: they format what they are given and compute nothing."""
+"""Tables and text of the report, as markdown, formatted from results computed elsewhere."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -23,20 +23,20 @@ SMOOTHNESS_COLUMNS = {
     "certainty_drop": "certainty drop",
     "sharpness_drop": "sharpness drop",
 }
-"""Measures of `PathMeasures` that the report's table shows, and what it calls them."""
+"""Measures of `PathMeasures` in the report's table, with their column names."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Lay out a pipe table.
+    """Format a pipe table.
 
     Args:
-        header: the columns' names.
-        rows: cells as markdown, one sequence a row.
-        left: how many columns, from the first, are set flush left; the others flush right.
+        header: names of the columns.
+        rows: cells as markdown, one sequence per row.
+        left: number of leading columns that are left-aligned; the others are right-aligned.
     """
     cells = [[cell.replace("|", r"\|") for cell in line] for line in (header, *rows)]
-    # pandoc gives the columns of a wide table widths in proportion to the dashes; a name above
-    # may break between its words, the cells below should not
+    # pandoc sets the column widths of a wide table in proportion to the dashes; a column name may
+    # break between its words, but the cells should not break
     words = [name.split() or [""] for name in cells[0]]
     columns = zip(*cells[1:], strict=True) if rows else [()] * len(words)
     widths = [
@@ -50,40 +50,43 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 
 def number(estimate: Estimate, digits: int = 2) -> str:
-    """Write a value with half the width of its interval: 1.23 ± 0.13."""
+    """Format a value with half the width of its interval: 1.23 ± 0.13."""
     half = (estimate.high - estimate.low) / 2
     return f"{rounded(estimate.value, digits)} ± {half:.{digits}f}"
 
 
 def share(estimate: Estimate) -> str:
-    """Write a share in percent with half the width of its interval: 97.1 ± 0.5 %."""
+    """Format a share in percent with half the width of its interval: 97.1 ± 0.5 %."""
     half = 100 * (estimate.high - estimate.low) / 2
     return f"{100 * estimate.value:.1f} ± {half:.1f} %"
 
 
 def percent(estimate: Estimate, digits: int = 2) -> str:
-    """Write a share in percent with its interval, which need not be symmetric."""
+    """Format a share in percent with its interval, which may be asymmetric: 97.10 (96.50 to 97.60).
+
+    The percent sign is left to the caller.
+    """
     shares = (estimate.value, estimate.low, estimate.high)
     value, low, high = (f"{100 * share:.{digits}f}" for share in shares)
     return f"{value} ({low} to {high})"
 
 
 def readings(labels: Iterable[int]) -> str:
-    """Write digits in a row, runs of one digit together: 6 (4 times), 9, 7 (5 times)."""
+    """Format a sequence of digits with repeats grouped: 6 (4 times), 9, 7 (5 times)."""
     runs = [(digit, len(list(same))) for digit, same in groupby(int(label) for label in labels)]
     return ", ".join(f"{digit} ({length} times)" if length > 1 else str(digit)
                      for digit, length in runs)  # fmt: skip
 
 
 def byline(who: Student) -> str | Literal:
-    """Say who hands the report in; the name is shown as it was written."""
+    """Format the student's name, shown exactly as it was written."""
     if who.name is None:
         return "nobody; this is the reference run, and student.yml is not filled in"
     return Literal(who.name)
 
 
 def hours(who: Student, released: dict[str, Released]) -> str:
-    """5a: the student's hours, or what the reference run has instead."""
+    """5a: the student's hours, or the computing time if no hours are given."""
     if who.hours is not None:
         return f"This assignment took {who.hours:g} hours."
     return (
@@ -94,13 +97,13 @@ def hours(who: Student, released: dict[str, Released]) -> str:
 
 
 def items(rubric: Sequence[Item]) -> str:
-    """Every item of the homework with its points; the split within a problem is ours."""
+    """Table of all homework items with their points; the split within a problem is ours."""
     rows = [[item.id, item.title, str(item.points)] for item in rubric]
     return table(["item", "what is asked", "points"], rows, left=2)
 
 
 def quality(result: Quality) -> str:
-    """3d: one kind of images a row."""
+    """3d: table of image quality, one kind of images per row."""
     header = ["images", "Fréchet / floor", "sharpness", "certainty", "shares off by"]
     rows = [
         [row.name, number(row.ratio, 1), number(row.sharpness, 3), number(row.certainty, 3),
@@ -111,7 +114,7 @@ def quality(result: Quality) -> str:
 
 
 def variety(result: Quality) -> str:
-    """3d: shares in percent, of the images that look real and of the real digits that are there."""
+    """3d: table of fidelity and variety, one kind of images per row; shares are in percent."""
     header = ["images", "density", "coverage", "precision", "recall", "nearer to training digits"]
     rows = [
         [row.name, number(row.density), *(
@@ -124,7 +127,7 @@ def variety(result: Quality) -> str:
 
 
 def smoothness(result: Smoothness) -> str:
-    """3e: one kind of paths a row, means over the pairs."""
+    """3e: table of means over the pairs, one kind of paths per row."""
     rows = {
         row.name: [*_path_means(row.measures), rounded(result.margins[row.name].value)]
         for row in result.rows
@@ -133,7 +136,7 @@ def smoothness(result: Smoothness) -> str:
 
 
 def same_digit(result: Smoothness) -> str:
-    """3e: the same over the paths that start and end at one digit."""
+    """3e: table of means over the paths that start and end at the same digit."""
     rows = {
         row.name: [*_path_means(row.same_digit), str(row.num_same_digit)]
         for row in result.rows
@@ -143,7 +146,7 @@ def same_digit(result: Smoothness) -> str:
 
 
 def differences(result: Smoothness) -> str:
-    """3e: one kind of paths less another, means with their intervals."""
+    """3e: table of differences between two kinds of paths, means with their intervals."""
     return paths_table({
         f"{found.first}, less {found.second}":
             [number(found.measures[name]) for name in SMOOTHNESS_COLUMNS]
@@ -156,13 +159,13 @@ def _path_means(means: dict[str, Estimate]) -> list[str]:
 
 
 def paths_table(rows: dict[str, list[str]], *more: str) -> str:
-    """Lay out measures of paths, one kind of paths a row; `more` names columns after the usual."""
+    """Format measures of paths, one kind of paths per row; `more` names additional columns."""
     header = ["paths", *SMOOTHNESS_COLUMNS.values(), *more]
     return table(header, [[kind, *cells] for kind, cells in rows.items()])
 
 
 def input_readings(result: InputReadings) -> str:
-    """4a and 4b: one reading of the statement a row."""
+    """4a and 4b: table with one interpretation of the problem statement per row."""
     header = ["input", "tensor", "label", "first layer", "steps",
               "Fréchet / floor", "label agreement"]  # fmt: skip
     rows = [
@@ -175,7 +178,7 @@ def input_readings(result: InputReadings) -> str:
 
 
 def configurations(released: dict[str, Released]) -> str:
-    """Every field of every configuration, one model a column."""
+    """Table of all configuration fields, one model per column."""
     configs = {name: model.recipe.config for name, model in released.items()}
     names = list(dict.fromkeys(f.name for config in configs.values() for f in fields(config)))
     rows = [
@@ -193,7 +196,7 @@ def _setting(value: Any) -> str:
 
 
 def computing(released: dict[str, Released]) -> str:
-    """What each model's training took."""
+    """Table of the size, steps and training time of each model."""
     header = ["model", "used for", "parameters", "steps", "minutes"]
     rows = []
     for name, model in released.items():
@@ -205,19 +208,19 @@ def computing(released: dict[str, Released]) -> str:
 
 
 def total_minutes(released: dict[str, Released]) -> float:
-    """Give the computing time of all trainings together."""
+    """Total computing time of all training runs, in minutes."""
     return sum(model.metadata.seconds for model in released.values()) / 60
 
 
 def cores(released: Released) -> str:
-    """Write on how many processor cores a model was trained: one processor core."""
+    """Format the number of processor cores used for training: "one processor core"."""
     threads = released.metadata.threads
     number = {1: "one", 2: "two", 3: "three", 4: "four"}.get(threads, str(threads))
     return f"{number} processor core{'' if threads == 1 else 's'}"
 
 
 def hardware(released: dict[str, Released]) -> str:
-    """Say on what the models were trained, naming each different machine once."""
+    """List the machines that the models were trained on, each different one once."""
     seen = set()
     for metadata in (model.metadata for model in released.values()):
         torch, precision = (metadata.versions[name] for name in ("torch", "precision"))

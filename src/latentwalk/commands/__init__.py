@@ -1,1 +1,1 @@
-"""One module a command of the command line; `latentwalk.cli` picks, prints and exits."""
+"""One module per command; `latentwalk.cli` picks the command, prints its output and exits."""

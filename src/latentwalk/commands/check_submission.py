@@ -1,4 +1,4 @@
-"""`latentwalk check-submission FOLDER`: what a submission lacks, before the deadline."""
+"""`latentwalk check-submission FOLDER`: report what a submission lacks, before the deadline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,18 +32,18 @@ Example:
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """Which submission."""
+    """Options of `check-submission`."""
 
     folder: Annotated[Path, tyro.conf.Positional]
     """The submission's folder; it is only read."""
 
 
 def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
-    """Look, and say what is there and what is not.
+    """Check a submission's files and report which are present, missing or unusable.
 
     Raises:
-        UsageError: no folder, or an unknown option.
-        IntakeError: it is missing, a link, or no folder.
+        UsageError: no folder given, or an unknown option.
+        IntakeError: the path is missing, a link, or not a folder.
     """
     options = parse(CheckOptions, arguments, PROGRAM, _HELP)
     found = complete.examine(options.folder)

@@ -1,4 +1,4 @@
-"""`latentwalk data`: get MNIST and verify it."""
+"""`latentwalk data`: download MNIST and verify it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ Example:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """There is nothing to choose."""
+    """Options of `data`: none."""
 
 
 def run(arguments: Sequence[str], say: Say) -> Outcome:
-    """Obtain the files and say what is there.
+    """Obtain the files and report where they are.
 
     Raises:
-        DataError: MNIST cannot be had.
+        DataError: MNIST cannot be obtained.
     """
     parse(DataOptions, arguments, "latentwalk data", HELP)
     folder = data.obtain(say)

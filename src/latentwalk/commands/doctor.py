@@ -1,4 +1,4 @@
-"""`latentwalk doctor`: what this machine has, what is missing, and how to mend it."""
+"""`latentwalk doctor`: report what this machine has, what is missing, and how to fix it."""
 
 import importlib.metadata
 import os
@@ -18,7 +18,7 @@ from problemset.commands.parsing import Outcome, parse
 from problemset.render.errors import RenderError
 from problemset.render.quarto import find_quarto
 
-ROOM_BYTES = 500_000_000  # weights, checkpoints, results and the report, generously
+ROOM_BYTES = 500_000_000  # generous total for weights, checkpoints, results and the report
 HELP = """Say what this machine has, what is missing, and how to mend it.
 
     ok       as it should be
@@ -32,18 +32,18 @@ Example:
 
 @dataclass(frozen=True)
 class DoctorOptions:
-    """There is nothing to choose."""
+    """Options of `doctor`: none."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table."""
+    """One entry of the report."""
 
     state: Literal["ok", "note", "broken"]
     subject: str
     value: str
     mend: str = ""
-    """What to do, or what happens instead; empty when all is well."""
+    """How to fix it, or what happens instead; empty if all is well."""
 
     def __str__(self) -> str:
         line = f"{self.state:<7} {self.subject:<11} {self.value}"
@@ -51,7 +51,7 @@ class Finding:
 
 
 def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
-    """Check everything, downloading and training nothing."""
+    """Run all checks, without downloading or training anything."""
     parse(DoctorOptions, arguments, "latentwalk doctor", HELP)
     checks: list[Callable[[], Iterator[Finding]]] = [
         _python, _libraries, _machine, _folders, _student, _data, _weights, _quarto,
@@ -63,7 +63,7 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
 
 
 def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """A library that cannot be imported, or a project that is not found, is a finding too."""
+    """Run a check, turning a failed import or a project that is not found into a finding."""
     name = check.__name__.strip("_")
     try:
         yield from check()

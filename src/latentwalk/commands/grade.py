@@ -46,28 +46,29 @@ Example:
     latentwalk grade submission
     latentwalk grade handed-in/* --out grades --workers 4
 """
-_OVERHEAD_SECONDS = 40.0  # of a check beside its own limit: to start, to clear up
-_FEWEST_SECONDS = 600.0  # before a submission is taken to hang
+_OVERHEAD_SECONDS = 40.0  # per check, in addition to its own limit: start-up and clean-up
+_FEWEST_SECONDS = 600.0  # minimum before a submission counts as hanging
 
 
 @dataclass(frozen=True)
 class GradeOptions:
-    """Which submissions, where the results go, and who works."""
+    """Options of `grade`."""
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """The submissions."""
+    """Folders of the submissions."""
     out: Path | None = None
-    """Folder for the results; build/grades if left out."""
+    """Folder for the results; build/grades if omitted."""
     rubric: Path | None = None
-    """Another rubric than the project's."""
+    """Rubric file to use instead of the project's."""
     again: bool = False
-    """Grade also what has not changed since it was graded."""
+    """Grade again even if nothing has changed since the last grading."""
     notebook: bool = True
-    """Run the notebook again: two minutes more, and the only code of a submission that is run."""
+    """Run the notebook again. This takes two minutes more, and is the only code of a submission
+    that is run."""
     workers: int = 1
-    """Processes that grade on this machine; more than 1 needs Dask."""
+    """Number of grading processes on this machine; more than 1 needs Dask."""
     scheduler: str = ""
-    """Address of a Dask scheduler whose workers grade, such as tcp://10.0.0.5:8786."""
+    """Address of a Dask scheduler whose workers do the grading, such as tcp://10.0.0.5:8786."""
 
     def __post_init__(self) -> None:
         if not self.folders:
@@ -83,7 +84,7 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
 
     Raises:
         UsageError: an unknown option.
-        RubricError: a rubric that does not add up, or names a check that there is not.
+        RubricError: a rubric that does not add up, or that names an unknown check.
         ClusterError: no Dask, no scheduler or no workers.
         WriteError: the results cannot be written.
     """
@@ -103,12 +104,12 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
 
 
 def grader() -> CarryOut:
-    """Give what grades a submission; its own function, so that a test can put another one."""
+    """Return the function that grades a submission; separate so that tests can replace it."""
     return carry_out
 
 
 def limit_seconds(items: Sequence[Item]) -> float:
-    """Seconds after which a submission hangs: more than all its checks may take together."""
+    """Seconds after which a submission counts as hanging: more than all its checks may take."""
     checks = sum(len(item.checks) for item in items)
     one_check = LIMITS.wall_seconds + _OVERHEAD_SECONDS
     return _FEWEST_SECONDS + NOTEBOOK_LIMITS.wall_seconds + checks * one_check
@@ -116,7 +117,7 @@ def limit_seconds(items: Sequence[Item]) -> float:
 
 @contextlib.contextmanager
 def hold_workers(options: GradeOptions, seconds: float) -> Iterator[CarryOutAll]:
-    """Hold the workers that the options ask for."""
+    """Provide the workers that the options request, and release them afterwards."""
     if options.scheduler:
         with cluster.existing(options.scheduler) as client:
             yield cluster.Dispatch(client, seconds)
@@ -128,7 +129,7 @@ def hold_workers(options: GradeOptions, seconds: float) -> Iterator[CarryOutAll]
 
 
 def _text(rows: Sequence[Row], items: Sequence[Item], out: Path) -> str:
-    """The table of one submission, or of the class."""
+    """Format the table of one submission, or of the class."""
     if len(rows) > 1:
         return f"{roster.as_text(rows, items)}results in {out}, the table in {out / roster.CSV}"
     (row,) = rows

@@ -1,4 +1,4 @@
-"""`latentwalk pack FOLDER`: make a submission from what `make report` has made."""
+"""`latentwalk pack FOLDER`: make a submission from the output of `make report`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,21 +24,21 @@ Example:
 
 @dataclass(frozen=True)
 class PackOptions:
-    """Where the submission goes."""
+    """Options of `pack`."""
 
     folder: Annotated[Path, tyro.conf.Positional]
     """A folder that is new or empty."""
 
 
 def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
-    """Pack.
+    """Copy the submission's files into the folder and check them.
 
     Raises:
-        UsageError: no folder, or an unknown option.
-        PackError: the folder holds something, or there is no report, or an old one.
+        UsageError: no folder given, or an unknown option.
+        PackError: the folder is not empty, or the report is missing or outdated.
     """
     options = parse(PackOptions, arguments, PROGRAM, _HELP)
-    with workspace.build_lock(say):  # not while a report is being made
+    with workspace.build_lock(say):  # no report may be rendered meanwhile
         packed = packing.pack(options.folder)
     if student.load().name is None:
         say("student.yml has no name, so the report names nobody")

@@ -1,4 +1,4 @@
-"""`latentwalk render`: make the report."""
+"""`latentwalk render`: render the report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,23 +24,24 @@ Example:
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How to render."""
+    """Options of `render`."""
 
     engine: Engine = "auto"
-    """quarto insists on it, embedded never uses it, auto falls back from one to the other."""
+    """Renderer: quarto requires Quarto, embedded never uses it, auto falls back from Quarto to the
+    embedded renderer."""
 
 
 def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
-    """Train what is missing, then render.
+    """Train the models without valid weights, then render the report.
 
     Raises:
-        UsageError: no such option.
+        UsageError: an unknown option.
         StudentFileError: student.yml is malformed.
-        DataError, TrainingDiverged: MNIST cannot be had, a model cannot be trained.
-        DocumentError, RenderError: the report cannot be made.
+        DataError, TrainingDiverged: MNIST cannot be obtained, or a model cannot be trained.
+        DocumentError, RenderError: the report cannot be rendered.
     """
     options = parse(RenderOptions, arguments, "latentwalk render", HELP)
-    read_document(workspace.report_file())  # mistakes are said before anything takes minutes
+    read_document(workspace.report_file())  # report mistakes before minutes of training
     student.load(say=say)
     with workspace.build_lock(say):
         data.obtain(say)
@@ -55,6 +56,6 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
 
 
 def _short(path: Path) -> str:
-    """The path as seen from here, where that is shorter."""
+    """Make a path relative to the current folder, if it is inside it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

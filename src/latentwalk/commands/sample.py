@@ -19,21 +19,21 @@ from problemset import file_io, workspace
 from problemset.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
 
 PROGRAM = "latentwalk sample"
-MAX_COUNT = 100_000  # 0.3 GB of images, and twice that in memory
+MAX_COUNT = 100_000  # 0.3 GB of images, which take twice that in memory
 
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """How many images, and where they go."""
+    """Options of `sample`."""
 
     out: Annotated[Path, tyro.conf.arg(metavar="FILE.npz")]
-    """File to write, in a folder that exists; one that is there is replaced."""
+    """File to write, in an existing folder; an existing file is replaced."""
     count: int = 100
-    """How many images, 1 ... 100,000."""
+    """Number of images, 1 ... 100,000."""
     seed: int = 0
-    """Decides the noise: the same seed gives the same images."""
+    """Seed of the noise: the same seed gives the same images."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
-    """Weights of a variant, from `latentwalk train`; the report's own if left out."""
+    """Weights of a variant, from `latentwalk train`; the report's weights if omitted."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_COUNT:
@@ -51,7 +51,8 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     """Generate images and write them with their inputs and labels.
 
     Raises:
-        UsageError: no such model or option.
+        HelpAsked: the general help was requested.
+        UsageError: an unknown model or option.
         ValueError: an option out of range.
         WeightsError: --weights names a file that cannot be used.
         WriteError: the file cannot be written.
@@ -74,8 +75,8 @@ def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:
     """Generate `count` images from one seed.
 
     Returns:
-        `images` (N, 1, 28, 28) float32 in [0, 1]; `inputs` (N, entries) float32, what the network
-        got; for a conditional model `labels` (N,) int64, balanced over the digits.
+        `images` (N, 1, 28, 28) float32 in [0, 1]; `inputs` (N, entries) float32, the network's
+        inputs; for a conditional model `labels` (N,) int64, balanced over the digits.
     """
     rng = torch.Generator().manual_seed(seed)
     samples = trained.recipe.model.sample(trained.network, count, rng)
@@ -90,15 +91,15 @@ def _trained(recipe: Recipe, weights: Path | None, say: workspace.Say) -> Releas
         return weights_files.read(weights, variant(recipe, weights))
     if weights_files.valid_file(recipe.name):
         return trainer.load(recipe.name, say)
-    with workspace.build_lock(say):  # it has to be trained
+    with workspace.build_lock(say):  # the model has to be trained
         return trainer.load(recipe.name, say)
 
 
 def variant(recipe: Recipe, weights: Path) -> Recipe:
-    """Give the recipe that a weights file says it was trained by.
+    """Rebuild the recipe that a weights file was trained with, from its metadata.
 
     Raises:
-        WeightsError: another model, a damaged file, or fields that the configuration lacks.
+        WeightsError: another model, a damaged file, or other fields than the configuration has.
     """
     metadata = checkpoints.load_weights(weights)[1]
     if metadata.name != recipe.name:

@@ -22,26 +22,26 @@ from problemset.commands.parsing import HELP, HelpAsked, Outcome, UsageError, pa
 PROGRAM = "latentwalk train"
 SUFFIX = ".safetensors"
 MOST_SAMPLES = 1_000_000  # ten hours on two cores
-LARGEST = 10**9  # of what is counted in a configuration; PyTorch overflows somewhere beyond
+LARGEST = 10**9  # limit on integers in a configuration; much larger ones overflow in PyTorch
 Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
 class TrainOptions(Generic[Config]):
-    """Every field of the model's configuration, and how to run."""
+    """Options of `train`: all fields of the model's configuration, and run settings."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
-    """Its fields are options of their own."""
+    """Model configuration; each of its fields is an option."""
     seed: int = 2017
-    """Decides the initial weights, the order of the images and the noise."""
+    """Seed of the initial weights, the order of the images and the noise."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
-    """Weights file to write, in a folder that exists. Left out: see above."""
+    """Weights file to write, in an existing folder. For the default see above."""
     precision: Precision = "auto"
     """Number format of the convolutions; auto times both and takes the faster."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes a GPU when there is one."""
+    """Where to train; auto uses a GPU if there is one."""
     likelihood_samples: int = 500
-    """Importance samples an image to measure a VAE's likelihood; 5,000 take three minutes."""
+    """Number of importance samples per image for a VAE's likelihood; 5,000 take three minutes."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -59,13 +59,13 @@ class TrainOptions(Generic[Config]):
 
 
 def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
-    """Train one model, or go on with its interrupted training, and write its weights.
+    """Train one model, or resume its interrupted training run, and write its weights.
 
     Raises:
-        HelpAsked: the overview of the models.
-        UsageError: no such model or option.
+        HelpAsked: the overview of the models was requested.
+        UsageError: an unknown model or option.
         ValueError: a configuration field out of range, or a file that must not be written.
-        TrainingDiverged: a loss stopped being finite.
+        TrainingDiverged: a loss became infinite or NaN.
     """
     known = recipes.recipes()
     if arguments[:1] and arguments[0] in HELP:
@@ -92,10 +92,10 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
 
 
 def read_options(recipe: Recipe, arguments: Sequence[str]) -> TrainOptions[Any]:
-    """Read what follows the model's name; what is not given is as in the recipe.
+    """Parse the arguments after the model's name; the recipe supplies the defaults.
 
     Raises:
-        HelpAsked, UsageError, ValueError: as `run`.
+        HelpAsked, UsageError, ValueError: as for `run`.
     """
     return parse(
         TrainOptions[type(recipe.config)],  # type: ignore[arg-type,misc]
@@ -108,7 +108,7 @@ def read_options(recipe: Recipe, arguments: Sequence[str]) -> TrainOptions[Any]:
 
 @contextlib.contextmanager
 def _said_in_options() -> Iterator[None]:
-    """Turn what PyTorch says of a configuration that it cannot train into one line."""
+    """Turn PyTorch's error about a configuration that it cannot train into a one-line message."""
     try:
         yield
     except (RuntimeError, OverflowError, MemoryError) as error:
@@ -121,15 +121,15 @@ def _said_in_options() -> Iterator[None]:
 
 
 def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
-    """Where the weights go: a variant never takes the place of a model of the report.
+    """Path of the weights file; a variant never overwrites a model of the report.
 
     Args:
-        recipe: the report's.
-        chosen: what is to be trained.
-        out: what the reader named, if anything.
+        recipe: the report's recipe.
+        chosen: the recipe to be trained.
+        out: the user's --out, if given.
 
     Raises:
-        ValueError: for a file that cannot be, or must not be, written.
+        ValueError: a file that cannot be, or must not be, written.
     """
     own = paths.built_weights_dir() / f"{recipe.name}{SUFFIX}"
     if out is None:
@@ -142,7 +142,7 @@ def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
         raise ValueError(f"--out {out} {what}; name a file in a folder that exists")
     folders = [paths.built_weights_dir().resolve(), paths.released_weights_dir().resolve()]
     try:
-        tempfile.TemporaryFile(dir=out.parent).close()  # now, not after minutes of training
+        tempfile.TemporaryFile(dir=out.parent).close()  # fail now, not after training
     except OSError as error:
         why = error.strerror or error
         raise ValueError(f"--out {out} cannot be written ({why}); name another folder") from error

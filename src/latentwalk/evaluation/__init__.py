@@ -1,1 +1,1 @@
-"""How good and how smooth the generated images are: functions of arrays, with error bars."""
+"""Quality and smoothness of generated images: functions of arrays, with error bars."""

@@ -1,9 +1,9 @@
-"""Frechet distance in the feature space of our own judge, always beside its floor.
+"""Frechet distance in the feature space of our own judge, always reported with its floor.
 
-Its size means nothing on its own and compares only within one feature network: the maintainers
-of the usual packages advise against Inception features on MNIST, so the features are the judge's.
-The floor, real against real with as many images, is what a perfect generator would get; the ratio
-to it is the number to quote.
+The distance alone means nothing, and distances compare only within one feature network. The
+maintainers of the usual packages advise against Inception features on MNIST, so the features are
+the judge's. The floor is the distance of real images from real images, for the same number of
+images. A perfect generator would reach it, so the ratio to the floor is the number to quote.
 """
 
 from dataclasses import dataclass
@@ -15,24 +15,25 @@ from torch import Tensor, nn
 from latentwalk.evaluation.intervals import Estimate
 
 SMALLEST_FLOOR = 1e-9
-"""Below this two sets are the same images, and what is left is rounding."""
+"""A smaller distance is rounding error: the two sets hold the same images."""
 
 
 @dataclass(frozen=True)
 class FrechetReference:
-    """What every candidate is compared with."""
+    """Reference that every candidate is compared with."""
 
     features: Tensor
-    """(N, F): of the reference images, the 10,000 of the test set."""
+    """(N, F) features of the reference images, the 10,000 of the test set."""
     floor: float
-    """Distance of as many real training images from the same reference, mean over disjoint sets."""
+    """Mean distance of real training images from the reference, over disjoint sets of
+    `num_samples`."""
     num_samples: int
-    """Images a candidate must bring, for its distance to compare with the floor."""
+    """Number of images that a candidate must have, for its distance to compare with the floor."""
 
 
 @dataclass(frozen=True)
 class FrechetScore:
-    """A candidate's distance from the reference, in the judge's feature space."""
+    """Distance of a candidate from the reference, in the judge's feature space."""
 
     distance: float
     floor: float
@@ -41,7 +42,7 @@ class FrechetScore:
 
 
 class _Identity(nn.Module):
-    """Features that were computed before, shown to torchmetrics as a feature network."""
+    """Pass precomputed features to torchmetrics, which expects a feature network."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -52,17 +53,17 @@ class _Identity(nn.Module):
 
 
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
-    r"""Distance between Gaussians fitted to two sets of features.
+    r"""Frechet distance between Gaussians fitted to two sets of features.
 
     $\lVert m_a - m_b \rVert^2 + \mathrm{tr}(C_a + C_b - 2 (C_a C_b)^{1/2})$, in float64. It is a
-    distance in the space of the features given, here the judge's: not the "FID" of the literature.
+    distance in the space of the given features, here the judge's: not the "FID" of the literature.
 
     Args:
         features_a: (N, F), N at least 2.
         features_b: (M, F), M at least 2.
 
     Returns:
-        The squared distance, 0 or more. It is biased upwards, the more so the fewer the images.
+        The squared distance, 0 or more. It is biased upwards, more so with fewer images.
 
     Raises:
         ValueError: different F, fewer than 2 rows, or values that are not finite.
@@ -76,7 +77,7 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
         raise ValueError(
             f"features_b has {features_b.shape[1]} features, expected {num_features} as features_a"
         )
-    # imported here: it brings torchvision and PyTorch's compiler, two seconds of every command
+    # imported here: it loads torchvision and PyTorch's compiler, which takes two seconds
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     metric = FrechetInceptionDistance(_Identity(num_features), normalize=True)
@@ -88,22 +89,22 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
 def frechet_reference(
     test_features: Tensor, training_features: Tensor, num_samples: int | None = None
 ) -> FrechetReference:
-    """Fix the reference and measure its floor.
+    """Build the reference and measure its floor.
 
-    One set of 10,000 real digits gives a floor that differs from another set's by half, and with
-    it every ratio; so the floor is the mean over all the disjoint sets that there are, in order.
+    The floor from one set of 10,000 real digits differs from that of another set by half, and so
+    does every ratio. Therefore the floor is the mean over all disjoint sets, taken in order.
 
     Args:
-        test_features: (N, F) of the reference images: all 10,000 test images.
-        training_features: (M, F) of real images from the training set, the more the better.
-        num_samples: images a set, as many as a candidate will bring, at most M; M if left out.
+        test_features: (N, F) features of the reference images: all 10,000 test images.
+        training_features: (M, F) features of real training images; more are better.
+        num_samples: number of images per set, the same as for candidates; at most M, M if omitted.
 
     Returns:
-        The reference, with the mean distance real against real.
+        The reference, with the mean distance of real images from real images.
 
     Raises:
-        ValueError: fewer than `num_samples` training images, or a floor of 0, that is the same
-            images twice.
+        ValueError: fewer than `num_samples` training images, or a floor of 0 because both sets
+            hold the same images.
     """
     size = len(training_features) if num_samples is None else num_samples
     if not 1 <= size <= len(training_features):
@@ -120,10 +121,10 @@ def frechet_score(reference: FrechetReference, sample_features: Tensor) -> Frech
 
     Args:
         reference: from `frechet_reference`.
-        sample_features: (M, F) of the candidate's images, as many as the floor was measured with.
+        sample_features: (M, F) features of the candidate's images, as many as for the floor.
 
     Raises:
-        ValueError: another number of images than the floor's: the distance's bias depends on it.
+        ValueError: not the number of images used for the floor; the bias depends on that number.
     """
     _check_count(reference, sample_features)
     distance = frechet_distance(sample_features, reference.features)
@@ -137,21 +138,21 @@ def frechet_interval(
     level: float = 0.95,
     replicates: int = 20,
 ) -> Estimate:
-    """Error bar of a candidate's distance, from resampling its images; the reference stays.
+    """Error bar of a candidate's distance, from resampling its images with a fixed reference.
 
     The interval is distance +- z standard deviations of the resampled distances. Percentiles
     would be wrong: resampled sets have fewer distinct images, which shifts the distance upwards.
-    Divide by the floor for the ratio's interval.
+    Divide by the floor to get the interval of the ratio.
 
     Args:
         reference: from `frechet_reference`.
         sample_features: (M, F) as in `frechet_score`.
         rng: source of the resampling.
         level: confidence level in (0, 1).
-        replicates: resamplings; 20 give the standard deviation to about 16 %.
+        replicates: number of resamplings; 20 give the standard deviation to about 16 %.
 
     Raises:
-        ValueError: as `frechet_score`; fewer than 2 replicates.
+        ValueError: as for `frechet_score`, or fewer than 2 replicates.
     """
     if replicates < 2:
         raise ValueError(f"replicates is {replicates}, expected at least 2 for a spread")
@@ -167,18 +168,18 @@ def frechet_interval(
 
 
 def draw(values: Tensor, count: int, rng: torch.Generator) -> Tensor:
-    """Draw rows without replacement, such as the training images of the floor.
+    """Draw rows without replacement.
 
     Args:
         values: (N, ...).
-        count: how many rows, at most N.
-        rng: source of the choice.
+        count: number of rows, at most N.
+        rng: source of the draw.
 
     Returns:
         (count, ...), in random order.
 
     Raises:
-        ValueError: more rows asked for than there are, or fewer than 1.
+        ValueError: `count` is above N or below 1.
     """
     if not 1 <= count <= len(values):
         raise ValueError(f"cannot draw {count} of {len(values)} rows, expected 1 to {len(values)}")

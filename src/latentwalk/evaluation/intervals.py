@@ -1,4 +1,4 @@
-"""Error bars: bootstrap over independent cases, Wilson for a proportion."""
+"""Error bars: bootstrap over independent cases, Wilson interval for a proportion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ REPLICATES_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its confidence interval."""
+    """Estimated value with its confidence interval."""
 
     value: float
     low: float
@@ -39,11 +39,11 @@ def bootstrap_interval(
     """Percentile bootstrap of a statistic over independent cases.
 
     Args:
-        values: (N,), one number a case, finite.
+        values: (N,), one finite number per case.
         rng: source of the resampling.
-        statistic: what is estimated; reduces the last axis.
+        statistic: the quantity to estimate; reduces the last axis.
         level: confidence level in (0, 1).
-        replicates: resamplings with replacement.
+        replicates: number of resamplings with replacement.
 
     Returns:
         The statistic of the values and its interval.
@@ -80,21 +80,22 @@ def paired_difference(
 ) -> Estimate:
     """Bootstrap the differences first - second, case by case.
 
-    Pairing takes out what the two share, such as how far apart the digits of a pair are.
+    Pairing removes variation that both share, such as how far apart the digits of a pair are.
 
     Args:
         first: (N,).
         second: (N,), the same cases in the same order.
         rng: source of the resampling.
-        statistic: of the differences; for the mean it is the difference of the means.
+        statistic: applied to the differences; the mean gives the difference of the means.
         level: confidence level in (0, 1).
-        replicates: resamplings with replacement.
+        replicates: number of resamplings with replacement.
 
     Returns:
-        The statistic of the differences and its interval; one that excludes 0 is a difference.
+        The statistic of the differences and its interval. An interval that excludes 0 indicates a
+        difference.
 
     Raises:
-        ValueError: different shapes; else as `bootstrap_interval`.
+        ValueError: different shapes; otherwise as for `bootstrap_interval`.
     """
     if first.shape != second.shape:
         raise ValueError(
@@ -105,7 +106,7 @@ def paired_difference(
 
 
 def wilson_interval(successes: int, total: int, level: float = 0.95) -> Estimate:
-    """Score interval of a proportion: sensible near 0 and 1, where the usual one is too narrow.
+    """Score interval of a proportion; valid near 0 and 1, where the usual one is too narrow.
 
     Raises:
         ValueError: no trials, more successes than trials, or a level outside (0, 1).
@@ -120,7 +121,7 @@ def wilson_interval(successes: int, total: int, level: float = 0.95) -> Estimate
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half_width = (share * (1 - share) / total + (z / (2 * total)) ** 2) ** 0.5 * z
     half_width /= 1 + z**2 / total
-    # exactly 0 and 1 at the ends, which rounding may miss
+    # rounding could miss the exact ends 0 and 1
     low = 0.0 if successes == 0 else centre - half_width
     high = 1.0 if successes == total else centre + half_width
     return Estimate(share, low, high, level)

@@ -1,4 +1,4 @@
-"""What the judge makes of images along paths, and what real digits measure by the same means."""
+"""The judge's readings of images along paths, and reference values from real digits."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
 @dataclass(frozen=True)
 class JudgedPaths:
-    """Images along P paths of S steps, and what the judge makes of them."""
+    """Images along P paths of S steps, with the judge's readings."""
 
     images: Tensor
     """(P, S, 1, 28, 28) in [0, 1]."""
@@ -23,19 +23,19 @@ class JudgedPaths:
     certainty: Tensor
     """(P, S) the judge's probability of its label."""
     nearest_real: Tensor
-    """(P, S) distance to the nearest of many real images, in features."""
+    """(P, S) distance to the nearest of many real images, in feature space."""
     sharpness: Tensor
-    """(P, S) steepness of the edges."""
+    """(P, S) edge sharpness, see `sharpness.sharpness`."""
 
 
 @dataclass(frozen=True)
 class RealYardstick:
-    """What real digits, not among those searched for neighbours, measure: typical values."""
+    """Typical values for real digits that are not among those searched for neighbours."""
 
     sharpness: float
     """Median sharpness of a real image."""
     nearest_real: float
-    """Median distance of a real image to its nearest among the searched ones."""
+    """Median distance from a real image to the nearest of the searched ones, in feature space."""
     end_distance: float
     """Mean distance between the features of two unrelated real images."""
 
@@ -43,13 +43,13 @@ class RealYardstick:
 def judge_paths(
     images: Tensor, features: Tensor, prediction: Prediction, real_features: Tensor
 ) -> JudgedPaths:
-    """Put together what the judge makes of every image of every path.
+    """Collect the judge's readings of every image of every path.
 
     Args:
         images: (P, S, 1, 28, 28) in [0, 1].
-        features: (P * S, F), the judge's.
-        prediction: labels and certainty of the judge, (P * S,) each.
-        real_features: (N, F) of the real images searched for neighbours.
+        features: (P * S, F) the judge's features.
+        prediction: the judge's labels and certainty, (P * S,) each.
+        real_features: (N, F) features of the real images searched for neighbours.
     """
     check_shape("images", images, (None, None, *IMAGE_SHAPE))
     shape = images.shape[:2]
@@ -69,14 +69,15 @@ def real_yardstick(
     """Measure real digits, so that paths can be compared with them.
 
     Args:
-        images: (N, 1, 28, 28) real, none of them among those of `real_features`.
-        features: (N, F) of these images.
-        real_features: (M, F) of the real images searched for neighbours, as in `judge_paths`.
+        images: (N, 1, 28, 28) real images, none of which is among those of `real_features`.
+        features: (N, F) features of `images`.
+        real_features: (M, F) features of the real images searched for neighbours, as in
+            `judge_paths`.
         end_distance: mean distance between the features of two unrelated real images, from
             `neighbours.mean_pair_distance`.
 
     Raises:
-        ValueError: a yardstick of 0, for instance because the images are among those searched.
+        ValueError: a reference value of 0, for instance because an image is among those searched.
     """
     yardstick = RealYardstick(
         sharpness=float(sharpness(images).median()),

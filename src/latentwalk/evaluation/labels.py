@@ -1,4 +1,4 @@
-"""Which digits a model makes, and whether it makes those it was asked for, as a judge sees it."""
+"""Which digits a model generates, and whether they match the requested labels, per the judge."""
 
 from dataclasses import dataclass
 
@@ -11,39 +11,39 @@ from latentwalk.shapes import NUM_CLASSES, check_range, check_shape
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """Share of images that the judge reads as the digit asked for."""
+    """Share of images that the judge reads as the requested digit."""
 
     overall: Estimate
     per_digit: tuple[Estimate, ...]
-    """One entry a digit, 0 to 9."""
+    """One entry per digit, 0 to 9."""
 
 
 @dataclass(frozen=True)
 class LabelHistogram:
-    """Shares of the digits among samples, beside the data's."""
+    """Digit frequencies of samples and of the data."""
 
     shares: Tensor
     """(K,) float64, sums to 1."""
     data_shares: Tensor
     """(K,) float64, sums to 1."""
     total_variation: float
-    """Half the sum of absolute differences: 0 alike, 1 disjoint. Not 0 by chance alone: 10,000
-    images drawn with the data's shares give about 0.012."""
+    """Half the sum of absolute differences: 0 for equal shares, 1 for disjoint ones. Chance alone
+    makes it positive: 10,000 images drawn with the data's shares give about 0.012."""
 
 
 def label_agreement(predicted: Tensor, asked: Tensor, level: float = 0.95) -> LabelAgreement:
-    """Compare what the judge sees with what the conditional model was asked for.
+    """Compare the judge's labels with those requested from the conditional model.
 
     Args:
         predicted: (N,) the judge's labels.
         asked: (N,) the labels given to the model, every digit at least once.
-        level: of the Wilson intervals.
+        level: confidence level of the Wilson intervals.
 
     Returns:
-        The share overall and digit by digit. The judge's own errors are part of it.
+        The share overall and for each digit. The judge's own errors are included.
 
     Raises:
-        ValueError: different sizes, labels outside 0..9, or a digit that was never asked for.
+        ValueError: different sizes, labels outside 0..9, or a digit that was never requested.
     """
     _check_labels("asked", asked)
     check_shape("predicted", predicted, asked.shape)
@@ -58,7 +58,7 @@ def label_agreement(predicted: Tensor, asked: Tensor, level: float = 0.95) -> La
 
 
 def label_histogram(labels: Tensor, data_labels: Tensor) -> LabelHistogram:
-    """Compare the digits among samples with those among the data: are some missing?
+    """Compare the digit frequencies of samples with those of the data, to find missing digits.
 
     Args:
         labels: (N,) the judge's labels of samples.

@@ -17,22 +17,22 @@ class LogLikelihood:
     """Lower bounds on log p(x), in nats per image."""
 
     per_image_nats: Tensor
-    """(N,) float64: the importance-sampled bound of each image."""
+    """(N,) float64: importance-sampled bound of each image."""
     elbo_per_image_nats: Tensor
-    """(N,) float64: the evidence lower bound from the same samples, which is never above it."""
+    """(N,) float64: evidence lower bound from the same samples, never above the former."""
     mean_nats: float
     standard_error_nats: float
-    """Of the mean over images; the importance samples' own noise is part of it."""
+    """Standard error of the mean over images, including the noise of the importance samples."""
     num_samples: int
-    """Importance samples an image: the bound tightens with it, so always state it."""
+    """Number of importance samples per image. More make the bound tighter, so always report it."""
 
 
 def binarise(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Draw black-and-white images: each pixel is ink with the probability that is its grey value.
+    """Draw black-and-white images: each pixel's grey value is its probability of being ink.
 
     Args:
         images: (B, 1, 28, 28) in [0, 1].
-        rng: source of the draw ("dynamic" binarisation: another rng, another draw).
+        rng: source of the draw ("dynamic" binarisation: each draw is different).
 
     Returns:
         (B, 1, 28, 28) float32, each value 0 or 1.
@@ -54,19 +54,19 @@ def importance_sampled_log_likelihood(
 ) -> LogLikelihood:
     r"""Bound log p(x) from below by $\log \frac1K \sum_k p(x, z_k) / q(z_k|x)$, $z_k \sim q(z|x)$.
 
-    In float32, whatever autocast is on outside; each image is encoded once. The same rng gives
-    the same result for the same two batch sizes.
+    Computed in float32 even if autocast is on outside. Each image is encoded once. The same rng
+    gives the same result only with the same two batch sizes.
 
     Args:
-        encode: images (B, ...) to q(z|x).
-        log_joint: z (B, Z) and images (B, ...) to log p(x, z) in nats, (B,).
-        images: (N, ...) what the model is a distribution of: binary images for a Bernoulli model.
-        num_samples: importance samples K an image.
+        encode: maps images (B, ...) to q(z|x).
+        log_joint: maps z (B, Z) and images (B, ...) to log p(x, z) in nats, (B,).
+        images: (N, ...) values that the model describes: binary images for a Bernoulli model.
+        num_samples: number K of importance samples per image.
         rng: source of z.
-        images_per_batch: images decoded together.
-        samples_per_batch: samples an image decoded together; the product of the two is the size
-            of the batch that `log_joint` gets, and with it the memory. On a CPU batches of 200
-            that stay in its caches took half the time of batches of 1,000.
+        images_per_batch: number of images decoded together.
+        samples_per_batch: number of samples per image decoded together. Its product with
+            `images_per_batch` is the batch size that `log_joint` gets, and so sets the memory. On a
+            CPU, batches of 200, which fit into its caches, took half the time of batches of 1,000.
 
     Raises:
         ValueError: no images, no samples, or an empty batch.
@@ -103,11 +103,11 @@ def vae_log_likelihood(
     Args:
         vae: the trained model, in evaluation mode.
         binary_images: (N, 1, 28, 28), each pixel 0 or 1: see `binarise`. Grey pixels have no
-            likelihood here; their cross-entropy is another quantity.
-        num_samples: importance samples an image.
+            likelihood under this model; their cross-entropy is a different quantity.
+        num_samples: number of importance samples per image.
         rng: source of z.
-        images_per_batch: images decoded together.
-        samples_per_batch: samples an image decoded together.
+        images_per_batch: number of images decoded together.
+        samples_per_batch: number of samples per image decoded together.
 
     Returns:
         Bounds in nats; the usual "negative log-likelihood" is minus `mean_nats`.
@@ -135,7 +135,7 @@ def _chunk_bounds(
     rng: torch.Generator,
     samples_per_batch: int,
 ) -> Tensor:
-    """Both bounds of a few images, summed over batches of samples: (2, B) float64."""
+    """Compute both bounds for a few images, over batches of samples: (2, B) float64."""
     count_images, size = posterior.mu.shape
     log_sum = torch.full((count_images,), -math.inf, dtype=torch.float64, device=images.device)
     total = torch.zeros_like(log_sum)

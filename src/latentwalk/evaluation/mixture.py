@@ -1,7 +1,7 @@
-"""A prior for a VAE, fitted after its training: a mixture of Gaussians over real digits' codes.
+"""Prior fitted to a trained VAE: a mixture of Gaussians over the codes of real digits.
 
 Draws from N(0, I) fall between the codes of real digits, where the decoder was never trained.
-Draws from what the codes are like do not; the decoder stays as it is.
+Draws from a distribution fitted to the codes do not. The decoder is unchanged.
 
 Source: "ex-post density estimation", Ghosh et al. 2020, "From variational to deterministic
 autoencoders", section 4; the algorithm is Dempster, Laird and Rubin 1977.
@@ -13,26 +13,27 @@ from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 SMALLEST_VARIANCE = 1e-3
-"""Added to each component's covariance, so that none shrinks onto a few codes."""
+"""Variance added to each component's covariance, so that none collapses onto a few codes."""
 
 
 def fit_mixture(
     points: Tensor, components: int, rng: torch.Generator, iterations: int = 10
 ) -> MixtureSameFamily:
-    """Fit a mixture of Gaussians with full covariances, by expectation and maximisation.
+    """Fit a mixture of Gaussians with full covariances by expectation-maximisation.
 
     Args:
         points: (N, Z), such as the posterior means of the training digits.
-        components: how many Gaussians; each needs some hundreds of points.
-        rng: draws which of the points the first means are. Not where they lie decides it, so that
-            codes which differ in rounding alone, as on another machine, give nearly this mixture.
-            A cluster without one of them may be fitted badly: let there be many.
-        iterations: with 20 instead of 10 the log-likelihood of the report's codes is 0.12 nats a
-            code higher, that of test digits' codes 0.07; the images are no better, and what codes
-            differ in rounding is felt more.
+        components: number of Gaussians; each needs some hundreds of points.
+        rng: draws the indices of the points that serve as initial means. The draw does not depend
+            on the points' values, so codes that differ only by rounding, as on another machine,
+            give nearly the same mixture. A cluster without an initial mean may be fitted badly, so
+            use many components.
+        iterations: number of iterations. With 20 instead of 10, the log-likelihood of the report's
+            codes is 0.12 nats per code higher, that of test digits' codes 0.07. But the images are
+            no better, and the result is more sensitive to rounding.
 
     Returns:
-        The mixture; `sample((count,))` draws from PyTorch's global generator, see `draw_mixture`.
+        The mixture. Its `sample((count,))` uses PyTorch's global generator; see `draw_mixture`.
 
     Raises:
         ValueError: fewer points than components.
@@ -52,10 +53,10 @@ def fit_mixture(
 
 
 def draw_mixture(mixture: MixtureSameFamily, count: int, rng: torch.Generator) -> Tensor:
-    """Draw points (count, Z) from a mixture, by a generator of its own.
+    """Draw points (count, Z) from a mixture with a given random generator.
 
-    The component of a point is the winner of a race of its own (the Gumbel-max trick), so that
-    weights which differ a little give nearly the same points.
+    Each point's component is chosen by the Gumbel-max trick, so that slightly different weights
+    give nearly the same points.
     """
     gaussians, weights = mixture.component_distribution, mixture.mixture_distribution.probs
     assert isinstance(gaussians, MultivariateNormal)
@@ -67,9 +68,9 @@ def draw_mixture(mixture: MixtureSameFamily, count: int, rng: torch.Generator) -
 
 
 def _maximise(points: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights (K,), means (K, Z) and covariances' Cholesky factors (K, Z, Z) from shares (N, K)."""
+    """M-step: weights (K,), means (K, Z) and Cholesky factors (K, Z, Z) from shares (N, K)."""
     size = points.shape[1]
-    totals = shares.sum(dim=0) + 1e-6  # (K,)
+    totals = shares.sum(dim=0) + 1e-6  # (K,), not 0 even for an empty component
     means = shares.T @ points / totals[:, None]
     squares = (points.unsqueeze(2) * points.unsqueeze(1)).flatten(1)  # (N, Z Z)
     moments = (shares.T @ squares / totals[:, None]).view(-1, size, size)
@@ -79,7 +80,7 @@ def _maximise(points: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _log_joint(points: Tensor, weights: Tensor, means: Tensor, factors: Tensor) -> Tensor:
-    """Log of weight times density, but for a constant, each component at each point: (N, K)."""
+    """Log of weight times density, up to a constant, of each component at each point: (N, K)."""
     inverses = torch.linalg.inv(factors)  # small triangles: the residual is what matters
     logs = weights.log() - factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
     columns = [

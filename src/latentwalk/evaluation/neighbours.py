@@ -1,4 +1,4 @@
-"""What nearest neighbours in feature space tell: fidelity, variety, closeness to real digits."""
+"""Nearest-neighbour measures in feature space: fidelity, variety, closeness to real digits."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,24 @@ from torch import Tensor
 from latentwalk.evaluation.intervals import Estimate, bootstrap_interval, wilson_interval
 
 SEARCHED = 5_000
-"""Images of each kind that are compared in this way: enough, as the cost grows with the square."""
+"""Number of images of each kind to compare; the cost grows with its square."""
 ENTRIES_AT_ONCE = 4_000_000
-"""Distances held at a time: 32 MB in float64."""
+"""Number of distances held in memory at a time: 32 MB in float64."""
 
 
 @dataclass(frozen=True)
 class Neighbourhoods:
     """Fidelity and variety of samples against real images, from k-nearest-neighbour balls.
 
-    The intervals say how much other samples, or other real images, would move the share; the balls
-    stay as they are.
+    The intervals show how much each share would vary with other samples, or other real images,
+    while the balls stay fixed.
     """
 
     density: Estimate
-    """Real balls a sample lies in, over k: about 1 for the real distribution; can exceed 1."""
+    """Mean number of real balls around a sample, over k. About 1 for the real distribution; may
+    exceed 1."""
     coverage: Estimate
-    """Share of real balls that hold a sample: about 1 - 2^-k (0.97) for the real distribution."""
+    """Share of real balls with a sample inside: about 1 - 2^-k (0.97) for the real distribution."""
     precision: Estimate
     """Share of samples inside some real ball."""
     recall: Estimate
@@ -37,9 +38,9 @@ class Nearest:
     """The closest reference of each query."""
 
     distances: Tensor
-    """(N,) Euclidean."""
+    """(N,) Euclidean distances."""
     indices: Tensor
-    """(N,) rows of the references."""
+    """(N,) row numbers of the references."""
 
 
 def density_coverage(
@@ -49,15 +50,16 @@ def density_coverage(
 
     Args:
         real_features: (N, F), N above k.
-        fake_features: (M, F), M above k; use M = N, for the values quoted hold then.
+        fake_features: (M, F), M above k. The typical values stated in `Neighbourhoods` hold for
+            M = N.
         rng: source of the resampling for the density's interval.
-        k: neighbours that set a ball's radius.
+        k: number of the neighbour whose distance is a ball's radius.
 
     Returns:
-        The four shares; a collapsed generator can have density, but no coverage.
+        The four measures. A collapsed generator can have high density but not high coverage.
 
     Raises:
-        ValueError: not more than k rows, different F, or k below 1.
+        ValueError: k rows or fewer, different F, or k below 1.
 
     Source: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models",
     eq. 1 to 4; precision and recall after Kynkaanniemi et al. 2019.
@@ -70,7 +72,7 @@ def density_coverage(
     real, fake = (features.detach().double() for features in (real_features, fake_features))
     _check_same_features(real, fake)
     real_radii, fake_radii = _ball_radii(real, k), _ball_radii(fake, k)
-    balls_around_fake = torch.zeros(len(fake), device=fake.device)  # real balls each sample is in
+    balls_around_fake = torch.zeros(len(fake), device=fake.device)  # real balls around each sample
     covered, recalled = [], []
     for rows, radii in _chunks(real, real_radii, len(fake)):
         distances = torch.cdist(rows, fake)  # (chunk, M)
@@ -92,9 +94,9 @@ def nearer_to_first(
 ) -> Estimate:
     """Share of queries that are nearer to one set of references than to another.
 
-    With training images first and unseen ones second it tells whether a generator copies what it
-    was trained on: 1 for copies, and as much as for fresh images, about M / (M + R), if it does
-    not.
+    With training images first and unseen images second, it shows whether a generator copies its
+    training data. Copies give 1. A generator that does not copy gives the same share as new
+    images, about M / (M + R).
 
     Args:
         queries: (N, F) features of samples.
@@ -103,7 +105,7 @@ def nearer_to_first(
         rng: source of the resampling.
 
     Returns:
-        The share; the interval is for other queries.
+        The share, with an interval from resampling the queries.
 
     Raises:
         ValueError: no rows, or different F.
@@ -123,7 +125,7 @@ def nearest(queries: Tensor, references: Tensor) -> Nearest:
         references: (M, F).
 
     Returns:
-        Distances and rows.
+        Distances to the closest references, and their row numbers.
 
     Raises:
         ValueError: no references, or different F.
@@ -132,20 +134,21 @@ def nearest(queries: Tensor, references: Tensor) -> Nearest:
     if len(references) == 0:
         raise ValueError("got no references, expected at least one")
     rows = max(1, ENTRIES_AT_ONCE // len(references))
-    centre = references.mean(dim=0)  # cdist loses digits in float32, the more the farther out
+    centre = references.mean(dim=0)  # far from 0, cdist loses precision in float32
     centred = references - centre
     found = [torch.cdist(chunk - centre, centred).argmin(dim=1) for chunk in queries.split(rows)]
     indices = torch.cat(found)
+    # computed again, because the distances from cdist are less precise
     return Nearest((queries - references[indices]).norm(dim=1), indices)
 
 
 def mean_pair_distance(features: Tensor, rng: torch.Generator, num_pairs: int = 10_000) -> float:
-    """Mean distance between two independent images: the yardstick for the length of a path.
+    """Mean distance between two independent images: the unit for the length of a path.
 
     Args:
         features: (N, F), N at least 2.
         rng: source of the pairs.
-        num_pairs: pairs of different rows to draw.
+        num_pairs: number of pairs of different rows to draw.
     """
     if len(features) < 2:
         raise ValueError(f"got {len(features)} rows, expected at least 2 to form pairs")
@@ -161,7 +164,7 @@ def _share(holds: Tensor) -> Estimate:
 
 
 def _ball_radii(points: Tensor, k: int) -> Tensor:
-    """Distance of each point to its k-th neighbour, itself not counted: (N,)."""
+    """Distance of each point to its k-th neighbour, not counting the point itself: (N,)."""
     radii = []
     for rows, _ in _chunks(points, points, len(points)):
         radii.append(torch.cdist(rows, points).kthvalue(k + 1, dim=1).values)

@@ -1,4 +1,4 @@
-"""How crisp images are. Not how real: noise is crisp too, so read it beside a Frechet distance."""
+"""Sharpness of images. Noise is sharp too, so read it together with a Frechet distance."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -6,17 +6,17 @@ from torch import Tensor
 from latentwalk.shapes import IMAGE_SHAPE, check_range, check_shape
 
 SMALLEST_INK = 1e-6
-"""Below this an image counts as blank."""
+"""Sum of gradients below which an image counts as blank."""
 
 
 def sharpness(images: Tensor) -> Tensor:
-    r"""Steepness of the edges: the mean gradient magnitude, each place weighted by its gradient.
+    r"""Steepness of the edges: mean gradient magnitude, weighted by the gradient magnitude itself.
 
-    $\sum \lvert\nabla x\rvert^2 / \sum \lvert\nabla x\rvert$, so that flat areas and the amount
-    of ink do not count: 1 for a hard straight edge from 0 to 1, half for the same edge at half
-    contrast (a ghost in a cross-fade), less the wider the edge is blurred, 0 for a blank image.
-    Thin strokes lose contrast as well when they are blurred. It does not see whether an edge is
-    in the right place.
+    The formula $\sum \lvert\nabla x\rvert^2 / \sum \lvert\nabla x\rvert$ ignores flat areas and the
+    amount of ink. It is 1 for a hard straight edge from 0 to 1, and half for the same edge at half
+    contrast (a ghost in a cross-fade). It falls as the edge gets more blurred, and is 0 for a blank
+    image. Thin strokes also lose contrast when they are blurred. The measure does not tell whether
+    an edge is in the right place.
 
     Args:
         images: (B, 1, 28, 28) in [0, 1].
@@ -25,7 +25,7 @@ def sharpness(images: Tensor) -> Tensor:
         (B,) in [0, 1].
 
     Source: the gradient is that of Roberts 1963 (differences along both diagonals of 2 x 2
-    pixels), which keeps the magnitude at most 1; the image is continued by blank pixels.
+    pixels), which keeps the magnitude at most 1; the image is padded with blank pixels.
     """
     _check_images(images)
     x = F.pad(images, (1, 1, 1, 1))

@@ -1,18 +1,19 @@
-"""How smooth and how real a walk between two images is, path by path, as a judge sees it.
+"""Smoothness and realism of each path between two images, as measured by the judge.
 
-No single quantity says "smooth interpolation"; each of the usual ones is best for some null:
+No single quantity captures "smooth interpolation". Each of the usual ones is best for some null, a
+baseline that is not a good walk:
 
-| null | what it is best at | what punishes it |
+| null | what it is best at | what penalises it |
 |---|---|---|
 | pixel cross-fade | pixel straightness, even steps | realism, sharpness drop: two ghosts midway |
 | blurred images | small even steps | realism: soft edges |
 | jump, nearest real images | realism, feature straightness | steadiness: one step does it all |
-| a fresh real image each step | realism, even steps | steadiness: far longer than the way |
+| a new real image at each step | realism, even steps | steadiness: far longer than needed |
 | constant or collapsed generator | short path, no switches | reach: it goes nowhere |
 
-`margin_over_nulls` is the designated summary: how far a model's walks are from both of the nulls
-that need no model, cross-fade and jump, on the side where each is weak. Neither can win it. Rank by
-it alone; the others explain it.
+`margin_over_nulls` is the summary to rank by. It measures how far a model's walks beat the two
+nulls that need no model, cross-fade and jump, each where that null is weak. Neither null can score
+above 0. The other measures explain the ranking.
 """
 
 from dataclasses import dataclass, fields
@@ -24,43 +25,44 @@ from latentwalk.evaluation.intervals import Estimate, bootstrap_interval, paired
 from latentwalk.evaluation.judging import JudgedPaths, RealYardstick
 
 STILL = 1e-3
-"""A path shorter than this part of the real yardstick does not move: its steps are rounding."""
+"""A path shorter than this fraction of `RealYardstick.end_distance` counts as not moving; its steps
+are rounding errors."""
 
 
 @dataclass(frozen=True)
 class PathMeasures:
-    """One value a path, (P,) float64 each."""
+    """Measures of paths, each (P,) float64 with one value per path."""
 
     steadiness: Tensor
-    """D^2 / ((S - 1) sum d^2), with d the step lengths and D the end-to-end distance in features:
-    1 for equal steps straight ahead, 1 / (S - 1) for a jump. Straightness squared over
-    1 + step_variation^2."""
+    """D^2 / ((S - 1) sum d^2), where d are the step lengths and D is the end-to-end distance, in
+    feature space. It is 1 for equal steps in a straight line, and 1 / (S - 1) for a jump. It equals
+    feature_straightness^2 / (1 + step_variation^2)."""
     realism: Tensor
-    """Of the path's least real step: sharpness over the real one, times the real nearest-real
-    distance over the step's, each at most 1."""
+    """Minimum over steps of min(1, sharpness / real sharpness) * min(1, real distance / distance),
+    where the distances are those to the nearest real image."""
     reach: Tensor
-    """End-to-end distance in features over that of unrelated real images, at most 1."""
+    """End-to-end distance over that of unrelated real images, in feature space, at most 1."""
     largest_step_excess: Tensor
-    """Largest share of the length in one step, less 1 / (S - 1); 0 is even (Berthelot et al.
-    2019)."""
+    """Largest step as a share of the path's length, minus 1 / (S - 1). It is 0 for equal steps
+    (Berthelot et al. 2019)."""
     step_variation: Tensor
-    """Standard deviation of the step lengths over their mean; 0 is even."""
+    """Standard deviation of the step lengths over their mean; 0 for equal steps."""
     feature_straightness: Tensor
-    """End-to-end distance over length, in features, in [0, 1]."""
+    """End-to-end distance over path length, in feature space, in [0, 1]."""
     pixel_straightness: Tensor
-    """The same in pixels; always 1 for a cross-fade."""
+    """End-to-end distance over path length, in pixel space; always 1 for a cross-fade."""
     relative_length: Tensor
-    """Length in features over the mean distance between unrelated real images."""
+    """Path length over the mean distance between unrelated real images, in feature space."""
     label_switches: Tensor
-    """How often the judge's label changes from one step to the next."""
+    """Number of times that the judge's label changes from one step to the next."""
     third_digit_steps: Tensor
-    """Steps that the judge reads as neither end's digit."""
+    """Number of steps whose label is neither that of the start nor that of the end."""
     certainty_drop: Tensor
-    """The judge's certainty at the ends less that in the middle."""
+    """The judge's certainty at the ends minus that in the middle."""
     sharpness_drop: Tensor
-    """Sharpness at the ends less that in the middle, over that of real digits."""
+    """Sharpness at the ends minus that in the middle, over that of real digits."""
     nearest_real_rise: Tensor
-    """Distance to the nearest real image in the middle less that at the ends, over that of real
+    """Distance to the nearest real image in the middle minus that at the ends, over that of real
     digits."""
 
 
@@ -69,10 +71,10 @@ def measure_paths(paths: JudgedPaths, yardstick: RealYardstick) -> PathMeasures:
 
     Args:
         paths: from `judge_paths`; at least 3 steps.
-        yardstick: from `real_yardstick`, the same for all that is compared.
+        yardstick: from `real_yardstick`; use the same one for all paths that are compared.
 
     Raises:
-        ValueError: fewer than 3 steps, which have no middle.
+        ValueError: fewer than 3 steps, so that there is no middle.
     """
     steps = paths.features.shape[1]
     if steps < 3:
@@ -108,7 +110,7 @@ def measure_paths(paths: JudgedPaths, yardstick: RealYardstick) -> PathMeasures:
 def summarise(
     measures: PathMeasures, rng: torch.Generator, level: float = 0.95
 ) -> dict[str, Estimate]:
-    """Mean of every measure over the paths, with its bootstrap interval."""
+    """Average every measure over the paths, with a bootstrap interval."""
     return {
         name: bootstrap_interval(values, rng, level=level)
         for name, values in _columns(measures).items()
@@ -118,12 +120,13 @@ def summarise(
 def summarise_differences(
     first: PathMeasures, second: PathMeasures, rng: torch.Generator, level: float = 0.95
 ) -> dict[str, Estimate]:
-    """Mean of first - second for every measure, bootstrapped over pairs of paths.
+    """Average first - second for every measure, bootstrapped over pairs of paths.
 
     Args:
-        first: one model's paths.
-        second: another's, as many. Path by path between the same ends, what both share cancels;
-            between independent ends the interval is that of two independent means.
+        first: paths of one model.
+        second: the same number of paths of another. If paired paths have the same ends, their
+            shared variation cancels; if the ends are independent, the interval is that of two
+            independent means.
         rng: source of the resampling.
         level: confidence level in (0, 1).
     """
@@ -140,19 +143,22 @@ def margin_over_nulls(
     jumps: PathMeasures,
     rng: torch.Generator,
 ) -> Estimate:
-    """Weigh steadiness against realism, each by what the two nulls have of it.
+    """Score walks by steadiness, realism and reach, scaled by those of the two nulls.
 
-    The least of three, of means over the paths: how much steadier than the jump, as a share of what
-    the blend is; how much more real than the blend, as a share of what the jump is; and how far the
-    walk goes, as a share of what the jump does. Either null has 0, a walk as steady as the one and
-    as real as the other has 1. A mean over paths is what can be compared: the margin of a single
-    path has a difference below the line that may be 0.
+    The margin is the minimum of three ratios of means over the paths:
+
+    * steadiness, (walk - jump) / (blend - jump);
+    * realism, (walk - blend) / (jump - blend);
+    * reach, walk / jump.
+
+    Both nulls score 0. A walk that is as steady as the blend and that is as real and goes as far as
+    the jump scores 1. Means are taken first because for a single path a denominator can be 0.
 
     Args:
         walks: P paths.
-        blends: as many cross-fades, between real images.
-        jumps: as many jumps between the same images.
-        rng: source of the resampling, of all three by the same numbers.
+        blends: P cross-fades between real images.
+        jumps: P jumps between the same real images.
+        rng: source of the resampling; the same path numbers are drawn for all three.
 
     Raises:
         ValueError: different numbers of paths.
@@ -177,11 +183,11 @@ def margin_over_nulls(
 
 
 def pick(measures: PathMeasures, which: Tensor | slice) -> PathMeasures:
-    """Keep some of the paths.
+    """Select some of the paths.
 
     Args:
-        measures: of P paths.
-        which: a mask (P,) of bools, or a slice.
+        measures: measures of P paths.
+        which: a boolean mask (P,), or a slice.
     """
     return PathMeasures(**{name: values[which] for name, values in _columns(measures).items()})
 
@@ -199,19 +205,19 @@ def _end_distance(points: Tensor) -> Tensor:
 
 
 def _shares(lengths: Tensor, moves: Tensor) -> Tensor:
-    """Each step's part of its path's length; a path that does not move counts as one jump."""
+    """Each step's share of its path's length; a path that does not move counts as one jump."""
     one_jump = torch.zeros_like(lengths)
     one_jump[:, 0] = 1
     return torch.where(moves[:, None], _ratio(lengths, lengths.sum(dim=1, keepdim=True)), one_jump)
 
 
 def _ratio(above: Tensor, below: Tensor) -> Tensor:
-    """One number over another, and 0 for 0 / 0."""
+    """Divide elementwise; 0 / 0 is 0."""
     return above / below.clamp(min=torch.finfo(below.dtype).tiny)
 
 
 def _realism(paths: JudgedPaths, yardstick: RealYardstick) -> Tensor:
-    """As crisp as real digits, and as near to real digits as they are: (P, S) in [0, 1]."""
+    """Sharpness and nearness to real digits, relative to those of real digits: (P, S) in [0, 1]."""
     crisp = (paths.sharpness.double() / yardstick.sharpness).clamp(max=1)
     real = torch.full_like(crisp, yardstick.nearest_real)
     near = _ratio(real, paths.nearest_real.double()).clamp(max=1)
@@ -219,7 +225,7 @@ def _realism(paths: JudgedPaths, yardstick: RealYardstick) -> Tensor:
 
 
 def _rise(values: Tensor) -> Tensor:
-    """Middle (one or two steps) less the mean of both ends: (P, S) to (P,)."""
+    """Middle (one step, or the mean of two) minus the mean of both ends: (P, S) to (P,)."""
     steps = values.shape[1]
     middle = values[:, (steps - 1) // 2 : steps // 2 + 1].double().mean(dim=1)
     return middle - values[:, [0, -1]].double().mean(dim=1)

@@ -1,7 +1,8 @@
-"""The GAN has no encoder: inputs for given images are searched for, by their gradient.
+"""GAN inversion: gradient search for the inputs that generate given images.
 
-They let the GAN walk between the same test images as the VAE, a control of 3e. An image that the
-generator cannot make gets the nearest that it can, so the error belongs beside every use.
+The GAN has no encoder. With inverted inputs it can walk between the same test images as the VAE,
+a control experiment for 3e. For an image that the generator cannot make, the search finds the
+nearest one that it can. So report the error with every use.
 """
 
 import torch
@@ -13,9 +14,9 @@ from latentwalk.models.gan import Generator, draw_inputs
 from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
 CANDIDATES = 2000
-"""Random inputs, the best of which the search starts from."""
+"""Number of random inputs; the search starts from the best of them."""
 PIXEL_DEVIATION = 0.2
-"""Standard deviation of a pixel's error that the input's own likelihood is weighed against."""
+"""Assumed standard deviation of a pixel's error, which weighs the error against the prior."""
 
 
 def invert(
@@ -25,23 +26,24 @@ def invert(
     iterations: int = 200,
     learning_rate: float = 0.1,
 ) -> Tensor:
-    """Find inputs whose images are near to given ones.
+    """Find inputs whose images are close to given ones.
 
-    Minimises ||G(e) - x||^2 / (2 s^2) + ||e||^2 / 2 by Adam, from the best of many random inputs:
-    the most likely input if pixels had normal errors of deviation s.
+    Minimises ||G(e) - x||^2 / (2 s^2) + ||e||^2 / 2 with Adam, starting from the best of many
+    random inputs. The minimum is the most likely input if pixels have normal errors of standard
+    deviation s.
 
     Args:
         generator: trained, unconditional.
         images: (B, 1, 28, 28) in [0, 1].
-        rng: draws the candidates.
-        iterations: steps of Adam, on all images at once.
-        learning_rate: of Adam, falling to 0 along half a cosine.
+        rng: draws the random starting inputs.
+        iterations: number of Adam steps, on all images at once.
+        learning_rate: Adam's initial learning rate, which decays to 0 along half a cosine.
 
     Returns:
         Inputs (B, latent_size).
 
     Raises:
-        ValueError: a network in training mode, or another shape.
+        ValueError: a network in training mode, or images of another shape.
 
     Source: Zhu et al. 2016, "Generative visual manipulation on the natural image manifold", eq. 3.
     """
@@ -60,7 +62,7 @@ def invert(
 
 
 def _nearest_candidates(generator: Generator, images: Tensor, rng: torch.Generator) -> Tensor:
-    """Give each image the random input whose image is nearest to it in pixels."""
+    """For each image, pick the random input whose generated image is nearest in pixels."""
     candidates = draw_inputs(generator.config, CANDIDATES, rng).to(images.device)
     made = in_chunks(generator.forward, candidates)
     return candidates[nearest(images.flatten(1), made.flatten(1)).indices]

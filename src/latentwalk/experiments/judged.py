@@ -1,4 +1,4 @@
-"""What every experiment shares: images with the judge's reading, as NumPy arrays."""
+"""Helpers shared by all experiments: images with the judge's readings, as NumPy arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,36 +10,38 @@ from torch import Tensor, nn
 
 from latentwalk.models.classifier import Classifier, Prediction
 
-IMAGES_AT_ONCE = 100  # more is slower on a CPU: it no longer fits its cache
+IMAGES_AT_ONCE = 100  # larger batches are slower on a CPU: they no longer fit into its cache
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Images and what the judge reads in them."""
+    """Images with the judge's labels."""
 
     images: np.ndarray
     """(B, 1, 28, 28) float32 in [0, 1], 1 is ink."""
     labels: np.ndarray
-    """(B,) int64, the judge's digit."""
+    """(B,) int64, the digit that the judge reads."""
     certainty: np.ndarray
     """(B,) float32, the judge's probability of that digit."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The judge's view of a batch, from one pass of its network."""
+    """The judge's output for a batch, from one pass through its network."""
 
     features: Tensor
-    """(B, F), the space of the Frechet distance."""
+    """(B, F), in the feature space of the Frechet distance."""
     prediction: Prediction
     """Labels and certainty, each (B,)."""
 
 
 def check_ready(**networks: nn.Module) -> None:
-    """Refuse a network in training mode: its batch norm would mix images, and change by looking.
+    """Refuse a network in training mode.
+
+    In training mode, batch norm would use batch statistics and update its running averages.
 
     Raises:
-        ValueError: naming the network.
+        ValueError: names the network.
     """
     for name, network in networks.items():
         if network.training:
@@ -52,11 +54,11 @@ def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     """Apply a network's function to rows (N, ...) in bounded memory and without gradients."""
     with torch.inference_mode():
         outputs = [function(part) for part in inputs.split(IMAGES_AT_ONCE)]
-    return torch.cat(outputs)  # outside: an ordinary tensor that may be changed in place
+    return torch.cat(outputs)  # outside the context: an ordinary tensor, not an inference tensor
 
 
 def read(classifier: Classifier, images: Tensor) -> Reading:
-    """Let the judge look at images (B, 1, 28, 28) in [0, 1] once, for features and labels."""
+    """Run the judge once on images (B, 1, 28, 28) in [0, 1], for features and labels."""
     features = in_chunks(classifier.features, images)
     with torch.inference_mode():
         certainty, labels = classifier.head(F.relu(features)).softmax(1).max(1)
@@ -64,11 +66,11 @@ def read(classifier: Classifier, images: Tensor) -> Reading:
 
 
 def judge(classifier: Classifier, images: Tensor) -> Judged:
-    """Label images (B, 1, 28, 28) in [0, 1] and keep them with their labels."""
+    """Label images (B, 1, 28, 28) in [0, 1] and return them with their labels."""
     prediction = read(classifier, images).prediction
     return Judged(to_numpy(images), to_numpy(prediction.labels), to_numpy(prediction.certainty))
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
-    """Copy a tensor to an array of its own."""
+    """Copy a tensor to a new array that shares no memory with it."""
     return tensor.detach().cpu().numpy().copy()

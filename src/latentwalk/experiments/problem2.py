@@ -1,4 +1,4 @@
-"""Problem 2: ten samples of the GAN, the pick of two, the straight path between their inputs."""
+"""Problem 2: ten GAN samples, a pair picked from them, the straight path between its inputs."""
 
 import itertools
 from dataclasses import dataclass
@@ -18,54 +18,55 @@ NUM_SAMPLES = 10
 
 @dataclass(frozen=True)
 class TenSamples:
-    """2b: ten images, what the generator got to make them, and what the judge reads."""
+    """2b: ten images, the generator inputs that made them, and the judge's readings."""
 
     images: np.ndarray
     """(10, 1, 28, 28) float32 in [0, 1]."""
     inputs: np.ndarray
     """(10, Z) float32, the draws of epsilon."""
     labels: np.ndarray
-    """(10,) int64, the judge's digit."""
+    """(10,) int64, the digit that the judge reads."""
     certainty: np.ndarray
-    """(10,) float32, the judge's probability of it."""
+    """(10,) float32, the judge's probability of that digit."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """2c: the two images between which the path runs, start first."""
+    """2c: the two images at the ends of the path, start first."""
 
     indices: tuple[int, int]
-    """Their numbers among the ten, from 0."""
+    """Their numbers among the ten samples, from 0."""
     images: np.ndarray
     """(2, 1, 28, 28) float32 in [0, 1]."""
     inputs: np.ndarray
     """(2, Z) float32: epsilon_start and epsilon_end."""
     labels: np.ndarray
-    """(2,) int64, the judge's digits."""
+    """(2,) int64, the digits that the judge reads."""
     certainty: np.ndarray
-    """(2,) float32."""
+    """(2,) float32, the judge's probability of these digits."""
     automatic: bool
-    """Picked by the rule, not by the reader."""
+    """Whether the rule picked the pair, rather than the reader."""
     same_digit: bool
-    """The reader picked two images of one digit."""
+    """Whether both images have the same label, which only a reader's pick can have."""
 
 
 @dataclass(frozen=True)
 class GeneratorPath:
-    """2d and 2e: the path between two inputs, its images, and the pixel blend of its ends."""
+    """2d and 2e: the path between two inputs, its images, and the cross-fade of its end images."""
 
     times: np.ndarray
     """(S,) float64, from 0 to 1."""
     inputs: np.ndarray
-    """(S, Z) float32: epsilon_1 = epsilon_start to epsilon_S = epsilon_end, bit for bit."""
+    """(S, Z) float32: epsilon_1 to epsilon_S; these two equal epsilon_start and epsilon_end
+    exactly."""
     strip: Judged
-    """The generator's images of these inputs, (S, 1, 28, 28)."""
+    """The generator's images from these inputs, (S, 1, 28, 28)."""
     crossfade: Judged
-    """The strip's first and last image blended pixel by pixel, (S, 1, 28, 28)."""
+    """Cross-fade between the strip's first and last image, (S, 1, 28, 28)."""
 
 
 def ten_samples(generator: Generator, classifier: Classifier, rng: torch.Generator) -> TenSamples:
-    """Answer 2b: draw ten inputs, generate their images, let the judge read them.
+    """Answer 2b: draw ten inputs, generate their images, label them with the judge.
 
     Args:
         generator: trained, unconditional.
@@ -85,15 +86,15 @@ def ten_samples(generator: Generator, classifier: Classifier, rng: torch.Generat
 def pick_pair(samples: TenSamples, pair: tuple[int, int] | None = None) -> Pair:
     """Answer 2c: pick two of the samples.
 
-    The rule: of all pairs with different labels, the one whose less certain image is judged most
-    certainly; of equal ones, that with the lowest numbers.
+    The rule considers all pairs with different labels and maximises the smaller of the two
+    certainties. Ties go to the pair with the lowest numbers.
 
     Args:
         samples: from `ten_samples`.
-        pair: numbers of start and end, from 0 as in the figure, to overrule the rule.
+        pair: numbers of start and end, from 0 as in the figure, to use instead of the rule.
 
     Raises:
-        ValueError: numbers that are equal or out of range, or no two different labels to pick.
+        ValueError: numbers that are equal or out of range, or all samples have the same label.
     """
     start, end = _automatic_pair(samples) if pair is None else checked_pair(samples, pair)
     rows = [start, end]
@@ -117,15 +118,15 @@ def _automatic_pair(samples: TenSamples) -> tuple[int, int]:
             f"all {len(labels)} images are read as {labels[0]}, expected two different digits: "
             "train longer, draw with another seed, or name a pair"
         )
-    # max() keeps the first of equal pairs, which has the lowest numbers
+    # max() returns the first of several equal maxima, which has the lowest numbers
     return max(different, key=lambda pair: min(certainty[pair[0]], certainty[pair[1]]))
 
 
 def checked_pair(samples: TenSamples, pair: Any) -> tuple[int, int]:
-    """Give the numbers of two samples that a reader chose.
+    """Validate the sample numbers that a reader chose, and return them as integers.
 
     Raises:
-        ValueError: anything else than two different numbers of samples.
+        ValueError: anything other than two different sample numbers.
     """
     count = len(samples.labels)
     match pair:
@@ -145,13 +146,13 @@ def checked_pair(samples: TenSamples, pair: Any) -> tuple[int, int]:
 def generator_path(
     generator: Generator, classifier: Classifier, pair: Pair, steps: int = 10
 ) -> GeneratorPath:
-    """Answer 2d and 2e: walk straight between the pair's inputs and generate each step.
+    """Answer 2d and 2e: interpolate linearly between the pair's inputs and generate each step.
 
     Args:
-        generator: the one that made the pair.
+        generator: the generator that made the pair.
         classifier: the judge.
         pair: from `pick_pair`.
-        steps: how many images, both ends included.
+        steps: number of images, including both ends.
 
     Raises:
         ValueError: a conditional generator, a network in training mode, or fewer than 2 steps.

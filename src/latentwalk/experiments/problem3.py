@@ -17,17 +17,17 @@ class VaePath:
     """3b and 3c: two test images, their codes, and the straight path between the codes."""
 
     indices: tuple[int, int]
-    """Their places in the test set, from 0."""
+    """Indices of the two images in the test set, from 0."""
     digits: tuple[int, int]
     """Their true labels."""
     originals: Judged
     """The two test images, (2, 1, 28, 28)."""
     code_deviations: np.ndarray
-    """(2, Z) float32, standard deviations of both posteriors; their means are the path's ends."""
+    """(2, Z) float32, standard deviations of both posteriors, whose means are the path's ends."""
     times: np.ndarray
     """(S,) float64, from 0 to 1."""
     codes: np.ndarray
-    """(S, Z) float32: the posterior means z_1 = z_start and z_S = z_end, and the steps between."""
+    """(S, Z) float32: z_1 = z_start to z_S = z_end; these two are the posterior means."""
     strip: Judged
     """The decoded path, (S, 1, 28, 28); its ends are the reconstructions of the originals."""
 
@@ -37,18 +37,18 @@ def vae_path(
 ) -> VaePath:
     """Answer 3b and 3c: encode a test image of each digit, walk between the codes, decode.
 
-    The images are the first of their label in the order of the file, so that nobody chose them by
-    their looks. For twice the same digit they are its first and its second.
+    Each image is the first of its digit in file order, so that it is not chosen for its looks. If
+    both digits are the same, the first and the second image of that digit are used.
 
     Args:
         vae: trained.
         classifier: the judge.
         test: the test digits.
         digits: labels of start and end, those of 2c.
-        steps: how many images, both ends included.
+        steps: number of images, including both ends.
 
     Raises:
-        ValueError: a digit that the test digits lack, a network in training mode, or fewer than
+        ValueError: a digit without enough test images, a network in training mode, or fewer than
             2 steps.
     """
     check_ready(vae=vae, judge=classifier)

@@ -1,4 +1,4 @@
-"""Problem 4: what the generators get as input, the grid of digits, and are labels obeyed?"""
+"""Problem 4: generator inputs, the grid of digits, and whether images match their labels."""
 
 from dataclasses import dataclass
 
@@ -22,64 +22,64 @@ IMAGES_A_DIGIT = 10
 
 @dataclass(frozen=True)
 class InputReading:
-    """One way to read 4a and 4b: the input that its generator gets, and how well it does."""
+    """One interpretation of 4a and 4b: the generator's input, and the quality of its images."""
 
     name: str
-    """Of the variant."""
+    """Name of the variant."""
     input_shape: tuple[int, int]
-    """Of the tensor that went into the generator: images, entries of each one's input."""
+    """Shape of the generator's input tensor: (number of images, entries per image)."""
     latent_size: int
-    """Entries of epsilon."""
+    """Number of entries in epsilon."""
     one_hot_entries: int
-    """Entries of the one-hot label, counted in that tensor; 0 for an unconditional generator."""
+    """Number of one-hot entries, counted in that tensor; 0 for an unconditional generator."""
     first_layer_parameters: int
-    """Weights and biases of the layer that takes the input."""
+    """Number of weights and biases in the layer that takes the input."""
     parameters: int
-    """Weights and biases of the whole generator."""
+    """Number of weights and biases in the whole generator."""
     steps: int
-    """Training steps; a comparison of quality holds only where they are equal."""
+    """Number of training steps; quality is comparable only between equal numbers of steps."""
     ratio: Estimate
-    """Frechet distance over the floor, real against real; 1 is as good as real."""
+    """Frechet distance over the floor; 1 is as good as real images."""
     agreement: Estimate | None
-    """Share of images that the judge reads as the digit asked for; None without labels."""
+    """Share of images that the judge reads as the requested digit; None without labels."""
 
 
 @dataclass(frozen=True)
 class InputReadings:
-    """4a and 4b: every reading of the statement, side by side."""
+    """4a and 4b: all interpretations of the problem statement, for comparison."""
 
     floor: float
-    """Frechet distance of as many real training images from the test images."""
+    """Frechet distance of equally many real training images from the test images."""
     rows: tuple[InputReading, ...]
-    """One a generator, in the order given."""
+    """One entry per generator, in the given order."""
 
 
 @dataclass(frozen=True)
 class DigitGrid:
-    """4d: ten images of each digit, a row a digit."""
+    """4d: ten images of each digit, one row per digit."""
 
     images: np.ndarray
     """(10, 10, 1, 28, 28) float32 in [0, 1]."""
     inputs: np.ndarray
     """(10, 10, Z + 10) float32: a fresh epsilon for every image, then the one-hot label."""
     asked: np.ndarray
-    """(10, 10) int64, the digit asked for: the row's number."""
+    """(10, 10) int64, the requested digit, which is the row's number."""
     judged: np.ndarray
     """(10, 10) int64, the digit that the judge reads."""
     certainty: np.ndarray
-    """(10, 10) float32, the judge's probability of it."""
+    """(10, 10) float32, the judge's probability of that digit."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often the judge reads the digit asked for; Wilson intervals of 95 %."""
+    """How often the judge reads the requested digit, with 95 % Wilson intervals."""
 
     num_images: int
     overall: Estimate
     per_digit: tuple[Estimate, ...]
-    """One a digit, 0 to 9."""
+    """One entry per digit, 0 to 9."""
     confusion: np.ndarray
-    """(10, 10) int64: images by the digit asked for (row) and the digit read (column)."""
+    """(10, 10) int64: number of images by requested digit (row) and digit read (column)."""
 
 
 def input_readings(
@@ -90,7 +90,7 @@ def input_readings(
     rng: torch.Generator,
     count: int = 10_000,
 ) -> InputReadings:
-    """Answer 4a and 4b: show what each variant of Problem 2's generator gets, and how it does.
+    """Answer 4a and 4b: compare the inputs and the image quality of the given generators.
 
     Args:
         generators: trained, by name.
@@ -98,10 +98,10 @@ def input_readings(
         train: the training digits, for the floor.
         test: the test digits, the reference.
         rng: draws inputs, training images and the resampling.
-        count: images of each generator; conditional ones draw all digits equally often.
+        count: number of images per generator; conditional ones make all digits equally often.
 
     Raises:
-        ValueError: a network in training mode, or more images asked for than there are.
+        ValueError: a network in training mode, or `count` above the number of training images.
     """
     check_ready(judge=classifier, **generators)
     real = real_digits(classifier, train, test, rng, count)
@@ -146,7 +146,7 @@ def _count_parameters(network: torch.nn.Module) -> int:
 
 
 def digit_grid(generator: Generator, classifier: Classifier, rng: torch.Generator) -> DigitGrid:
-    """Answer 4d: ten images of each digit, each from an epsilon of its own.
+    """Answer 4d: generate ten images of each digit, each from its own epsilon.
 
     Args:
         generator: trained, conditional.
@@ -174,13 +174,13 @@ def digit_grid(generator: Generator, classifier: Classifier, rng: torch.Generato
 def agreement_by_digit(
     generator: Generator, classifier: Classifier, rng: torch.Generator, count: int = 10_000
 ) -> Agreement:
-    """Measure beside 4d: ask for every digit equally often, and count what the judge reads.
+    """Supplement 4d: request every digit equally often, and count the digits that the judge reads.
 
     Args:
         generator: trained, conditional.
         classifier: the judge; its own errors count against the generator.
         rng: draws epsilon.
-        count: images in all.
+        count: total number of images.
 
     Raises:
         ValueError: an unconditional generator, a network in training mode, or fewer than 10 images.

@@ -1,4 +1,4 @@
-"""Problem 3d: how good the GAN's and the VAE's images are, beside real digits."""
+"""Problem 3d: quality of the GAN's and the VAE's images, compared with real digits."""
 
 from dataclasses import dataclass
 
@@ -32,75 +32,76 @@ FITTED_SAMPLES = "VAE, fitted prior"
 LEARNED_SAMPLES = "VAE, learned prior"
 RECONSTRUCTIONS = "VAE reconstructions"
 DIGITS_A_COMPONENT = 500
-"""Training digits for each Gaussian of the prior that is fitted to their codes."""
+"""Number of training digits per Gaussian of the prior that is fitted to their codes."""
 
 
 @dataclass(frozen=True)
 class QualityRow:
-    """What is measured of one kind of images; intervals of 95 %."""
+    """Measurements of one kind of images, with 95 % intervals."""
 
     name: str
-    """Which images."""
+    """Kind of images."""
     frechet: Estimate
-    """Frechet distance from the test images in the judge's features."""
+    """Frechet distance from the test images in the judge's feature space."""
     ratio: Estimate
-    """That distance over the floor, real against real; 1 is as good as real."""
+    """That distance over the floor; 1 is as good as real images."""
     sharpness: Estimate
-    """Mean steepness of the edges, in [0, 1]."""
+    """Mean sharpness of the edges, in [0, 1]."""
     certainty: Estimate
     """Mean probability that the judge gives to the digit it reads."""
     label_distance: float
-    """Total variation between the digits' shares and the test images': 0 alike, 1 disjoint."""
+    """Total variation distance between the digit shares and those of the test images, in [0, 1]."""
     label_shares: np.ndarray
     """(10,) float64, share of each digit as the judge reads it."""
     density: Estimate
-    """How densely real digits surround these images, about 1 for real ones; see `neighbours`."""
+    """Density of real digits around these images; about 1 for real images. See `neighbours`."""
     coverage: Estimate
-    """Share of real digits that have one of these images near; 0.95 for real ones."""
+    """Share of real digits with one of these images nearby; 0.95 for real images."""
     precision: Estimate
-    """Share of these images that have a real digit near."""
+    """Share of these images with a real digit nearby."""
     recall: Estimate
     """Share of real digits that lie among these images."""
     nearer_to_training: Estimate
     """Share of these images that are nearer to a training digit than to any of `SEARCHED` test
-    digits: 1 for copies, otherwise as for real digits, as there are many more training digits."""
+    digits. It is 1 for copies. Without copying it is as high as for real digits, because there are
+    many more training digits."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """3d: real digits, the GAN's samples, the VAE's and its reconstructions, another VAE's."""
+    """3d: quality of real digits, samples of the GAN and of two VAEs, and VAE reconstructions."""
 
     mixture_components: int
-    """Gaussians of the fitted prior."""
+    """Number of Gaussians in the fitted prior."""
     floor: float
-    """Frechet distance of as many real training images from the test images."""
+    """Frechet distance of equally many real training images from the test images."""
     num_images: int
-    """Images in each row; the distance's bias depends on it."""
+    """Number of images in each row; the bias of the distance depends on it."""
     rows: tuple[QualityRow, ...]
-    """Real, GAN, VAE samples, those from the fitted prior, the other VAE's from its learned one,
-    reconstructions, in this order."""
+    """In this order: real digits, GAN samples, VAE samples, VAE samples from the fitted prior,
+    samples of the VAE with a learned prior, VAE reconstructions."""
 
 
 @dataclass(frozen=True)
 class RealDigits:
-    """What candidates are compared with; not saved."""
+    """Real digits that candidates are compared with; not saved."""
 
     reference: FrechetReference
-    """The test images' features, and the floor: the mean over all disjoint training sets."""
+    """Features of the test images, and the floor: the mean over all disjoint training sets."""
     test_labels: Tensor
-    """(N,) the test images' true labels."""
+    """(N,) true labels of the test images."""
     images: Tensor
-    """(M, 1, 28, 28) in [0, 1]: training images, as many as a candidate brings."""
+    """(M, 1, 28, 28) in [0, 1]: training images, as many as each candidate has."""
     reading: Reading
-    """The judge's view of these."""
+    """The judge's output for `images`."""
     other_features: Tensor
-    """(R, F) of all other training images."""
+    """(R, F) features of all other training images."""
 
 
 def real_digits(
     classifier: Classifier, train: Digits, test: Digits, rng: torch.Generator, count: int
 ) -> RealDigits:
-    """Fix the reference and its floor from all digits, and draw `count` training images."""
+    """Compute the reference and its floor from all digits, and draw `count` training images."""
     device = next(classifier.parameters()).device
     every = read(classifier, to_unit(train.images).to(device)).features
     test_features = read(classifier, to_unit(test.images).to(device)).features
@@ -125,23 +126,23 @@ def compare_quality(
 ) -> Quality:
     """Answer 3d: measure the GAN's samples, the VAE's samples and its reconstructions.
 
-    The VAE's images are its pixels' means, as in 3c. Reconstructions start from test images, so
-    they are near the reference by construction: they show what decoding alone costs. Samples from
-    a prior that was fitted to the codes of training digits show what N(0, I) costs; those of a VAE
-    that learned its prior with the rest, another way to mend it.
+    The VAE's images are pixel means, as in 3c. Reconstructions start from test images, so they are
+    close to the reference by construction; they show the loss from decoding alone. Samples from a
+    prior fitted to the codes of training digits show the loss from the prior N(0, I). Samples of a
+    VAE whose prior was trained with it show another remedy.
 
     Args:
         generator: trained, unconditional.
         vae: trained, with the prior N(0, I).
-        learned: another, with a learned prior.
+        learned: trained, with a learned prior.
         classifier: the judge.
-        train: the training digits, for the floor, the fitted prior, and to find copies of.
+        train: the training digits, for the floor, the fitted prior and the search for copies.
         test: the test digits, the reference.
         rng: draws noise, codes, training images and the resampling.
-        count: images of each kind.
+        count: number of images of each kind.
 
     Raises:
-        ValueError: a network in training mode, or more images asked for than there are.
+        ValueError: a network in training mode, or fewer training or test digits than `count`.
     """
     check_ready(generator=generator, vae=vae, learned=learned, judge=classifier)
     real = real_digits(classifier, train, test, rng, count)

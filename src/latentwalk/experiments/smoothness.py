@@ -1,4 +1,4 @@
-"""Problem 3e: how smooth the paths of both models are, over many pairs, with controls and nulls."""
+"""Problem 3e: smoothness of the paths of both models over many pairs, with controls and nulls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
 
 NUM_SEARCHED = 10_000
-"""Training images among which the nearest real image is searched."""
+"""Number of training images among which the nearest real image is searched."""
 INVERTED_PAIRS = 200
-"""Paths of the GAN between test images: to find an image's input takes hundreds of passes."""
+"""Number of GAN paths between test images; inverting an image takes hundreds of passes."""
 GAN_PATHS = "GAN, random inputs"
 ROUND_PATHS = "GAN, variance kept"
 INVERTED_PATHS = "GAN, test images"
@@ -46,58 +46,61 @@ COMPARED = (
     (ROUND_PATHS, GAN_PATHS),
     (VAE_PATHS, BLENDS),
 )
-"""Pairs of kinds whose difference is reported. Path by path the third and the last go between the
-same test images (or what is made of them), and the fourth has the same ends."""
+"""Pairs of kinds of paths whose difference is reported. In the third and the last, paired paths go
+between the same test images (or the models' versions of them). In the fourth they have the same
+ends."""
 
 
 @dataclass(frozen=True)
 class SmoothnessRow:
-    """One kind of paths, measured; intervals of 95 %."""
+    """Measurements of one kind of paths, with 95 % intervals."""
 
     name: str
-    """Which paths."""
+    """Kind of paths."""
     num_pairs: int
-    """How many of them."""
+    """Number of paths."""
     measures: dict[str, Estimate]
     """Mean over the paths of every measure of `evaluation.smoothness.PathMeasures`."""
     same_digit: dict[str, Estimate]
-    """The same over those paths whose two ends the judge reads as one digit."""
+    """The same mean over only the paths whose two ends the judge reads as the same digit."""
     num_same_digit: int
-    """How many those are."""
+    """Number of those paths."""
     certainty: np.ndarray
     """(S,) float64, the judge's mean certainty at each step."""
     sharpness: np.ndarray
-    """(S,) float64, mean steepness of the edges over a real image's, at each step."""
+    """(S,) float64, mean sharpness at each step, relative to a real image."""
     nearest_real: np.ndarray
-    """(S,) float64, mean distance to the nearest real image over a real image's, at each step."""
+    """(S,) float64, mean distance to the nearest real image at each step, relative to that of a
+    real image."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One kind of paths less another."""
+    """One kind of paths minus another."""
 
     first: str
     second: str
     measures: dict[str, Estimate]
-    """Mean difference of every measure; an interval without 0 is a difference."""
+    """Mean difference of every measure; an interval that excludes 0 indicates a difference."""
 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """3e: the paths of both models, the control and the nulls."""
+    """3e: the paths of both models, the controls and the nulls."""
 
     num_pairs: int
     num_steps: int
     rows: tuple[SmoothnessRow, ...]
-    """GAN: random inputs, variance kept, test images. VAE: test images, random codes. The nulls."""
+    """In this order: GAN with random inputs, with variance kept, and between test images; VAE
+    between test images and between random codes; the two nulls."""
     margins: dict[str, Estimate]
-    """By row: `evaluation.smoothness.margin_over_nulls`, 0 for both nulls."""
+    """`evaluation.smoothness.margin_over_nulls` by row name; 0 for both nulls."""
     differences: tuple[Difference, ...]
-    """Those of `COMPARED`."""
+    """Differences of the pairs in `COMPARED`."""
     inversion_error: Estimate
-    """Root mean squared pixel error of the GAN's images of test images; see `inversion`."""
+    """Root mean squared pixel error of the GAN's versions of test images; see `inversion`."""
     reconstruction_error: Estimate
-    """The same of the VAE's."""
+    """Root mean squared pixel error of the VAE's reconstructions of test images."""
 
 
 def compare_smoothness(
@@ -112,10 +115,10 @@ def compare_smoothness(
 ) -> Smoothness:
     """Answer 3e: walk between many random pairs and measure every path.
 
-    The GAN walks between random inputs, as in Problem 2; the VAE between the codes of test
-    images, as in Problem 3. Because these ends differ, either also walks between the other's: the
-    VAE between random codes, the GAN between inputs that were searched for the first of the same
-    test images. Beside the straight line the GAN walks the one that keeps the variance of random
+    The GAN walks between random inputs, as in Problem 2, and the VAE between the codes of test
+    images, as in Problem 3. Because these ends differ, each model also walks between the other's
+    kind of ends: the VAE between random codes, the GAN between inputs found by inverting the first
+    of the same test images. The GAN also walks the variance-preserving path between its random
     inputs. Both nulls run between the test images.
 
     Args:
@@ -125,8 +128,8 @@ def compare_smoothness(
         train: the training digits, among which the nearest real images are searched.
         test: the test digits, each at one end of at most one path.
         rng: draws pairs, inputs, codes, training images and the resampling.
-        pairs: paths of each kind.
-        steps: images on a path, both ends included.
+        pairs: number of paths of each kind.
+        steps: number of images on a path, including both ends.
 
     Raises:
         ValueError: a network in training mode, fewer than 3 steps, or too few test digits.
@@ -138,7 +141,7 @@ def compare_smoothness(
     yardstick = _yardstick(classifier, to_unit(test.images).to(device), searched, rng)
     rows, measured, ends = [], {}, {}
     for name, make in _all_paths(generator, vae, test, rng, pairs, steps).items():
-        images = make()  # those of one kind at a time: memory
+        images = make()  # one kind at a time, to bound the memory
         judged = _judge(classifier, images, searched)
         measured[name] = measure_paths(judged, yardstick)
         rows.append(_row(name, judged, measured[name], yardstick, rng))
@@ -157,7 +160,10 @@ def compare_smoothness(
 def _all_paths(
     generator: Generator, vae: Vae, test: Digits, rng: torch.Generator, pairs: int, steps: int
 ) -> dict[str, Callable[[], Tensor]]:
-    """Give for every kind of paths what makes its images (P, S, 1, 28, 28); all is drawn here."""
+    """For each kind of paths, a function that makes its images (P, S, 1, 28, 28).
+
+    All random draws are made here, none in the functions.
+    """
     device = next(vae.parameters()).device
     images = to_unit(draw(test.images, 2 * pairs, rng)).to(device)
     start, end = images.chunk(2)
@@ -179,7 +185,7 @@ def _all_paths(
 
 
 def _error(ends: Tensor, real: Tensor, rng: torch.Generator) -> Estimate:
-    """How far the ends of paths (P, 2, 1, 28, 28) are from the test images they stand for."""
+    """Pixel error of the ends of paths (P, 2, 1, 28, 28) against the test images they represent."""
     squares = (ends - real[: len(ends)]).flatten(0, 1).square().mean(dim=(1, 2, 3))
     return bootstrap_interval(squares.sqrt(), rng)
 
@@ -190,7 +196,7 @@ def _walk(
     ends: Tensor,
     steps: int,
 ) -> Tensor:
-    """Generate every step between the first and the second half of (2 P, Z): (P, S, 1, 28, 28)."""
+    """Walk from the first half of the ends (2 P, Z) to the second: images (P, S, 1, 28, 28)."""
     start, end = ends.chunk(2)
     points = line(start, end, steps)  # (P, S, Z)
     images = in_chunks(images_of, points.flatten(0, 1))
@@ -233,7 +239,7 @@ def _row(
 
 
 def _margins(measured: dict[str, PathMeasures], rng: torch.Generator) -> dict[str, Estimate]:
-    """Weigh each kind against the nulls of the first as many pairs."""
+    """Score each kind against the nulls, using the nulls' first paths if it has fewer paths."""
     found = {}
     for name, paths in measured.items():
         first = slice(len(paths.steadiness))
@@ -243,7 +249,7 @@ def _margins(measured: dict[str, PathMeasures], rng: torch.Generator) -> dict[st
 
 
 def _differences(measured: dict[str, PathMeasures], rng: torch.Generator) -> tuple[Difference, ...]:
-    """Compare kinds path by path; where one has fewer paths, those are the first of the other."""
+    """Compare kinds path by path; if one has fewer paths, only the first of the other are used."""
     found = []
     for first, second in COMPARED:
         one, other = measured[first], measured[second]

@@ -1,4 +1,4 @@
-"""3d: how good samples are as training digits, by what a classifier learns from them alone."""
+"""Problem 3d: train a classifier on samples alone, to test how well they replace real digits."""
 
 import torch
 
@@ -10,19 +10,19 @@ from latentwalk.models import classifier
 from latentwalk.models.classifier import Classifier, ClassifierConfig
 
 LESSONS = 60_000
-"""Samples that a classifier is taught by: as many as there are training digits."""
+"""Number of samples to train a classifier on: as many as there are training digits."""
 
 
 def drawn_digits(
     model: Released, judge: Classifier, rng: torch.Generator, count: int = LESSONS
 ) -> Digits:
-    """Draw samples of a model as digits to train on.
+    """Draw samples of a model as a training set.
 
     Args:
         model: a trained generator or VAE.
-        judge: labels the images of a model that has no labels of its own.
+        judge: labels the images of a model without labels.
         rng: draws noise or codes.
-        count: how many.
+        count: number of samples.
 
     Raises:
         ValueError: a network in training mode.
@@ -36,16 +36,16 @@ def drawn_digits(
 
 
 def taught_accuracy(lessons: Digits, test: Digits, config: ClassifierConfig, seed: int) -> float:
-    """Train a fresh classifier and let it read real digits.
+    """Train a new classifier and measure its accuracy on real digits.
 
     Args:
-        lessons: what it learns from.
-        test: the digits that it reads.
-        config: of the classifier; the judge's, to compare with learning from real digits.
-        seed: of its initial weights, and of the order of the lessons.
+        lessons: the training set.
+        test: the digits to classify.
+        config: the classifier's configuration; use the judge's for a comparison with real digits.
+        seed: determines the initial weights and the order of the training set.
 
     Returns:
-        Share of the test digits that it reads rightly, in percent.
+        Accuracy on the test digits, in percent.
 
     Source: Ravuri and Vinyals 2019, "Classification accuracy score for conditional generative
     models".

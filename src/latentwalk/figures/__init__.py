@@ -1,4 +1,4 @@
-"""fig_*(result) -> matplotlib Figure, in one style: they draw; nothing is shown or saved."""
+"""Figures in one style: each fig_*(result) returns a matplotlib Figure, neither shown nor saved."""
 
 from latentwalk.figures.charts import fig_agreement, fig_quality
 from latentwalk.figures.losses import fig_classifier_losses, fig_gan_losses, fig_vae_losses

@@ -1,4 +1,4 @@
-"""Charts of what was measured: the images of 3d and the labels of 4d."""
+"""Charts of measurements: image quality for 3d and label agreement for 4d."""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +10,7 @@ from latentwalk.figures.style import GAN, INK, MUTED, add_axes, blank, styled
 
 @styled
 def fig_quality(quality: Quality) -> Figure:
-    """Draw 3d: distance to real digits over the floor, sharpness and the judge's certainty."""
+    """Draw 3d: Frechet distance over the floor, sharpness, and the judge's certainty."""
     figure = blank(47.0)
     rows = quality.rows
     colors = [INK if row.name.startswith("real") else model_color(row.name) for row in rows]
@@ -39,7 +39,7 @@ def fig_quality(quality: Quality) -> Figure:
 
 @styled
 def fig_agreement(agreement: Agreement) -> Figure:
-    """Draw beside 4d: the share of each digit that the judge reads as asked for."""
+    """Supplement 4d: draw for each digit the share of images that the judge reads as requested."""
     figure = blank(50.0)
     axes = add_axes(figure, 14.0, 3.0, 128.0, 36.0)
     shares, lows, highs = (

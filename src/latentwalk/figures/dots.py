@@ -1,4 +1,4 @@
-"""What charts share: dots with intervals on named lines, titles, logarithmic axes, colours."""
+"""Helpers for charts: dots with intervals on named lines, titles, logarithmic axes, colours."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,26 +15,26 @@ INTERVAL: dict[str, Any] = {"linewidth": 1.8, "solid_capstyle": "butt"}
 
 
 def model_color(name: str) -> str:
-    """Give the colour of the model that a row's name begins with."""
+    """Return the colour of the model that a row's name begins with."""
     return GAN if name.startswith("GAN") else VAE if name.startswith("VAE") else MUTED
 
 
 def log_axis(axis: Axis, multiples: tuple[int, ...]) -> None:
-    """Count in powers of ten, with plain numbers at some multiples of them."""
+    """Format a logarithmic axis with plain numbers at some multiples of the powers of ten."""
     axis.set_major_locator(LogLocator(subs=multiples))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def set_title(axes: Axes, title: str, reading: str) -> None:
-    """Write a title, and below it how to read the panel."""
+    """Write a title, and below it a note on how to read the panel."""
     axes.set_title(title, pad=12.0)
     axes.annotate(reading, (0, 1), (0, 3.5), xycoords="axes fraction", color=MUTED,
                   textcoords="offset points", fontsize=7.5)  # fmt: skip
 
 
 def draw_estimates(axes: Axes, estimates: Sequence[Estimate], colors: Sequence[str]) -> None:
-    """Draw a dot and its interval on each line, the first on top."""
+    """Draw a dot with its interval on each line; the first line is on top."""
     for line, (estimate, color) in enumerate(zip(estimates, colors, strict=True)):
         ends = [estimate.low, estimate.high]
         axes.plot(ends, [line, line], color=color, alpha=0.55, clip_on=False, **INTERVAL)

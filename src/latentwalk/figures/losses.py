@@ -1,4 +1,4 @@
-"""How the trainings went: losses against steps."""
+"""Training curves: losses against steps."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from latentwalk.figures.dots import DASHED, log_axis, set_title
 from latentwalk.figures.style import GAN, INK, MUTED, VAE, add_axes, blank, styled
 
 Rows = Sequence[Mapping[str, float]]
-"""A training's record: each row holds `step` and loss parts, means since the row before."""
+"""Training log: each row holds `step` and the mean of each loss term since the previous row."""
 
 
 def _series(rows: Rows, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of the rows that have a loss part."""
+    """Steps and values of the rows that have a given loss term."""
     pairs = [(row["step"], row[name]) for row in rows if name in row]
     steps, values = np.array(pairs).reshape(-1, 2).T
     return steps, values
@@ -29,7 +29,7 @@ def _count_steps(axes: Axes, rows: Rows) -> None:
 
 @styled
 def fig_gan_losses(rows: Rows) -> Figure:
-    """Draw a GAN's training: both losses beside the level of a tie, and the slope penalty."""
+    """Draw a GAN's training curves: both losses with the level of a tie, and the slope penalty."""
     figure = blank(56.0)
     axes = add_axes(figure, 9.0, 11.0, 92.0, 34.0)
     for name, label, color in (
@@ -54,7 +54,7 @@ def fig_gan_losses(rows: Rows) -> Figure:
 
 @styled
 def fig_vae_losses(rows: Rows) -> Figure:
-    """Draw a VAE's training: the negative bound, split in its two parts that lie on one another."""
+    """Draw a VAE's training curves: the negative bound as a stack of its two terms."""
     figure = blank(55.0)
     axes = add_axes(figure, 9.0, 7.0, 122.0, 37.0)
     steps, kl = _series(rows, "kl_nats")
@@ -77,7 +77,7 @@ def fig_vae_losses(rows: Rows) -> Figure:
 
 @styled
 def fig_classifier_losses(rows: Rows) -> Figure:
-    """Draw the judge's training: loss and accuracy on turned and shifted training digits."""
+    """Draw the judge's training curves: loss and accuracy on rotated, shifted training digits."""
     figure = blank(55.0)
     loss = add_axes(figure, 11.0, 7.0, 62.0, 37.0)
     loss.semilogy(*_series(rows, "cross_entropy_nats"), color=INK)

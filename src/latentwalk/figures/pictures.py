@@ -41,7 +41,7 @@ from latentwalk.figures.style import (
 
 @styled
 def fig_ten_samples(samples: TenSamples, picked: tuple[int, int] | None = None) -> Figure:
-    """Draw 2b: the images with their numbers, the judge's reading, and their inputs as colours.
+    """Draw 2b: the images with their numbers, the judge's readings, and their inputs as colours.
 
     Args:
         samples: from `problem2.ten_samples`.
@@ -66,7 +66,7 @@ def fig_ten_samples(samples: TenSamples, picked: tuple[int, int] | None = None) 
 
 @styled
 def fig_pair(pair: Pair) -> Figure:
-    """Draw 2c: both images at the sides, every entry of both inputs between them."""
+    """Draw 2c: the two images at the sides, and all entries of both inputs between them."""
     height, side = 43.0, 29.0
     figure, axes = sheet(height)
     names = ("start", "end")
@@ -81,7 +81,7 @@ def fig_pair(pair: Pair) -> Figure:
 
 
 def _draw_entries(axes: Axes, inputs: np.ndarray) -> None:
-    """Draw two inputs (2, Z) as dots, entry by entry, joined by the way between them."""
+    """Draw two inputs (2, Z) as dots, entry by entry, with a line between each pair of values."""
     entries = np.arange(1, inputs.shape[1] + 1)
     axes.axhline(0, color=HAIRLINE, linewidth=0.6, zorder=0)
     axes.vlines(entries, inputs[0], inputs[1], color=HAIRLINE, linewidth=1.6, zorder=1)
@@ -100,7 +100,7 @@ def _draw_entries(axes: Axes, inputs: np.ndarray) -> None:
 
 @styled
 def fig_generator_path(path: GeneratorPath) -> Figure:
-    """Draw 2d and 2e: the inputs step by step, their images, and the ends blended in pixels."""
+    """Draw 2d and 2e: the inputs step by step, their images, and the cross-fade of the ends."""
     _, side = columns(len(path.times))
     height = 5.0 + INPUTS_MM + 4.0 + 2 * (side + JUDGE_MM) + 2.0
     figure, axes = sheet(height)
@@ -137,7 +137,7 @@ def fig_vae_path(path: VaePath) -> Figure:
 
 @styled
 def fig_strips(generator_path: GeneratorPath, vae_path: VaePath) -> Figure:
-    """Draw the paths of both models and the pixel blend below one another, for the front page."""
+    """Draw the paths of both models above the cross-fade, for the front page."""
     _, side = columns(len(generator_path.times))
     figure, axes = sheet(5.0 + 3 * (side + JUDGE_MM) + 3.0)
     draw_times(axes, 2.2, len(generator_path.times))
@@ -149,11 +149,11 @@ def fig_strips(generator_path: GeneratorPath, vae_path: VaePath) -> Figure:
 
 @styled
 def fig_progress(snapshots: Sequence[tuple[int, np.ndarray]]) -> Figure:
-    """Draw what a model made at some steps of its training, a row a step.
+    """Draw a model's snapshots at some training steps, one row per step.
 
     Args:
         snapshots: (step, images) with images (B, 1, 28, 28), uint8 or float in [0, 1]; the first
-            ten of each are drawn.
+            ten images of each are drawn.
     """
     lefts, side = columns(min(10, len(snapshots[0][1])))
     figure, axes = sheet(len(snapshots) * (side + GAP_MM) + 0.3)
@@ -169,7 +169,7 @@ def fig_progress(snapshots: Sequence[tuple[int, np.ndarray]]) -> Figure:
 
 @styled
 def fig_digit_grid(grid: DigitGrid) -> Figure:
-    """Draw 4d: ten images of each digit, a row a digit; those that the judge misreads stand out."""
+    """Draw 4d: ten images of each digit, one row per digit, marking those the judge misreads."""
     side, gap, top, left = 10.6, 1.2, 5.5, 21.0
     rows, columns = grid.asked.shape
     figure, axes = sheet(top + rows * (side + gap))

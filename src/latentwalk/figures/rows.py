@@ -1,4 +1,4 @@
-"""What the picture figures are laid out from: rows of images, readings, inputs and names."""
+"""Building blocks of the picture figures: rows of images, readings, inputs and names."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,27 +17,27 @@ from latentwalk.figures.style import (
     write,
 )
 
-MARGIN_MM = 15.0  # at the left, for the names of rows
+MARGIN_MM = 15.0  # on the left, for the row names
 GAP_MM = 1.5
 INPUTS_MM = 24.0
 JUDGE_MM = 8.5  # the judge's label and certainty below an image
 
 
 def columns(count: int) -> tuple[np.ndarray, float]:
-    """Left edges and side of `count` square images that fill a row."""
+    """Left edges and side length, in mm, of `count` square images that fill a row."""
     side = (TEXT_WIDTH_MM - MARGIN_MM - 0.3 - (count - 1) * GAP_MM) / count
     return MARGIN_MM + np.arange(count) * (side + GAP_MM), side
 
 
 def name_row(axes: Axes, y: float, name: str, color: str = INK) -> None:
-    """Write a row's name at the left of a sheet."""
+    """Write a row's name on the left of a sheet."""
     write(axes, MARGIN_MM - 2.5, y, name, 8.5, ha="right", color=color, linespacing=1.15)
 
 
 def draw_judgement(
     axes: Axes, x: float, y: float, label: int, certainty: float, expected: set[int] | None = None
 ) -> None:
-    """Write the judge's digit and certainty below an image; a digit not expected stands out."""
+    """Write the judge's digit and certainty below an image; mark a digit that is not expected."""
     odd = expected is not None and label not in expected
     write(axes, x, y + 2.6, str(label), 10.0, color=ALERT if odd else INK, weight="bold")
     write(axes, x, y + 6.3, percent(certainty), 7.0, color=ALERT if odd else MUTED)
@@ -46,7 +46,7 @@ def draw_judgement(
 def draw_strip(
     axes: Axes, y: float, strip: Judged, name: str, color: str = INK, *, path: bool = True
 ) -> float:
-    """Draw a row of images with the judge's reading below; return where the row ends."""
+    """Draw a row of images with the judge's readings below; return the y where the row ends."""
     lefts, side = columns(len(strip.images))
     expected = {int(strip.labels[0]), int(strip.labels[-1])} if path else None
     name_row(axes, y + side / 2, name, color)
@@ -58,7 +58,7 @@ def draw_strip(
 
 
 def draw_inputs(axes: Axes, y: float, inputs: np.ndarray, name: str, height: float) -> float:
-    """Draw inputs (B, Z) as columns of colour, entry 1 on top; return where they end."""
+    """Draw inputs (B, Z) as columns of colour, entry 1 on top; return the y where they end."""
     lefts, side = columns(len(inputs))
     for left, column in zip(lefts, inputs, strict=True):
         extent = (left, left + side, y + height, y)
@@ -73,7 +73,7 @@ def draw_inputs(axes: Axes, y: float, inputs: np.ndarray, name: str, height: flo
 
 
 def draw_scale(axes: Axes, y: float) -> None:
-    """Draw the key to the inputs' colours at the right."""
+    """Draw the colour scale of the inputs on the right."""
     left, width, height = TEXT_WIDTH_MM - 42.0, 30.0, 1.6
     steps = np.linspace(-1, 1, 101)[None]
     axes.imshow(steps, cmap=SIGNED, extent=(left, left + width, y + height, y), aspect="auto")

@@ -1,7 +1,7 @@
-"""The one style of all figures, and the sheet of paper on which the picture figures are laid out.
+"""Common style of all figures, and the page layout of the picture figures.
 
-Figures are 160 mm wide, the text width of the paper, so that nothing is scaled and 8 pt is 8 pt.
-They belong to no pyplot window: a notebook shows one exactly once, where it is a cell's value.
+Figures are 160 mm wide, the width of the text, so that nothing is scaled and 8 pt stays 8 pt.
+They are not registered with pyplot, so a notebook shows each exactly once, as a cell's value.
 """
 
 import functools
@@ -22,22 +22,22 @@ INCHES_A_MM = 1 / 25.4
 INK = "#1a1a1a"
 MUTED = "#6e6e6e"
 HAIRLINE = "#c4c4c4"
-GAN = "#d55e00"  # Okabe and Ito's colours, told apart by colour-blind readers
+GAN = "#d55e00"  # Okabe and Ito's palette, which colour-blind readers can tell apart
 VAE = "#0072b2"
-ALERT = "#aa3377"  # a digit that should not be there
+ALERT = "#aa3377"  # an unexpected digit
 
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#8c4a00", "#e8a04c", "#ffffff", "#7f9ccb", "#23407e"]
 )
-SIGNED_LIMIT = 3.0  # standard deviations; what lies beyond is drawn as this
+SIGNED_LIMIT = 3.0  # standard deviations; values beyond it are clipped
 
 Arguments = ParamSpec("Arguments")
 
 
 def rc_params() -> dict[Any, Any]:
-    """The settings that every figure is drawn with."""
+    """Matplotlib settings for all figures."""
     return {
-        "font.family": "STIXGeneral",  # comes with matplotlib, sits well beside a serif text
+        "font.family": "STIXGeneral",  # ships with matplotlib and matches a serif text
         "mathtext.fontset": "stix",
         "font.size": 9.0,
         "axes.labelsize": 9.0,
@@ -67,32 +67,32 @@ def rc_params() -> dict[Any, Any]:
         "ytick.minor.size": 1.5,
         "lines.linewidth": 1.2,
         "legend.frameon": False,
-        "figure.dpi": 300.0,  # also of the images inside an SVG
+        "figure.dpi": 300.0,  # also for the images inside an SVG
         "savefig.dpi": 300.0,
         "savefig.pad_inches": 0.0,
-        "svg.hashsalt": "latentwalk",  # the same figure gives the same bytes
+        "svg.hashsalt": "latentwalk",  # makes the SVG's bytes reproducible
         "image.interpolation": "nearest",
     }
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Make a drawing function use the style, whatever settings are active where it is called."""
+    """Make a drawing function use the common style, whatever settings are active in its caller."""
 
     @functools.wraps(draw)
     def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with mpl.rc_context(rc_params()):
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()  # some ticks are only made here, still in the style
+            figure.draw_without_rendering()  # creates the remaining ticks in this style
         return figure
 
     return drawn
 
 
 def use_in_notebook(figure_format: str = "svg") -> None:
-    """Let a notebook show figures in the style, at full size and with reproducible bytes.
+    """Set up a notebook to show figures in this style, at full size and with reproducible bytes.
 
-    Without it a notebook prints a figure that pyplot does not know as text. Call it once, in the
-    document's first cell; outside IPython it only sets the style.
+    Without this call a notebook prints a figure that pyplot does not know as text. Call it once, in
+    the document's first cell. Outside IPython it only sets the style.
     """
     mpl.rcParams.update(rc_params())
     try:
@@ -108,7 +108,7 @@ def use_in_notebook(figure_format: str = "svg") -> None:
 def blank(height_mm: float) -> Figure:
     """Make an empty figure as wide as the text.
 
-    A border without a line keeps its size where a notebook crops to what is drawn.
+    An invisible border keeps the full size in notebooks that crop a figure to its content.
     """
     figure = Figure(figsize=(TEXT_WIDTH_MM * INCHES_A_MM, height_mm * INCHES_A_MM))
     figure.add_artist(Rectangle((0, 0), 1, 1, fill=False, linewidth=0))
@@ -116,7 +116,7 @@ def blank(height_mm: float) -> Figure:
 
 
 def sheet(height_mm: float) -> tuple[Figure, Axes]:
-    """Make a figure whose invisible axes count millimetres from the top left corner."""
+    """Make a figure whose invisible axes measure millimetres from the top left corner."""
     figure = blank(height_mm)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -144,7 +144,7 @@ def draw_image(
 def draw_frame(
     axes: Axes, x: float, y: float, width: float, height: float, color: str = HAIRLINE
 ) -> None:
-    """Draw a frame: a thin one, or a strong one in another colour."""
+    """Draw a frame: thin in the default colour, thick in any other."""
     weight = 0.5 if color == HAIRLINE else 1.4
     axes.add_patch(
         Rectangle((x, y), width, height, fill=False, edgecolor=color, linewidth=weight, zorder=3)
@@ -152,11 +152,11 @@ def draw_frame(
 
 
 def write(axes: Axes, x: float, y: float, text: str, size: float = 8.0, **options: object) -> None:
-    """Write a text on a sheet, centred on (x, y) unless told otherwise."""
+    """Write text on a sheet, by default centred on (x, y)."""
     settings: dict[str, object] = {"ha": "center", "va": "center", "fontsize": size}
     axes.text(x, y, text, **(settings | options))  # type: ignore[arg-type]
 
 
 def percent(share: float) -> str:
-    """Write a share as whole percent, without rounding up to a certainty that is not there."""
+    """Format a share as whole percent; from 99.5 % on write "> 99 %", never 100 %."""
     return "> 99 %" if share >= 0.995 else f"{100 * share:.0f} %"

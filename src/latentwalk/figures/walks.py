@@ -1,4 +1,4 @@
-"""Paths of 3e: how steady and how real they are, and what happens along the way."""
+"""Charts for 3e: steadiness and realism of the paths, and measures at each step."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,19 +26,19 @@ KEY_MEASURES = {
     "certainty_drop": ("certainty lost midway", "lower is better"),
     "sharpness_drop": ("sharpness lost midway", "lower is better"),
 }
-"""The measures that are drawn: their title, and how to read them."""
+"""The measures to draw, with a title and a note on how to read each."""
 LOOKS = {
     GAN_PATHS: "-", INVERTED_PATHS: (0, (1, 1)),
     VAE_PATHS: "-", PRIOR_PATHS: (0, (1, 1)),
     BLENDS: "-", JUMPS: (0, (4, 2)),
 }  # fmt: skip
-"""The paths whose means along the way are drawn, and how; colours are the models'."""
+"""Line styles of the paths whose means at each step are drawn; the models set the colours."""
 ALONG = {
     "certainty": ("judge\u2019s certainty", "its probability of what it reads"),
     "sharpness": ("sharpness", "over that of a real digit"),
     "nearest_real": ("distance to the nearest real digit", "over that of a real digit"),
 }
-"""What is drawn step by step along the paths."""
+"""The measures to draw step by step, with a title and a note on each."""
 MARKERS = {
     GAN_PATHS: "o", ROUND_PATHS: "s", INVERTED_PATHS: "^",
     VAE_PATHS: "o", PRIOR_PATHS: "s",
@@ -48,7 +48,7 @@ MARKERS = {
 
 @styled
 def fig_steady_and_real(smoothness: Smoothness) -> Figure:
-    """Draw 3e at a glance: steadiness against the realism of a path's worst step."""
+    """Draw the overview of 3e: steadiness against the realism of a path's worst step."""
     figure = blank(66.0)
     axes = add_axes(figure, 13.0, 4.0, 88.0, 50.0)
     _draw_margins(axes, smoothness)
@@ -70,7 +70,7 @@ def fig_steady_and_real(smoothness: Smoothness) -> Figure:
 
 
 def _draw_margins(axes: Axes, smoothness: Smoothness) -> None:
-    """Draw lines of equal margin over the nulls: corners between what either null lacks and has."""
+    """Draw contours of equal margin over the nulls: corners, as the margin is a minimum."""
     means = {row.name: row.measures for row in smoothness.rows}
     steady, real = (
         [means[null][measure].value for null in (JUMPS, BLENDS)]
@@ -86,7 +86,7 @@ def _draw_margins(axes: Axes, smoothness: Smoothness) -> None:
 
 @styled
 def fig_smoothness(smoothness: Smoothness) -> Figure:
-    """Draw 3e: six measures of the paths of both models, of the control and of the nulls."""
+    """Draw 3e: six measures of the paths of both models, of the controls and of the nulls."""
     figure = blank(106.0)
     rows = smoothness.rows
     colors = [model_color(row.name) for row in rows]
@@ -104,7 +104,7 @@ def fig_smoothness(smoothness: Smoothness) -> Figure:
 
 @styled
 def fig_along_paths(smoothness: Smoothness) -> Figure:
-    """Draw beside 3e: how real the images are at each step, averaged over the paths."""
+    """Supplement 3e: draw the realism of the images at each step, averaged over the paths."""
     figure = blank(62.0)
     times = np.linspace(0, 1, smoothness.num_steps)
     rows = [row for row in smoothness.rows if row.name in LOOKS]

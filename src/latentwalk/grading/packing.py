@@ -82,7 +82,7 @@ def _check_newest(found: Mapping[str, Path]) -> None:
 def _check_weights(found: Mapping[str, Path]) -> None:
     """Refuse arrays that were made with other weights than those packed with them."""
     for archive in (path for path in found.values() if path.suffix == ".npz"):
-        record = archive.with_suffix(".json")  # written by `results.save`
+        record = archive.with_suffix(".json")  # written by `cache.save`
         if not record.is_file():
             continue
         weights = json.loads(record.read_text("utf-8"))["made_from"]["weights"]

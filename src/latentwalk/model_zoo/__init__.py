@@ -1,1 +1,1 @@
-"""The trained models of the report: recipes, weights files, and training."""
+"""Trained models of the report: recipes, weights files and training."""

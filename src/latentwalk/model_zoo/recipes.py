@@ -1,4 +1,4 @@
-"""The recipes of the seven trained models of the report."""
+"""Recipes of the seven trained models of the report."""
 
 import dataclasses
 import functools
@@ -11,42 +11,42 @@ from torch import nn
 from latentwalk import data, provenance, replay, training
 from latentwalk.models import classifier, gan, vae
 
-_LOAD = data.load  # as it is in the source, for the weights' key
+_LOAD = data.load  # the original function even if a test replaces it, for the weights' key
 LATENT_SIZE = 16
-"""d of the homework: entries of epsilon in Problem 2 and of z in Problem 3."""
+"""d of the homework: number of entries in epsilon in Problem 2 and in z in Problem 3."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a trained model."""
+    """Everything that determines a trained model."""
 
     name: str
-    """Of the model and of its weights file."""
+    """Name of the model and of its weights file."""
     purpose: str
-    """Where the report uses it, in a few words."""
+    """Short description of where the report uses the model."""
     model: ModuleType
-    """The module of `latentwalk.models` that defines it."""
+    """Module of `latentwalk.models` that defines the model."""
     network: type[nn.Module]
-    """The class of the network that is released."""
+    """Class of the released network."""
     config: Any
-    """The model's configuration."""
+    """Configuration of the model."""
     seed: int = 2017
-    """Decides the initial weights, the order of the images and the noise."""
+    """Seed of the initial weights, the order of the images and the noise."""
     likelihood_samples: int = 500
-    """Importance samples an image with which a VAE's likelihood is measured."""
+    """Number of importance samples per image for measuring a VAE's likelihood."""
     replay_tolerance: float = 0.01
-    """See `replay.disagreement`. From AVX-512 to AVX2 it was 0.004 at most; for the classifier,
-    whose rectifiers and poolings switch, 0.15."""
+    """Tolerance of `replay.disagreement`. Between AVX-512 and AVX2 the difference was at most
+    0.004, but 0.15 for the classifier, whose ReLUs and max-poolings can switch."""
 
     def key(self) -> provenance.RecipeKey:
-        """Give the key of configuration, seed, data and code that its weights must carry."""
+        """Compute the key of configuration, seed, data and code that valid weights must carry."""
         fields = dataclasses.asdict(self.config) | {"seed": self.seed}
         functions = (self.network, self.model.init, self.model.train_step, _LOAD, run_training)
         return provenance.recipe_key(fields, functions, data.digest())
 
 
 def recipes() -> dict[str, Recipe]:
-    """Give the seven recipes by name, in the order in which the report needs them."""
+    """Return the seven recipes by name, in the order in which the report needs them."""
     d = LATENT_SIZE
     problem_2 = gan.GanConfig(latent_size=d)
     labelled = dataclasses.replace(problem_2, num_classes=10)
@@ -68,10 +68,10 @@ def recipes() -> dict[str, Recipe]:
 
 
 def get(name: str, seed: int | None = None) -> Recipe:
-    """Give a recipe by name, with another seed if one is given.
+    """Return a recipe by name, with another seed if one is given.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is no recipe of that name.
     """
     known = recipes()
     if name not in known:
@@ -82,12 +82,12 @@ def get(name: str, seed: int | None = None) -> Recipe:
 def run_training(
     model: ModuleType, config: Any, digits: data.Digits, seed: int, **options: Any
 ) -> training.Trained:
-    """Train a model as both a training and its replay do; the options are those of `fit`."""
+    """Call `training.fit`; both training runs and replays go through this function."""
     return training.fit(model, config, digits, seed=seed, **options)
 
 
 def repeat_steps(recipe: Recipe) -> replay.Replay:
-    """Repeat a few steps of a recipe's training with the code as it is now."""
+    """Replay a few steps of a recipe's training with the current code."""
     digits = data.load("train")
     fit = functools.partial(run_training, recipe.model, recipe.config, digits, recipe.seed)
     return replay.record(fit, recipe.config, len(digits))

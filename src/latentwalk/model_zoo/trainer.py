@@ -1,4 +1,4 @@
-"""Train the recipes' models, measure them, and write their weights."""
+"""Train the models of the recipes, measure them, and write their weights."""
 
 import contextlib
 import dataclasses
@@ -17,20 +17,20 @@ from latentwalk.models import classifier, vae
 from problemset import source_code
 
 LIKELIHOOD_IMAGES = 500
-"""Test images with which it is measured what importance samples gain over the bound."""
+"""Number of test images on which the gain of importance sampling over the ELBO is measured."""
 
 
 def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:
-    """Give a trained model: from valid weights if there are any, otherwise by training it.
+    """Load a trained model from valid weights; train it if there are none.
 
     Args:
         name: one of `recipes()`.
-        say: gets a line for each weights file that cannot be used, with the reason.
+        say: receives a line for each weights file that cannot be used, with the reason.
 
     Raises:
         ValueError: there is no such model.
-        WeightsError: what $LATENTWALK_WEIGHTS holds of that name cannot be used.
-        TrainingDiverged: it had to be trained, and a loss stopped being finite.
+        WeightsError: the file of that name in $LATENTWALK_WEIGHTS cannot be used.
+        TrainingDiverged: the model had to be trained, and a loss became infinite or NaN.
     """
     if found := weights_files.find(name, say):
         return found
@@ -46,14 +46,14 @@ def train(
     device: torch.device | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Released:
-    """Train a model, or go on with its interrupted training, and write its weights.
+    """Train a model, or resume its interrupted training run, and write its weights.
 
     Args:
-        recipe: what to train.
-        out: the weights file to write; `build/weights/<name>.safetensors` if left out.
+        recipe: the recipe to train.
+        out: the weights file to write; `build/weights/<name>.safetensors` if omitted.
         precision: see `training.fit`.
-        device: where to train; a GPU, if there is one, if left out.
-        say: gets one-line messages.
+        device: where to train; `training.best_device()` if omitted.
+        say: receives one-line messages.
     """
     out = out or weights_files.places(recipe.name)[0]
     unmeasured = fit(recipe, precision=precision, device=device, say=say)
@@ -75,9 +75,13 @@ def fit(
     bar_options: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Do the training part of `train`: what it leaves among the checkpoints is not measured yet.
+    """Train without evaluating, and write the weights to the checkpoint folder.
 
-    `train` goes on from there, so a training is not lost when measuring is interrupted.
+    `train` picks the weights up from there and evaluates them. So an interruption during the
+    evaluation does not lose the training run.
+
+    Returns:
+        Path of the weights, whose metrics are still empty.
     """
     device = device or training.best_device()
     key = recipe.key()
@@ -120,7 +124,7 @@ def _metadata(
 
 
 def _algorithm(name: str, key: provenance.RecipeKey) -> str:
-    """Name what the code computes: as the released weights do, when they are of the same code."""
+    """Identifier of what the code computes; that of the released weights if their code matches."""
     with contextlib.suppress(checkpoints.WeightsError):
         _, released = checkpoints.load_weights(weights_files.places(name)[1])
         if released.recipe.code == key.code and released.algorithm:
@@ -131,12 +135,12 @@ def _algorithm(name: str, key: provenance.RecipeKey) -> str:
 def measure(
     recipe: Recipe, network: nn.Module, say: Callable[[str], None] = lambda line: None
 ) -> dict[str, float]:
-    """Measure a trained network; see `measures` for what each number is.
+    """Measure a trained network; `measures` explains the numbers.
 
     Args:
-        recipe: what it was trained by.
+        recipe: the recipe it was trained with.
         network: on the CPU, in evaluation mode.
-        say: gets one-line messages.
+        say: receives one-line messages.
     """
     say(f"{recipe.name}: measuring it")
     test = data.load("test", say)
@@ -152,7 +156,7 @@ def measure(
 
 
 def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Tensor] | None:
-    """Draw the same ten inputs at each moment of the training; the judge draws nothing."""
+    """Function that generates ten images from the same inputs each time; None for the judge."""
     if recipe.model is classifier:
         return None
 

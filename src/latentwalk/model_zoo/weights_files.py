@@ -1,4 +1,4 @@
-"""Weights files of the recipes: where they lie, whether they are valid, and how they are read."""
+"""Weights files of the recipes: where they are, whether they are valid, and how to read them."""
 
 import contextlib
 import dataclasses
@@ -20,23 +20,23 @@ from problemset import file_io
 
 @dataclass(frozen=True)
 class Released:
-    """A trained model, and where it comes from."""
+    """A trained model with its recipe, metadata and training log."""
 
     recipe: Recipe
     network: nn.Module
-    """In evaluation mode."""
+    """The network, in evaluation mode."""
     metadata: provenance.WeightsMetadata
     history: History
 
 
 def status(name: str) -> list[tuple[Path, checkpoints.WeightsStatus]]:
-    """Give the places where a model's weights may lie, the preferred first, and their state."""
+    """List the possible paths of a model's weights, in order of preference, with their state."""
     recipe = recipes.get(name)
     return [(path, file_status(path, recipe)) for path in _all_places(name)]
 
 
 def valid_file(name: str) -> Path | None:
-    """Give the weights file that is used for a model; None where there is none that is valid."""
+    """Return the weights file that is used for a model, or None if no file is valid."""
     recipe = recipes.get(name)
     return next((p for p in _all_places(name) if file_status(p, recipe).state == "valid"), None)
 
@@ -47,7 +47,7 @@ def _all_places(name: str) -> list[Path]:
 
 
 def file_status(path: Path, recipe: Recipe) -> checkpoints.WeightsStatus:
-    """Judge a weights file."""
+    """Determine whether a weights file is valid for a recipe."""
     try:
         read(path, recipe)
     except checkpoints.WeightsError as error:
@@ -56,15 +56,15 @@ def file_status(path: Path, recipe: Recipe) -> checkpoints.WeightsStatus:
 
 
 def find(name: str, say: Callable[[str], None] = lambda line: None) -> Released | None:
-    """Give a trained model if there are valid weights, as `load` does; it never trains.
+    """Load a trained model if there are valid weights; unlike `trainer.load`, never train.
 
     Raises:
-        ValueError, WeightsError: as `load` does.
+        ValueError, WeightsError: as for `trainer.load`.
     """
     recipe = recipes.get(name)
     for path in _all_places(name):
         found = file_status(path, recipe)
-        if found.state == "valid" or path == _given(name):  # others in its place would mislead
+        if found.state == "valid" or path == _given(name):  # never replace the user's file silently
             return read(path, recipe)
         if found.state != "missing":
             say(f"{name}: not using {path}: {found.reason}")
@@ -72,7 +72,7 @@ def find(name: str, say: Callable[[str], None] = lambda line: None) -> Released 
 
 
 def read(path: Path, recipe: Recipe) -> Released:
-    """Read weights that fit a recipe; in $LATENTWALK_WEIGHTS they bring their own.
+    """Read weights that fit a recipe; those in $LATENTWALK_WEIGHTS bring their own recipe.
 
     Raises:
         WeightsError: the file is missing, damaged, stale, or holds another network.
@@ -96,29 +96,29 @@ def read(path: Path, recipe: Recipe) -> Released:
 def _with_current_code(
     path: Path, recipe: Recipe, tensors: dict[str, Tensor], metadata: provenance.WeightsMetadata
 ) -> provenance.WeightsMetadata:
-    """Give the metadata with the key of the code as it is, which must compute the same.
+    """Update the metadata to the current code, which must compute the same results.
 
     Raises:
-        WeightsError: it computes something else, or there is no record to compare with.
+        WeightsError: the code computes other results, or there is no record to compare with.
     """
     renewed = replay.with_current_code(
         path, tensors, metadata, recipe.key(),
         functools.partial(recipes.repeat_steps, recipe), recipe.replay_tolerance,
     )  # fmt: skip
     if renewed != metadata:
-        with contextlib.suppress(OSError, RuntimeError):  # else the steps are repeated each time
+        with contextlib.suppress(OSError, RuntimeError):  # saves replaying the next time
             checkpoints.save_weights(places(recipe.name)[0], tensors, renewed)
     return renewed
 
 
 def renew(name: str) -> bool:
-    """Give released weights the key of the code as it is now, if it still computes the same.
+    """Update the key of released weights to the current code, if it still computes the same.
 
     Returns:
-        Whether the file was written anew.
+        Whether the file was rewritten.
 
     Raises:
-        WeightsError: the weights are stale, or of another configuration or data.
+        WeightsError: the weights are stale, or belong to another configuration or data.
     """
     released = places(name)[1]
     tensors, before = checkpoints.load_weights(released, recipes.get(name).key())
@@ -130,7 +130,7 @@ def renew(name: str) -> bool:
 
 
 def release(names: Sequence[str]) -> list[Path]:
-    """Copy trained weights from `build/weights` to `assets/weights`, with a fresh manifest.
+    """Copy trained weights from `build/weights` to `assets/weights`, and rewrite the manifest.
 
     Raises:
         WeightsError: a file to be copied is missing, damaged or stale.
@@ -147,20 +147,20 @@ def release(names: Sequence[str]) -> list[Path]:
 
 
 def places(name: str) -> tuple[Path, Path]:
-    """Give where weights that were trained here lie, and where released ones do."""
+    """Return the path of weights trained on this machine, and that of released weights."""
     file = f"{name}.safetensors"
     return paths.built_weights_dir() / file, paths.released_weights_dir() / file
 
 
 def _given(name: str) -> Path | None:
-    """A file that the user put there to be used as it is."""
+    """Path of the weights file in $LATENTWALK_WEIGHTS, if there is one."""
     folder = paths.given_weights_dir()
     path = folder / f"{name}.safetensors" if folder else None
     return path if path and path.exists() else None
 
 
 def _recipe_of(metadata: provenance.WeightsMetadata, recipe: Recipe) -> Recipe:
-    """Give the recipe that a file says it was made by."""
+    """Rebuild the recipe that a file was trained with, from its metadata."""
     try:
         config = metadata.recipe.as_config(type(recipe.config))
     except (TypeError, ValueError) as error:

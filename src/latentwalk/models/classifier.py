@@ -34,9 +34,9 @@ class ClassifierConfig:
     weight_decay: float = 0.05
     """Decoupled weight decay of AdamW."""
     max_rotation_degrees: float = 12.0
-    """Largest random rotation of a training image, in either direction."""
+    """Largest random rotation of a training image in either direction, in degrees."""
     max_shift_pixels: float = 2.5
-    """Largest random shift of a training image along each axis, in either direction."""
+    """Largest random shift of a training image along each axis, either way, in pixels."""
 
     def __post_init__(self) -> None:
         check_positive(self)

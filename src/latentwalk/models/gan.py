@@ -276,7 +276,7 @@ def update_discriminator(
     metrics = {"discriminator_nats": loss.detach()}
     metrics["generator_nats"] = generator_loss(real_scores, fake_scores).detach()
     if classes is not None:
-        naming = F.cross_entropy(classes[:count], batch.labels)  # of the real images only
+        naming = F.cross_entropy(classes[:count], batch.labels)  # for real images only
         loss = loss + config.naming * naming
         metrics["naming_nats"] = naming.detach()
     lead = (real_scores - fake_scores).detach().view(-1, 1, 1, 1)  # d above, (B, 1, 1, 1)

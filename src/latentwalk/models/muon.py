@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
             gradients = [kernel.grad for kernel in kernels]
             averages = [self.state[kernel]["average"] for kernel in kernels]
             torch._foreach_lerp_(averages, gradients, 1 - momentum)
-            steps = torch._foreach_lerp(gradients, averages, momentum)
+            steps = torch._foreach_lerp(gradients, averages, momentum)  # Nesterov momentum
             # in bfloat16 the powers of the Gram matrices lose too much precision and diverge
             with torch.autocast(kernels[0].device.type, enabled=False):
                 updates = orthogonal([step.flatten(1) for step in steps])

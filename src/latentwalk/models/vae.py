@@ -100,6 +100,7 @@ class Vae(nn.Module):
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
         self.config = config
+        # batch norm is safe here, because the VAE has no gradient penalty
         self.encoder = Encoder(config.encoder_width, config.blocks, normalise=True)
         size = config.latent_size
         self.posterior = nn.Linear(self.encoder.output_size, 2 * size)

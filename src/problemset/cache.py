@@ -6,6 +6,7 @@ is made again, so a measurement runs once although the document's cells run once
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -19,10 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from latentwalk.sealed import tensor_digest
 from problemset import file_io, workspace
 from problemset.source_code import dependencies
 
@@ -35,28 +33,33 @@ class ResultError(ValueError):
     """A saved result that is missing, damaged, or made from something else."""
 
 
-def obtain(
-    item: str, function: Callable[..., Result], weights_key: str, **arguments: Any
+def cached_call(
+    item: str,
+    function: Callable[..., Result],
+    origin: Mapping[str, Any] | None = None,
+    versions: Mapping[str, str] | None = None,
+    **arguments: Any,
 ) -> Result:
-    """Load the saved result of `function(**arguments)`; call the function where there is none.
+    """Load the saved result of `function(**arguments)`; call the function if there is none.
 
-    What comes back was always read from the files, so that it does not depend on whether it was
-    made now. A `torch.Generator` among the arguments is copied: the caller's does not move.
+    Always returns the value re-read from disk, so fresh and cached results are identical.
 
     Args:
         item: names the files, such as `2b` (letters, digits, `-` and `_`).
-        function: of a module, with the frozen dataclass it returns in its annotation.
-        weights_key: of the weights that the networks among the arguments came from, recorded.
-        arguments: networks, digits, results, generators, arrays and plain values; all count.
+        function: a module's function whose annotation names the frozen dataclass it returns.
+        origin: further things that the result depends on, as JSON has them, such as the weights
+            that networks among the arguments came from.
+        versions: versions of libraries, recorded for readers.
+        arguments: all count; see `fingerprint` for the types that are possible.
 
     Raises:
         ValueError: an item that is no file name, or an argument that cannot be keyed.
-        WriteError: when the results' folder cannot be written.
+        WriteError: the results' folder cannot be written.
     """
     made_from = {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "code": dependencies(function, *_classes(arguments), packages=["latentwalk"]),
-        "weights": weights_key,
+        "code": dependencies(function, *classes(arguments)),
+        **(origin or {}),
         "arguments": fingerprint(arguments),
     }
     kind = typing.get_type_hints(function)["return"]
@@ -64,18 +67,24 @@ def obtain(
         return load(item, kind, made_from)
     except ResultError:
         pass
-    copies = {name: _copy_generator(value) for name, value in arguments.items()}
-    save(item, function(**copies), made_from)
+    copies = {name: private_copy(value) for name, value in arguments.items()}
+    save(item, function(**copies), made_from, versions)
     return load(item, kind, made_from)
 
 
-def save(item: str, result: Any, made_from: Mapping[str, Any]) -> None:
+def save(
+    item: str,
+    result: Any,
+    made_from: Mapping[str, Any],
+    versions: Mapping[str, str] | None = None,
+) -> None:
     """Write a result; what was there before stays until each file is complete.
 
     Args:
         item: names the files.
         result: a dataclass of arrays, numbers, strings, and lists, dicts or dataclasses of them.
         made_from: all that it depends on, as JSON has it.
+        versions: versions of libraries, recorded for readers.
 
     Raises:
         ValueError: a field of another type, or a number that is not finite.
@@ -83,7 +92,7 @@ def save(item: str, result: Any, made_from: Mapping[str, Any]) -> None:
     """
     json_path, npz_path = _files(item)
     arrays: dict[str, Any] = {}
-    content = {"item": item, "made_from": made_from, "torch": torch.__version__}
+    content = {"item": item, "made_from": made_from, **(versions or {})}
     content["values"] = _encode(result, "", arrays)
     content["checksum"] = _checksum(content, arrays)
     with file_io.atomic_path(npz_path) as temporary:
@@ -120,8 +129,11 @@ def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = No
         raise ResultError(f"result {item} in {json_path.parent} {reason}: {error}") from error
 
 
+@functools.singledispatch
 def fingerprint(value: Any) -> Any:
     """Describe an argument as JSON has it, so that equal values and only they get the same text.
+
+    Other types, such as tensors, are added with `fingerprint.register`.
 
     Raises:
         ValueError: for a value of a type that cannot be described.
@@ -130,13 +142,6 @@ def fingerprint(value: Any) -> Any:
         return value
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
-    if isinstance(value, Tensor):
-        return f"{value.dtype} {tuple(value.shape)} {tensor_digest({'': value})}"
-    if isinstance(value, torch.Generator):
-        return f"generator {value.device} {tensor_digest({'': value.get_state()})}"
-    if isinstance(value, nn.Module):
-        config = fingerprint(getattr(value, "config", None))
-        return [type(value).__name__, config, tensor_digest(value.state_dict())]
     if dataclasses.is_dataclass(value):
         fields = {f.name: fingerprint(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return [type(value).__name__, fields]
@@ -145,24 +150,27 @@ def fingerprint(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [fingerprint(entry) for entry in value]
     got = f"an argument of type {type(value).__name__} cannot be keyed"
-    raise ValueError(f"{got}, expected networks, arrays, generators, dataclasses or plain values")
+    raise ValueError(f"{got}, expected arrays, dataclasses, plain values or a registered type")
 
 
-def _classes(value: Any) -> set[type]:
-    """The classes of networks and dataclasses among arguments: their methods count as code."""
+@functools.singledispatch
+def private_copy(value: Any) -> Any:
+    """Give what the function gets for an argument: a copy where the call would change it.
+
+    Such types, for example random generators, are added with `private_copy.register`.
+    """
+    return value
+
+
+@functools.singledispatch
+def classes(value: Any) -> set[type]:
+    """The classes of dataclasses among arguments, whose methods count as code.
+
+    Other types, such as networks, are added with `classes.register`.
+    """
     if isinstance(value, Mapping):
-        return set().union(*map(_classes, value.values()))
-    return (
-        {type(value)} if isinstance(value, nn.Module) or dataclasses.is_dataclass(value) else set()
-    )
-
-
-def _copy_generator(value: Any) -> Any:
-    if not isinstance(value, torch.Generator):
-        return value
-    copy = torch.Generator(value.device)
-    copy.set_state(value.get_state())
-    return copy
+        return set().union(*map(classes, value.values()))
+    return {type(value)} if dataclasses.is_dataclass(value) else set()
 
 
 def _files(item: str) -> tuple[Path, Path]:

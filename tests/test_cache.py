@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from latentwalk import results
+from latentwalk import fingerprints  # noqa: F401
 from latentwalk.data import Digits
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.models.gan import GanConfig, Generator
-from problemset import file_io, workspace
+from problemset import cache, file_io, workspace
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Sample:
     words: list[str]
 
 
+VERSIONS = {"torch": torch.__version__}
 CALLS: list[str] = []
 
 
@@ -76,7 +77,7 @@ def rng(seed=0):
 
 def obtain(seed=0, weights="gan:1", **arguments):
     arguments = {"numbers": np.arange(3.0), "rng": rng(seed)} | arguments
-    return results.obtain("2x", measure, weights, **arguments)
+    return cache.cached_call("2x", measure, {"weights": weights}, VERSIONS, **arguments)
 
 
 def files():
@@ -136,12 +137,12 @@ def test_runs_again_when_something_it_depends_on_changed(change):
 def test_runs_again_for_other_weights():
     torch.manual_seed(0)
     generator = Generator(GanConfig(latent_size=2, width=2))
-    results.obtain("g", weigh, "same key", generator=generator)
-    results.obtain("g", weigh, "same key", generator=generator)
+    cache.cached_call("g", weigh, {"weights": "same key"}, generator=generator)
+    cache.cached_call("g", weigh, {"weights": "same key"}, generator=generator)
     assert CALLS == ["weigh"]
     with torch.no_grad():
         generator.decoder.entry.bias[0] += 1e-6
-    results.obtain("g", weigh, "same key", generator=generator)
+    cache.cached_call("g", weigh, {"weights": "same key"}, generator=generator)
     assert CALLS == ["weigh"] * 2
 
 
@@ -203,8 +204,8 @@ def cut(name):
 def test_damaged_files_are_made_again(damage):
     made = obtain()
     damage()
-    with pytest.raises(results.ResultError) as caught:
-        results.load("2x", Sample)
+    with pytest.raises(cache.ResultError) as caught:
+        cache.load("2x", Sample)
     assert "\n" not in str(caught.value)
     assert "2x" in str(caught.value)
     assert_same(obtain(), made)
@@ -215,15 +216,17 @@ def test_damaged_files_are_made_again(damage):
 
 def test_a_result_of_another_kind_is_refused():
     obtain()
-    with pytest.raises(results.ResultError):
-        results.load("2x", Part)
+    with pytest.raises(cache.ResultError):
+        cache.load("2x", Part)
 
 
 def test_what_was_there_stays_when_making_it_fails():
     made = obtain()
     before = {name: path.read_bytes() for name, path in files().items()}
     with pytest.raises(RuntimeError, match="no result"):
-        results.obtain("2x", fail, "gan:1", numbers=np.arange(3.0), rng=rng())
+        cache.cached_call(
+            "2x", fail, {"weights": "gan:1"}, VERSIONS, numbers=np.arange(3.0), rng=rng()
+        )
     assert {name: path.read_bytes() for name, path in files().items()} == before
     assert_same(obtain(), made)
     assert CALLS == ["measure"]
@@ -233,7 +236,7 @@ def test_json_names_what_it_was_made_from():
     obtain()
     content = json.loads(files()["2x.json"].read_text())
     assert content["made_from"]["weights"] == "gan:1"
-    assert content["made_from"]["function"].endswith("test_results.measure")
+    assert content["made_from"]["function"].endswith("test_cache.measure")
     assert set(content["made_from"]["arguments"]) == {"numbers", "rng"}
     assert content["torch"] == torch.__version__
     assert content["values"]["number"] == 0.1 + 0.2
@@ -247,7 +250,9 @@ def test_npz_opens_without_pickles():
 
 
 def test_code_that_counts_is_all_that_the_function_and_its_arguments_use():
-    results.obtain("2x", weigh, "key", generator=Generator(GanConfig(width=2)).eval())
+    cache.cached_call(
+        "2x", weigh, {"weights": "key"}, VERSIONS, generator=Generator(GanConfig(width=2)).eval()
+    )
     content = json.loads(files()["2x.json"].read_text())
     code = content["made_from"]["code"]
     assert {"Decoder.forward", "GanConfig", "NUM_CLASSES"} <= set(code)
@@ -260,14 +265,14 @@ def test_code_that_counts_is_all_that_the_function_and_its_arguments_use():
 )
 def test_refuses_what_json_cannot_hold(bad):
     with pytest.raises(ValueError, match=r"table\.a.*expected"):
-        results.save("2x", {"table": {"a": bad}}, {})
+        cache.save("2x", {"table": {"a": bad}}, {})
     assert not workspace.results_dir().exists()
 
 
 @pytest.mark.parametrize("item", ["", "../2x", "a/b", ".x", "a b"])
 def test_refuses_an_item_that_is_no_file_name(item):
     with pytest.raises(ValueError, match="item is"):
-        results.load(item, Sample)
+        cache.load(item, Sample)
 
 
 def test_refuses_arguments_without_a_description():
@@ -285,7 +290,7 @@ def test_equal_values_and_only_they_are_described_alike():
     digits = Digits(torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.tensor([1, 2]))
     same = Digits(digits.images.clone(), digits.labels.clone())
     other = Digits(digits.images.clone(), torch.tensor([1, 3]))
-    described = results.fingerprint
+    described = cache.fingerprint
     assert described(digits) == described(same) != described(other)
     assert described(torch.zeros(4)) != described(torch.zeros(2, 2))
     assert described([1, (2, None)]) == [1, [2, None]]
