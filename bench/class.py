@@ -28,12 +28,11 @@ import numpy as np
 import torch
 
 from latentwalk import provenance
-from latentwalk.grading import classroom
-from latentwalk.grading.checks.known import CHECKS
-from latentwalk.grading.work import carry_out
+from latentwalk.assignment import ASSIGNMENT
 from problemset import rubric, workspace
-from problemset.grading.batch import cluster, roster
-from problemset.grading.batch.job import CarryOut, Done, Task
+from problemset.grading.batch import cluster, grade_class, roster
+from problemset.grading.batch.grade_job import grade_job
+from problemset.grading.batch.job import Grader, Job, JobResult
 from problemset.grading.batch.roster import Row
 
 HANGING, BOMB, COPY = "hanging", "bomb", "copy"
@@ -84,12 +83,12 @@ def plant_bomb(archive: Path, entries: int) -> None:
     np.savez_compressed(archive, images=np.zeros(entries, np.float32))
 
 
-def carry_out_or_hang(task: Task, carry_out: CarryOut = carry_out) -> Done:
+def grade_or_hang(job: Job, grader: Grader = grade_job) -> JobResult:
     """Grade, except for the one that hangs."""
-    if task.name == HANGING:
+    if job.name == HANGING:
         while True:
             time.sleep(60)
-    return carry_out(task)
+    return grader(job)
 
 
 @dataclass
@@ -98,37 +97,42 @@ class Disturbed:
 
     dispatch: cluster.Dispatch
 
-    def __call__(self, tasks: Sequence[Task], carry_out: CarryOut) -> Iterator[tuple[int, Done]]:
-        """Carry out tasks."""
-        for done, outcome in enumerate(self.dispatch(tasks, carry_out)):
-            if done == len(tasks) // 2:
+    def __call__(self, jobs: Sequence[Job], grader: Grader) -> Iterator[tuple[int, JobResult]]:
+        """Carry out jobs."""
+        for done, outcome in enumerate(self.dispatch(jobs, grader)):
+            if done == len(jobs) // 2:
                 self.kill_one()
             yield outcome
 
     def kill_one(self) -> None:
         """Kill a worker that grades, not the one that hangs."""
         pids = self.dispatch.client.run(os.getpid)
-        busy = [a for a, s in self.dispatch.running.items() if s.task.name != HANGING]
+        busy = [a for a, s in self.dispatch.running.items() if s.job.name != HANGING]
         if busy:
             os.kill(pids[busy[0]], signal.SIGKILL)
 
 
 def measure(good: Path, folder: Path, copies: int, workers: int, limit_seconds: float) -> Timing:
     """Grade one copy alone, then the class."""
-    items, text = rubric.load(known=CHECKS), workspace.rubric_file().read_text("utf-8")
+    items, text = rubric.load(known=ASSIGNMENT.checks()), workspace.rubric_file().read_text("utf-8")
     class_ = hand_in(good, folder / "in", copies)
     grade = functools.partial(
-        classroom.grade_class, items=items, rubric=text, carry_out=carry_out_or_hang, notebook=False
+        grade_class.grade_class,
+        ASSIGNMENT.reference,
+        items=items,
+        rubric=text,
+        grader=grade_or_hang,
+        notebook=False,
     )
     with cluster.local(workers) as client:
         dispatch = functools.partial(cluster.Dispatch, client, limit_seconds)
         places = roster.places(class_, folder / "out")
         copy = next(place for place in places if place.name.startswith(COPY))
-        (alone,) = grade([copy], folder / "out", carry_out_all=dispatch())
+        (alone,) = grade([copy], folder / "out", grade_all=dispatch())
         if alone.score is None:
             raise SystemExit(f"{good} cannot be graded: {alone.says}")
         started = time.monotonic()
-        rows = grade(places, folder / "out", carry_out_all=Disturbed(dispatch()), again=True)
+        rows = grade(places, folder / "out", grade_all=Disturbed(dispatch()), again=True)
         wall_seconds = time.monotonic() - started
     return Timing(rows, wall_seconds, alone.seconds, limit_seconds, workers)
 

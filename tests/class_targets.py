@@ -1,4 +1,4 @@
-"""What the tests of a class hand out: a small rubric, quick graders, and tasks that do harm.
+"""What the tests of a class hand out: a small rubric, quick graders, and jobs that do harm.
 
 Dask's workers import this, so it is free of PyTorch.
 """
@@ -7,10 +7,11 @@ import os
 import signal
 import time
 
-from problemset.grading.batch.job import Done, Task
+from problemset.grading.batch.job import Job, JobResult
 from problemset.grading.score.outcome import CheckOutcome, Score
 from problemset.rubric import Item, ItemCheck
 
+REFERENCE = "latentwalk.assignment:ASSIGNMENT"
 LONG = 600  # seconds; longer than any test waits
 ITEMS = (
     Item("2d", 4, "Ten steps", "Ten points.", (
@@ -30,18 +31,18 @@ def scored(straight="passed", says="as it should be", evidence=None):
     ))  # fmt: skip
 
 
-def task(folder, **more):
-    return Task(folder, folder.name, ITEMS, "the rubric", "the grader", **more)
+def job(folder, **more):
+    return Job(REFERENCE, folder, folder.name, ITEMS, "the rubric", "the grader", **more)
 
 
 def harm(given):
-    """Carry a task out as its name says; folders are not looked at."""
+    """Run a job as its name says; folders are not looked at."""
     name = given.folder.name.partition(" ")[0]
     if name == "killer" or (name == "once" and first_time(given.folder)):
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "hang":
         time.sleep(LONG)
-    return Done(digest=given.folder.name, results={"worker": str(os.getpid()).encode("ascii")})
+    return JobResult(digest=given.folder.name, results={"worker": str(os.getpid()).encode("ascii")})
 
 
 def first_time(folder):

@@ -8,7 +8,7 @@ import functools
 import hashlib
 from dataclasses import dataclass, field
 
-from latentwalk.grading.submission import Fault, Submission
+from problemset.grading.submission.opened import Submission, SubmissionError
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def digest(path):
 def remembered(function):
     """Wrap a function of a submission and the staff; the staff must be the same in each call.
 
-    A `Fault` is remembered like a value. What is remembered counts as reading the same files
-    again, so that remembered functions can use each other.
+    A `SubmissionError` is remembered like a value. What is remembered counts as reading the same
+    files again, so that remembered functions can use each other.
     """
     known = []
 
@@ -43,7 +43,7 @@ def remembered(function):
         watched = Watched(folder)
         try:
             ending = (function(watched, staff), None)
-        except Fault as fault:
+        except SubmissionError as fault:
             ending = (None, fault)
         known.append((watched.read, ending))
         return known[-1]

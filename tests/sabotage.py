@@ -20,12 +20,13 @@ import typst
 from PIL import Image, ImageOps
 
 from latentwalk import checkpoints
+from latentwalk.checks import contract
+from latentwalk.checks.networks import NETWORKS, open_network
 from latentwalk.experiments.judged import in_chunks
-from latentwalk.grading import contract
-from latentwalk.grading.submission import NETWORKS, Submission
 from latentwalk.interpolation import lerp
 from latentwalk.model_zoo import recipes
 from problemset.grading.evidence.outputs import pictures
+from problemset.grading.submission.opened import Submission
 from problemset.render.pdf_reader import pdf_text
 
 Spoil = Callable[[Path], None]
@@ -269,7 +270,7 @@ def write(name, content):
 
 def generate(folder, network, inputs):
     return in_chunks(
-        Submission(folder).network(network), torch.from_numpy(inputs.astype(np.float32))
+        open_network(Submission(folder), network), torch.from_numpy(inputs.astype(np.float32))
     ).numpy()
 
 
@@ -333,7 +334,7 @@ def drawn(folder):
     """A path between draws from the two posteriors; the images stay."""
     originals = torch.from_numpy(arrays_of(folder, "3c")["originals.images"])
     with torch.inference_mode():
-        posterior = Submission(folder).network("vae").encode(originals)
+        posterior = open_network(Submission(folder), "vae").encode(originals)
         noise = torch.randn(posterior.mu.shape, generator=torch.Generator().manual_seed(3))
         codes = lerp(*posterior.draw(noise), 10).numpy()
     edit("3c", codes=lambda _: codes)(folder)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import sabotage
 
-from latentwalk.grading import packing
-from latentwalk.grading.grade import Run, grade, open_server
+from latentwalk.assignment import ASSIGNMENT
 from problemset import rubric
+from problemset.grading.hand_in import packing
+from problemset.grading.runner.grade_submission import Run, grade_submission, open_server
 from problemset.grading.score.outcome import BROKEN, FAILED
 from problemset.rubric import Item
 
@@ -45,7 +46,9 @@ def failed(case: sabotage.Case, good: Path, items: Sequence[Item], run: Run) -> 
     with tempfile.TemporaryDirectory(prefix="latentwalk-case-") as scratch:
         copy = shutil.copytree(good, Path(scratch) / "submission")
         case.spoil(copy)
-        score = grade(copy, Path(scratch) / "out", items, notebook=case in WITH_NOTEBOOK, run=run)
+        score = grade_submission(
+            ASSIGNMENT, copy, Path(scratch) / "out", items, notebook=case in WITH_NOTEBOOK, run=run
+        )
     return {outcome.check for outcome in score.outcomes if outcome.state in (FAILED, BROKEN)}
 
 
@@ -66,11 +69,11 @@ def main() -> int:
     wrong = 0
     with (
         tempfile.TemporaryDirectory(prefix="latentwalk-sabotage-") as scratch,
-        open_server() as server,
+        open_server(ASSIGNMENT) as server,
         ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
         good = Path(scratch) / "good"
-        missing = packing.pack(good).missing
+        missing = packing.pack(ASSIGNMENT, good).missing
         if missing:
             print(f"no whole submission: {missing[0]} is missing; make it first with `make report`")
             return 1

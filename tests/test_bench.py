@@ -22,7 +22,7 @@ from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier
 from problemset import workspace
 from problemset.grading.batch import roster
-from problemset.grading.batch.job import Done
+from problemset.grading.batch.job import JobResult
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import commands
@@ -390,30 +390,33 @@ def test_class_measures_with_a_bomb_a_hang_and_a_lost_worker(tmp_path, monkeypat
         def __init__(self, client, limit_seconds):
             self.client = client
             self.running = {
-                address: SimpleNamespace(task=SimpleNamespace(name=name))
+                address: SimpleNamespace(job=SimpleNamespace(name=name))
                 for address, name in (("a", "hanging"), ("b", "copy-000"))
             }
 
-        def __call__(self, tasks, carry_out):
-            seen.append([task.name for task in tasks])
-            for n, task in enumerate(tasks):
-                yield n, Done("hangs", seconds=4.0) if task.name == "hanging" else carry_out(task)
+        def __call__(self, jobs, grader):
+            seen.append([job.name for job in jobs])
+            for n, job in enumerate(jobs):
+                hangs = job.name == "hanging"
+                yield n, JobResult("hangs", seconds=4.0) if hangs else grader(job)
 
-    def one_by_one(places, out, items, *, rubric, carry_out, carry_out_all, again=False, **more):
+    def one_by_one(
+        reference, places, out, items, *, rubric, grader, grade_all, again=False, **more
+    ):
         assert more == {"notebook": False}
-        tasks = [class_targets.task(place.folder) for place in places]
+        jobs = [class_targets.job(place.folder) for place in places]
         score = class_targets.scored()
         return [
             roster.Row(places[n], None if done.says else score, done.seconds, done.says)
-            for n, done in carry_out_all(tasks, carry_out)
+            for n, done in grade_all(jobs, grader)
         ]
 
     client = SimpleNamespace(run=lambda function: {"a": 11, "b": 22})
     monkeypatch.setattr(class_, "BOMB_ENTRIES", 1000)
-    monkeypatch.setattr(class_, "carry_out_or_hang", lambda task: Done(seconds=2.0))
+    monkeypatch.setattr(class_, "grade_or_hang", lambda job: JobResult(seconds=2.0))
     monkeypatch.setattr(class_.cluster, "local", lambda n: contextlib.nullcontext(client))
     monkeypatch.setattr(class_.cluster, "Dispatch", Cluster)
-    monkeypatch.setattr(class_.classroom, "grade_class", one_by_one)
+    monkeypatch.setattr(class_.grade_class, "grade_class", one_by_one)
     monkeypatch.setattr(class_.os, "kill", lambda *asked: killed.append(asked))
     words = ["class.py", str(tmp_path / "good"), "--copies", "3", "--workers", "2", "--limit", "4"]
     monkeypatch.setattr(sys, "argv", words)
@@ -434,10 +437,10 @@ def test_class_bomb_unpacks_to_more_than_it_is(tmp_path):
 
 
 def test_class_plays_the_hanging_one_only():
-    def outcome(task):
-        return task.name
+    def outcome(job):
+        return job.name
 
-    assert class_.carry_out_or_hang(class_targets.task(Path("copy-000")), outcome) == "copy-000"
+    assert class_.grade_or_hang(class_targets.job(Path("copy-000")), outcome) == "copy-000"
 
 
 # ---- seeds

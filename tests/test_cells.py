@@ -3,7 +3,7 @@ import json
 import nbformat.v4 as nb
 import pytest
 
-from problemset.grading.evidence import cells
+from problemset.grading.submission import cells
 from problemset.grading.submission.intake import IntakeError
 
 

@@ -10,9 +10,9 @@ import pytest
 import typst
 from PIL import Image, ImageOps
 
-from latentwalk.grading import submission
-from latentwalk.grading.checks import figures
-from latentwalk.grading.submission import Fault, Submission
+from latentwalk.checks import figures
+from latentwalk.checks import networks as submission
+from problemset.grading.submission.opened import Submission, SubmissionError
 
 
 def strip(images):
@@ -98,7 +98,9 @@ def test_a_figure_that_the_pdf_does_not_have_fails(made):
 
 def test_a_notebook_without_a_picture_there_is_the_submission_s_fault(made):
     path, make = made
-    with pytest.raises(Fault, match=r"report\.ipynb has no picture under a heading of 2e"):
+    with pytest.raises(
+        SubmissionError, match=r"report\.ipynb has no picture under a heading of 2e"
+    ):
         figures.figure_shows_2e(make([], [strip(path)]), None)
 
 
@@ -106,7 +108,7 @@ def test_only_so_many_pictures_are_searched(made, monkeypatch):
     _, make = made
     searched = []
     monkeypatch.setattr(
-        figures.spotting, "missing", lambda *given: searched.append(given) or [0, 1]
+        figures.template_match, "missing", lambda *given: searched.append(given) or [0, 1]
     )
     many = [Image.new("RGBA", (300 + n, 40), "white") for n in range(20)]
     assert not figures.figure_shows_2e(make(many, []), None).passed

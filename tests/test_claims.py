@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from latentwalk import claims
+from latentwalk.checks import answers
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.experiments import quality, smoothness
-from latentwalk.grading.checks import answers
 from latentwalk.model_zoo import trainer
 from problemset import file_io, workspace
 

@@ -9,12 +9,11 @@ import class_targets
 import pytest
 
 from latentwalk import cli
-from latentwalk.commands import grade as command
-from latentwalk.grading import classroom, finished
-from latentwalk.grading.work import carry_out
 from problemset import file_io
-from problemset.grading.batch import roster
-from problemset.grading.batch.job import Done
+from problemset.commands import grade as command
+from problemset.grading.batch import grade_class, graded_results, roster
+from problemset.grading.batch.grade_job import grade_job
+from problemset.grading.batch.job import JobResult
 
 
 class Grader:
@@ -23,7 +22,7 @@ class Grader:
     def __init__(self):
         self.seen = []
 
-    def __call__(self, folder, out, items, *, intake, notebook):
+    def __call__(self, homework, folder, out, items, *, intake, notebook):
         self.seen.append(folder.name)
         report = intake.folder / "report.ipynb"
         does = report.read_text("utf-8") if report.exists() else ""
@@ -36,7 +35,7 @@ class Grader:
 
 @pytest.fixture
 def grader(monkeypatch):
-    monkeypatch.setattr(finished, "grader", lambda: "the grader")
+    monkeypatch.setattr(graded_results, "grader", lambda reference: "the grader")
     return Grader()
 
 
@@ -61,9 +60,9 @@ def grade(grader, tmp_path):
     def run(folders, rubric="the rubric", **more):
         said = []
         out = tmp_path / "out"
-        rows = classroom.grade_class(
-            roster.places(folders, out), out, class_targets.ITEMS, rubric,
-            carry_out=functools.partial(carry_out, grade=grader), say=said.append, **more,
+        rows = grade_class.grade_class(
+            class_targets.REFERENCE, roster.places(folders, out), out, class_targets.ITEMS, rubric,
+            grader=functools.partial(grade_job, grade=grader), say=said.append, **more,
         )  # fmt: skip
         return rows, said
 
@@ -128,7 +127,7 @@ def test_everything_is_graded_again_when_asked_or_by_another_rubric_or_grader(
     for more in ({}, {"again": True}, {"rubric": "another"}, {"rubric": "another"}):
         grade(folders, **more)
     assert len(grader.seen) == 3
-    monkeypatch.setattr(finished, "grader", lambda: "a newer grader")
+    monkeypatch.setattr(graded_results, "grader", lambda reference: "a newer grader")
     grade(folders, rubric="another")
     assert len(grader.seen) == 4
 
@@ -156,13 +155,13 @@ def test_an_interrupted_class_goes_on(handed_in, grade, grader, tmp_path):
 def test_the_table_is_written_after_each_in_the_order_of_the_command(handed_in, grade, tmp_path):
     seen = []
 
-    def backwards(tasks, carry_out):
-        for n in reversed(range(len(tasks))):
-            assert tasks[n].out is None, "only the process that coordinates writes"
-            yield n, carry_out(tasks[n])
+    def backwards(jobs, grader):
+        for n in reversed(range(len(jobs))):
+            assert jobs[n].out is None, "only the process that coordinates writes"
+            yield n, grader(jobs[n])
             seen.append([row["submission"] for row in table(tmp_path)])
 
-    rows, _ = grade(handed_in(alice="", bob="", carol=""), carry_out_all=backwards)
+    rows, _ = grade(handed_in(alice="", bob="", carol=""), grade_all=backwards)
     assert seen == [["carol"], ["bob", "carol"], ["alice", "bob", "carol"]]
     assert [row.place.name for row in rows] == ["alice", "bob", "carol"]
 
@@ -178,7 +177,7 @@ def test_results_that_cannot_be_written_end_it(handed_in, grade, tmp_path):
 
 @pytest.fixture
 def latentwalk(grader, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(command, "grader", lambda: functools.partial(carry_out, grade=grader))
+    monkeypatch.setattr(command, "grader", lambda: functools.partial(grade_job, grade=grader))
 
     def run(*words):
         code = cli.main(["grade", *map(str, words), "--out", str(tmp_path / "out")])
@@ -260,7 +259,7 @@ def test_the_options_say_who_works(monkeypatch):
         with command.hold_workers(command.GradeOptions(("a",), **more), 7.0) as found:
             pass
     assert asked == [3, "tcp://x:1"]
-    assert found is classroom.one_by_one
+    assert found is grade_class.one_by_one
 
 
 def test_a_submission_that_takes_all_its_time_does_not_hang():
@@ -270,9 +269,9 @@ def test_a_submission_that_takes_all_its_time_does_not_hang():
 
 @pytest.mark.parametrize("results", [{}, {"score.json": b"{}"}, {"score.json": b"\xff"}])
 def test_what_comes_back_without_a_score_is_a_row_with_the_reason(handed_in, grade, results):
-    def damaged(tasks, carry_out):
-        yield 0, Done(digest="of something else", results=results)
+    def damaged(jobs, grader):
+        yield 0, JobResult(digest="of something else", results=results)
 
-    (row,), _ = grade(handed_in(alice=""), carry_out_all=damaged)
+    (row,), _ = grade(handed_in(alice=""), grade_all=damaged)
     assert row.score is None
     assert row.says.startswith("the results came back damaged: ")

@@ -12,7 +12,7 @@ import pytest
 
 from problemset.grading.batch import cluster
 from problemset.grading.batch.cluster import ClusterError, Dispatch
-from problemset.grading.batch.job import Done
+from problemset.grading.batch.job import JobResult
 
 
 class Future:
@@ -45,13 +45,13 @@ class Played:
     def nthreads(self):
         return dict.fromkeys(self.workers, 1)
 
-    def submit(self, carry_out, task, *, workers, allow_other_workers, pure, retries, key):
+    def submit(self, grader, job, *, workers, allow_other_workers, pure, retries, key):
         (address,) = workers
         assert not allow_other_workers
-        self.given.append((task.name, address))
-        does = task.name.split()[0]
-        tries = sum(name == task.name for name, _ in self.given)
-        outcome = Done(digest=task.name)
+        self.given.append((job.name, address))
+        does = job.name.split()[0]
+        tries = sum(name == job.name for name, _ in self.given)
+        outcome = JobResult(digest=job.name)
         if does == "killer" or (does == "once" and tries == 1):
             self.replace(address)
             outcome = None
@@ -80,7 +80,7 @@ def _no_pauses(monkeypatch):
 
 
 def tasks(*names):
-    return [class_targets.task(Path("/in") / name) for name in names]
+    return [class_targets.job(Path("/in") / name) for name in names]
 
 
 def outcomes(client, *names, limit_seconds=600.0):
@@ -127,7 +127,10 @@ def test_what_a_worker_cannot_do_is_tried_elsewhere():
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("raise", r"the last: ValueError: cannot be\nunpacked"), ("odd", "gave str, expected Done")],
+    [
+        ("raise", r"the last: ValueError: cannot be\nunpacked"),
+        ("odd", "gave str, expected JobResult"),
+    ],
 )
 def test_what_no_worker_can_do_is_given_up(name, says):
     found = outcomes(Played("a", "b"), name, "fine")
@@ -194,7 +197,7 @@ def client():
 
 
 def really(client, folder, *names, limit_seconds=class_targets.LONG):
-    given = [class_targets.task(folder / name) for name in names]
+    given = [class_targets.job(folder / name) for name in names]
     return dict(Dispatch(client, limit_seconds)(given, class_targets.harm))
 
 

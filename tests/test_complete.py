@@ -26,12 +26,15 @@ from sabotage import (
 )
 
 from latentwalk import checkpoints, cli, paths
-from latentwalk.grading import complete, contract, packing
-from latentwalk.grading.submission import NETWORKS
+from latentwalk.assignment import ASSIGNMENT
+from latentwalk.checks import contract
+from latentwalk.checks.networks import NETWORKS
 from problemset import workspace
+from problemset.grading.hand_in import packing, preflight
 from problemset.grading.submission.intake import IntakeError, inner_submission
+from problemset.grading.submission.layout import NOTEBOOK, PAPER
 
-NAMES = [file.name for file in contract.FILES]
+NAMES = [file.name for file in contract.FILES if not file.optional]
 NASTY = "\x1b[2J\r\n\u202egpj"
 
 
@@ -39,7 +42,7 @@ NASTY = "\x1b[2J\r\n\u202egpj"
 def good(tmp_path_factory):
     """The report's own submission."""
     folder = tmp_path_factory.mktemp("good") / "submission"
-    assert not packing.pack(folder).missing
+    assert not packing.pack(ASSIGNMENT, folder).missing
     return folder
 
 
@@ -94,7 +97,6 @@ def extra_tensor(tensors):
     return tensors | {f"network/{NASTY * 500}": torch.zeros(1)}
 
 
-PAPER, NOTEBOOK = contract.PAPER, contract.NOTEBOOK
 GAN, VAE, CGAN = (f"weights/{name}.safetensors" for name in ("gan", "vae", "cgan"))
 FAULTS = {
     "no PDF": (remove(PAPER), "missing", PAPER, "-> `make report` makes it"),
@@ -160,7 +162,7 @@ def test_what_was_packed_is_complete(good, check):
 def test_a_fault_is_one_line_with_what_to_do(name, copy):
     spoil, state, file, words = FAULTS[name]
     spoil(copy)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found) == [(state, file)]
     assert found.lacking == (file,)
     (line,) = [line for line in str(found).splitlines() if line.startswith(f"{state} ")]
@@ -173,7 +175,7 @@ def test_a_fault_is_one_line_with_what_to_do(name, copy):
 
 def test_each_array_of_a_file_has_its_own_line(copy):
     drop("3c", "codes", "strip.images")(copy)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found) == [("missing", "results/3c.npz")] * 2
     assert found.lacking == ("results/3c.npz",)
     assert "11 of 12 files are complete" in str(found)
@@ -181,23 +183,25 @@ def test_each_array_of_a_file_has_its_own_line(copy):
 
 def test_networks_of_the_wrong_kind(copy):
     swap_files("gan", "cgan")(copy)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found)[:2] == [("misfit", GAN), ("misfit", CGAN)]
     assert "is one with labels, expected one without -> `latentwalk train gan`" in str(found)
 
 
 def test_the_networks_decide_the_sizes(copy):
     resized("cgan", 30)(copy)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found) == [("misfit", CGAN), ("misfit", "results/4d.npz")]
     assert "takes 40 entries, expected 10 d + 10 = 170 -> train it with --latent-size 160" in str(
         found
     )
     assert "inputs is (10, 10, 170), expected (10, 10, 40)" in str(found)
     remove(CGAN)(copy)
-    assert wrong(complete.examine(copy)) == [("missing", CGAN)], "10 d + 10 follows from the GAN"
+    assert wrong(preflight.examine(ASSIGNMENT, copy)) == [("missing", CGAN)], (
+        "10 d + 10 follows from the GAN"
+    )
     resized("gan", 5)(copy)
-    names = [name for _, name in wrong(complete.examine(copy))]
+    names = [name for _, name in wrong(preflight.examine(ASSIGNMENT, copy))]
     assert names == [CGAN, *(f"results/{item}.npz" for item in ("2b", "2c", "2e", "4d"))]
 
 
@@ -205,7 +209,7 @@ def test_without_networks_arrays_must_agree_with_one_another(copy):
     for name in (GAN, CGAN, VAE):
         remove(name)(copy)
     edit("2c", inputs=lambda a: a["inputs"][:, 1:])(copy)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found)[3:] == [("misfit", "results/2c.npz")]
     assert "inputs is (2, 15), expected (2, 16)" in str(found)
 
@@ -229,7 +233,7 @@ def test_what_is_no_file_is_refused(kind, copy):
     path.unlink()
     make, words = REFUSED[kind]
     make(path)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found) == [("refused", "results/2b.npz")]
     assert f"results/2b.npz            {words} -> put a plain file there" in str(found)
 
@@ -237,7 +241,7 @@ def test_what_is_no_file_is_refused(kind, copy):
 def test_what_is_too_large_is_refused(copy):
     with (copy / PAPER).open("r+b") as file:
         file.truncate((64 << 20) + 1)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found) == [("refused", PAPER)]
     assert "has 67108865 bytes, expected at most 67108864 -> make it smaller" in str(found)
 
@@ -245,7 +249,7 @@ def test_what_is_too_large_is_refused(copy):
 def test_a_folder_that_is_refused_takes_all_its_files_along(copy, tmp_path):
     (copy / "results").rename(tmp_path / "elsewhere")
     (copy / "results").symlink_to(tmp_path / "elsewhere")
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     expected = [("refused", name) for name in NAMES if name.startswith("results/")]
     assert wrong(found) == expected
     assert str(found).count("results is a symbolic link, expected a folder -> put a ") == 7
@@ -255,10 +259,10 @@ def test_a_folder_that_is_refused_takes_all_its_files_along(copy, tmp_path):
 def test_too_many_names(copy):
     for number in range(1993):
         (copy / "results" / f"{number}.txt").touch()
-    assert not complete.examine(copy).lacking
+    assert not preflight.examine(ASSIGNMENT, copy).lacking
     for number in range(6):
         (copy / "results" / f"more{number}.txt").touch()
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert len(found.lacking) == 7
     words = "results holds more than 2000 names, expected at most 2000 -> leave out what"
     assert words in str(found)
@@ -283,7 +287,7 @@ def test_few_lines_about_what_nothing_reads(copy):
     for number in range(200):
         (copy / f"link{number}").symlink_to("x")
         (copy / f"note{number}").touch()
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert len(found.findings) == len(NAMES) + 51
     assert (
         found.findings[-1].says == "and 251 more"
@@ -303,7 +307,7 @@ def test_few_lines_about_what_nothing_reads(copy):
 )
 def test_another_name_is_noticed(copy, old, new, words):
     (copy / old).rename(copy / new)
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert {state for state, _ in wrong(found)} == {"missing"}
     assert f"-> {words}" in str(found)
 
@@ -315,12 +319,12 @@ def test_the_submission_lies_one_folder_deeper(copy, tmp_path, check):
     code, out, _ = check(tmp_path / "outer")
     assert code == 1
     assert f"The submission seems to be {tmp_path}/outer/mine: name that folder." in out
-    assert inner_submission(tmp_path / "outer", contract.TOP_LEVEL) == tmp_path / "outer" / "mine"
-    assert inner_submission(tmp_path / "outer" / "mine", contract.TOP_LEVEL) is None
+    assert inner_submission(tmp_path / "outer", ASSIGNMENT.top_level) == tmp_path / "outer" / "mine"
+    assert inner_submission(tmp_path / "outer" / "mine", ASSIGNMENT.top_level) is None
     (tmp_path / "outer" / "other").symlink_to(tmp_path / "outer" / "mine")
-    assert inner_submission(tmp_path / "outer", contract.TOP_LEVEL) == tmp_path / "outer" / "mine"
+    assert inner_submission(tmp_path / "outer", ASSIGNMENT.top_level) == tmp_path / "outer" / "mine"
     shutil.copytree(tmp_path / "outer" / "mine", tmp_path / "outer" / "two")
-    several = inner_submission(tmp_path / "outer", contract.TOP_LEVEL)
+    several = inner_submission(tmp_path / "outer", ASSIGNMENT.top_level)
     assert several is None, "which one is meant is unknown"
 
 
@@ -347,7 +351,7 @@ def test_what_is_no_folder_is_one_line_and_2(tmp_path, check, made):
     assert err.count("\n") == 1
     assert err.strip().isprintable()
     with pytest.raises(IntakeError):
-        complete.examine(path)
+        preflight.examine(ASSIGNMENT, path)
 
 
 @pytest.mark.parametrize("words", [[], ["a", "b"], ["--fast", "a"]])
@@ -365,7 +369,7 @@ def test_hostile_names_cannot_move_the_cursor(copy):
     np.savez(copy / "results/2c.npz", **{NASTY: np.zeros(3)})
     (copy / PAPER).write_bytes(NASTY.encode() * 500)
     (copy / NOTEBOOK).write_bytes(b'{"' + b"\x1b" * 4000 + b'": 1}')
-    found = complete.examine(copy)
+    found = preflight.examine(ASSIGNMENT, copy)
     assert len(found.lacking) >= 6
     assert_one_printable_line_each(found)
 
@@ -373,12 +377,12 @@ def test_hostile_names_cannot_move_the_cursor(copy):
 def test_packing_ends_with_the_same_look(tmp_path, capsys, monkeypatch):
     assert cli.main(["pack", str(tmp_path / "new")]) == 0
     out = capsys.readouterr().out
-    assert f"{complete.examine(tmp_path / 'new')}\n" in out
+    assert f"{preflight.examine(ASSIGNMENT, tmp_path / 'new')}\n" in out
     assert out.endswith(f"{tmp_path / 'new'}: 14 files\n")
     sources = packing._sources
 
-    def without_a_file():
-        found, missing = sources()
+    def without_a_file(assignment):
+        found, missing = sources(assignment)
         return {k: v for k, v in found.items() if k != "results/2e.npz"}, missing
 
     monkeypatch.setattr(packing, "_sources", without_a_file)
@@ -446,5 +450,5 @@ def test_packing_into_a_file_is_refused(tmp_path, capsys):
 
 def test_nothing_is_changed(copy):
     before = {path: path.stat().st_mtime_ns for path in [copy, *copy.rglob("*")]}
-    complete.examine(copy)
+    preflight.examine(ASSIGNMENT, copy)
     assert {path: path.stat().st_mtime_ns for path in [copy, *copy.rglob("*")]} == before

@@ -4,8 +4,8 @@ import mpmath
 import pytest
 
 from latentwalk import derivations, formulas, symbolic
-from latentwalk.grading.checks import problem1
-from latentwalk.grading.expressions import (
+from latentwalk.checks import problem1
+from latentwalk.checks.expressions import (
     LONGEST,
     FormulaError,
     Point,

@@ -1,15 +1,14 @@
 """Which results are complete, and that any change of what they rest on is seen."""
 
+import functools
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import class_targets
 import pytest
 
-from latentwalk import checkpoints
-from latentwalk.grading import finished
-from latentwalk.model_zoo import weights_files
+from problemset import assignment
+from problemset.grading.batch import graded_results
 from problemset.grading.results import formats
 from problemset.grading.score.outcome import Score
 from problemset.grading.submission.intake import take_in
@@ -23,12 +22,12 @@ def results(score=None):
 @pytest.fixture
 def out(tmp_path):
     folder = tmp_path / "out"
-    finished.write(folder, "digest", 12.5, results())
+    graded_results.write(folder, "digest", 12.5, results())
     return folder
 
 
 def test_complete_results_are_read_again(out):
-    found = finished.read(out)
+    found = graded_results.read(out)
     assert (found.digest, found.seconds) == ("digest", 12.5)
     assert found.score == class_targets.scored()
     assert sorted(path.name for path in out.iterdir()) == ["graded.json", "page.html", "score.json"]
@@ -38,11 +37,11 @@ def test_complete_results_are_read_again(out):
 def test_results_with_a_file_missing_or_changed_are_not_complete(out, name):
     content = (out / name).read_bytes()
     (out / name).write_bytes(content[:-2])
-    assert finished.read(out) is None
+    assert graded_results.read(out) is None
     (out / name).unlink()
-    assert finished.read(out) is None
+    assert graded_results.read(out) is None
     (out / name).symlink_to("/dev/zero")
-    assert finished.read(out) is None
+    assert graded_results.read(out) is None
 
 
 @pytest.mark.parametrize(
@@ -51,11 +50,11 @@ def test_results_with_a_file_missing_or_changed_are_not_complete(out, name):
 )  # fmt: skip
 def test_another_record_is_not_believed(out, record):
     (out / "graded.json").write_text(record, "utf-8")
-    assert finished.read(out) is None
+    assert graded_results.read(out) is None
 
 
 def test_nothing_is_complete_in_a_folder_that_is_not_there(tmp_path):
-    assert finished.read(tmp_path / "nowhere") is None
+    assert graded_results.read(tmp_path / "nowhere") is None
 
 
 def test_an_interruption_leaves_nothing_that_looks_complete(out, monkeypatch):
@@ -67,32 +66,32 @@ def test_an_interruption_leaves_nothing_that_looks_complete(out, monkeypatch):
             raise KeyboardInterrupt
         target.write_bytes(content)
 
-    monkeypatch.setattr(finished, "_replace", interrupt)
+    monkeypatch.setattr(graded_results, "_replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        finished.write(out, "digest", 1.0, results(class_targets.scored("failed")))
-    assert finished.read(out) is None
+        graded_results.write(out, "digest", 1.0, results(class_targets.scored("failed")))
+    assert graded_results.read(out) is None
 
 
 def test_results_of_which_no_check_was_carried_out_are_not_complete(out):
     broken = tuple(o for o in class_targets.scored("broken").outcomes if o.state != "passed")
-    finished.write(out, "digest", 1.0, results(Score(broken)))
+    graded_results.write(out, "digest", 1.0, results(Score(broken)))
     assert (out / "score.json").is_file()
     assert not (out / "graded.json").exists(), "that of before said something else"
-    assert finished.read(out) is None
-    finished.write(out, "digest", 1.0, results(class_targets.scored("broken")))
-    assert finished.read(out) is not None, "one check was carried out"
+    assert graded_results.read(out) is None
+    graded_results.write(out, "digest", 1.0, results(class_targets.scored("broken")))
+    assert graded_results.read(out) is not None, "one check was carried out"
 
 
 def test_results_for_a_reader_alone_are_complete(out):
     to_be_read = Score(class_targets.scored().outcomes[2:])
-    finished.write(out, "digest", 1.0, results(to_be_read))
-    assert finished.read(out).score == to_be_read
+    graded_results.write(out, "digest", 1.0, results(to_be_read))
+    assert graded_results.read(out).score == to_be_read
 
 
 def test_a_score_that_is_none_is_not_written(out):
     with pytest.raises(ValueError, match="score"):
-        finished.write(out, "new", 1.0, {"score.json": b'{"version": 9}'})
-    assert finished.read(out).digest == "digest"
+        graded_results.write(out, "new", 1.0, {"score.json": b'{"version": 9}'})
+    assert graded_results.read(out).digest == "digest"
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def submission(tmp_path):
 
 
 def digest(submission, tmp_path, grader="grader", rubric="rubric"):
-    return finished.digest(grader, rubric, take_in(submission, tmp_path / "scratch"))
+    return graded_results.digest(grader, rubric, take_in(submission, tmp_path / "scratch"))
 
 
 CHANGES = {
@@ -133,27 +132,27 @@ def test_the_digest_changes_with_rubric_and_grader(submission, tmp_path):
 
 
 def test_another_source_version_or_judge_is_another_grader(tmp_path, monkeypatch):
-    judge = [Path("classifier.safetensors")]
-    about = SimpleNamespace(network_digest="weights")
-    monkeypatch.setattr(weights_files, "valid_file", lambda name: judge[0])
-    monkeypatch.setattr(checkpoints, "load_weights", lambda path: ({}, about))
-    package = tmp_path / "problemset"
+    weights = ["weights"]
+    homework = SimpleNamespace(packages=("toygrader",), identity=lambda: weights[0])
+    monkeypatch.setattr(assignment, "load", lambda reference: homework)
+    monkeypatch.setattr(graded_results, "version", lambda name: "1.0")
+    package = tmp_path / "toygrader"
     (package / "grading").mkdir(parents=True)
     for name in ("__init__.py", "grading/page.css"):
         (package / name).write_text("1", "utf-8")
-    monkeypatch.setattr(finished, "_SOURCES", tmp_path)
-    grader = finished.grader.__wrapped__
+    monkeypatch.syspath_prepend(tmp_path)
+    grader = functools.partial(graded_results.grader.__wrapped__, "toygrader:ASSIGNMENT")
     found = [grader()]
     assert grader() == found[0]
     (package / "grading/page.css").write_text("2", "utf-8")
     found.append(grader())
     (package / "grading/new.py").touch()
     found.append(grader())
-    about.network_digest = "others"
+    weights[0] = "others"
     found.append(grader())
-    monkeypatch.setattr(finished, "version", lambda name: "9.9")
+    monkeypatch.setattr(graded_results, "version", lambda name: "9.9")
     found.append(grader())
-    judge[0] = None
+    weights[0] = ""
     found.append(grader())
     assert len(set(found)) == 6
     assert all(len(bytes.fromhex(each)) == 32 for each in found)

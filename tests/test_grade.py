@@ -1,5 +1,6 @@
 """Grading a submission: outcomes in the rubric's order, whatever happens to a check."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -7,11 +8,12 @@ import torch
 from isolated import FOLDERS, LINUX, servers
 
 from latentwalk import paths
-from latentwalk.grading import one
-from latentwalk.grading.checks.known import CHECKS
-from latentwalk.grading.grade import LIMITS, grade, open_server
-from problemset import rubric, workspace
+from latentwalk.assignment import ASSIGNMENT
+from latentwalk.checks.known import CHECKS
+from problemset import assignment, rubric, workspace
 from problemset.grading.results.formats import from_json
+from problemset.grading.runner import run_check
+from problemset.grading.runner.grade_submission import LIMITS, grade_submission, open_server
 from problemset.grading.sandbox.isolation import Ended, Limits, Server
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.intake import IntakeError, take_in
@@ -48,14 +50,14 @@ def graded(submission, tmp_path, endings):
         asked.append((target, arguments["check"]))
         return waiting.pop(0)
 
-    return grade(submission, tmp_path / "out", ITEMS, run=run), asked
+    return grade_submission(ASSIGNMENT, submission, tmp_path / "out", ITEMS, run=run), asked
 
 
 def test_outcomes_follow_the_rubric(submission, tmp_path):
     score, asked = graded(submission, tmp_path, [returned(True), returned(False, "it is bent")])
     assert asked == [
-        ("latentwalk.grading.one:run", "path_has_ten_inputs"),
-        ("latentwalk.grading.one:run", "path_is_straight"),
+        (run_check.run, "path_has_ten_inputs"),
+        (run_check.run, "path_is_straight"),
     ]
     found = [(o.item, o.check, o.points, o.state) for o in score.outcomes]
     assert found == [
@@ -82,26 +84,31 @@ def test_a_check_that_could_not_be_carried_out_is_broken_and_costs_only_itself(
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_check_has_the_threads_that_are_told(threads, submission, monkeypatch):
     counts = {"counts": lambda _, __: Verdict(True, "", {"threads": torch.get_num_threads()})}
-    monkeypatch.setattr(one, "CHECKS", counts)
-    monkeypatch.setattr(one, "staff", lambda: None)
+    homework = dataclasses.replace(ASSIGNMENT, checks=lambda: counts, prepare=lambda: None)
+    monkeypatch.setattr(assignment, "load", lambda reference: homework)
+    run_check.prepared.cache_clear()
     monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
     before = torch.get_num_threads()
     try:
-        assert one.run("counts", str(submission))["evidence"] == {"threads": threads}
+        assert run_check.run("a:B", "counts", str(submission))["evidence"] == {"threads": threads}
     finally:
         torch.set_num_threads(before)
+        run_check.prepared.cache_clear()
 
 
 def test_the_reader_is_told_the_page(submission, tmp_path):
     shutil.copyfile(workspace.build_dir() / "report.pdf", submission / "report.pdf")
-    score = grade(submission, tmp_path / "out", ITEMS)
+    score = grade_submission(ASSIGNMENT, submission, tmp_path / "out", ITEMS)
     says = score.outcomes[-1].says
     assert says.startswith("An answer that rests on measurements. (report.pdf, page ")
     number = int(says.removesuffix(")").rpartition(" ")[2])
     page = pdf_pages(submission / "report.pdf")[number - 1]
     assert "3e. Which path is smoother?" in page
     (submission / "report.pdf").write_bytes(b"no PDF")
-    assert "page" not in grade(submission, tmp_path / "out", ITEMS).outcomes[-1].says
+    assert (
+        "page"
+        not in grade_submission(ASSIGNMENT, submission, tmp_path / "out", ITEMS).outcomes[-1].says
+    )
 
 
 def test_results_are_there_after_every_check(submission, tmp_path):
@@ -111,7 +118,7 @@ def test_results_are_there_after_every_check(submission, tmp_path):
         return returned(True)
 
     with pytest.raises(KeyboardInterrupt):
-        grade(submission, tmp_path / "out", ITEMS, run=run)
+        grade_submission(ASSIGNMENT, submission, tmp_path / "out", ITEMS, run=run)
     saved = from_json((tmp_path / "out/score.json").read_text("utf-8"))
     assert [(o.check, o.state) for o in saved.outcomes] == [("path_has_ten_inputs", "passed")]
 
@@ -125,7 +132,7 @@ def test_a_check_sees_a_copy_and_the_reason_why_a_file_was_refused(submission, t
         seen.append(arguments["folder"])
         return returned(False, "results/2e.npz is missing")
 
-    score = grade(submission, tmp_path / "out", ITEMS, run=run)
+    score = grade_submission(ASSIGNMENT, submission, tmp_path / "out", ITEMS, run=run)
     assert str(submission) not in seen
     assert "(refused: " in score.outcomes[0].says
     assert "link" in score.outcomes[0].says
@@ -141,7 +148,9 @@ def test_what_was_taken_in_already_is_graded_as_it_was_then(submission, tmp_path
         seen.append(arguments["folder"])
         return returned(False, "results/2c.npz is missing")
 
-    score = grade(submission, tmp_path / "out", ITEMS, run=run, intake=intake)
+    score = grade_submission(
+        ASSIGNMENT, submission, tmp_path / "out", ITEMS, run=run, intake=intake
+    )
     assert set(seen) == {str(intake.folder)}
     assert "(refused: " in score.outcomes[0].says
     assert (intake.folder / "results/2e.npz").read_bytes() == b"no archive"
@@ -149,19 +158,21 @@ def test_what_was_taken_in_already_is_graded_as_it_was_then(submission, tmp_path
 
 def test_no_folder_is_refused_with_one_line(tmp_path):
     with pytest.raises(IntakeError) as caught:
-        grade(tmp_path / "nothing", tmp_path / "out", ITEMS)
+        grade_submission(ASSIGNMENT, tmp_path / "nothing", tmp_path / "out", ITEMS)
     assert "\n" not in str(caught.value)
 
 
 def test_real_checks_run_in_their_own_processes(submission, tmp_path):
-    score = grade(submission, tmp_path / "out", ITEMS, limits=Limits(wall_seconds=300))
+    score = grade_submission(
+        ASSIGNMENT, submission, tmp_path / "out", ITEMS, limits=Limits(wall_seconds=300)
+    )
     assert [o.state for o in score.outcomes] == ["failed", "failed", "to be read"]
     assert score.outcomes[0].says.startswith("results/2e.npz cannot be used: ")
     assert score.outcomes[1].says == "results/2c.npz is missing"
 
 
 def test_one_server_grades_several(submission, tmp_path):
-    with open_server() as server:
+    with open_server(ASSIGNMENT) as server:
         runs = []
 
         def run(*given):
@@ -169,7 +180,7 @@ def test_one_server_grades_several(submission, tmp_path):
             return runs[-1]
 
         for out in ("first", "second"):
-            grade(submission, tmp_path / out, ITEMS, run=run)
+            grade_submission(ASSIGNMENT, submission, tmp_path / out, ITEMS, run=run)
             (process,) = servers()
             runs.append(process.pid)
     first, second = runs[:3], runs[3:]
@@ -180,7 +191,7 @@ def test_one_server_grades_several(submission, tmp_path):
 def test_a_judge_that_cannot_be_had_is_told_by_each_check(submission, tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_ROOT", str(tmp_path))
     monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path))
-    score = grade(submission, tmp_path / "out", ITEMS)
+    score = grade_submission(ASSIGNMENT, submission, tmp_path / "out", ITEMS)
     assert [o.state for o in score.outcomes] == ["broken", "broken", "to be read"]
     assert {o.says for o in score.outcomes[:2]} == {
         "could not be carried out (crashed): could not be prepared: WeightsError: the judge has "
@@ -189,14 +200,15 @@ def test_a_judge_that_cannot_be_had_is_told_by_each_check(submission, tmp_path, 
 
 
 class Probing(Server):
-    _modules = r"isolation_targets|latentwalk\.grading\.one"
+    _modules = r"isolation_targets|problemset\.grading\.runner\.run_check"
     _folders = FOLDERS
 
 
 @pytest.mark.skipif(not LINUX, reason="servers prepare on Linux only")
 def test_checks_find_judge_and_libraries_ready_and_nothing_open():
-    prepare = ["latentwalk.grading.one:prepare"]
-    with Probing(prepare, paths.as_environment()) as server:
+    prepare = [run_check.prepare]
+    variables = {**paths.as_environment(), run_check.ASSIGNMENT: ASSIGNMENT.reference}
+    with Probing(prepare, variables) as server:
         ready = server.run("isolation_targets:staff_is_ready", {}, LIMITS)
         traces = server.run("isolation_targets:traces", {}, LIMITS)
         (process,) = servers()

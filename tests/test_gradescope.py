@@ -18,10 +18,15 @@ from gradescope_schema import GRADESCOPE_SCHEMA
 from test_imports import MODULES, PACKAGES, imported
 
 from latentwalk import checkpoints, data, mnist_files
-from latentwalk.grading import autograder, contract, gradescope, one, packing
-from latentwalk.grading.autograder import AutograderError
+from latentwalk.assignment import ASSIGNMENT
+from latentwalk.checks import contract, grader
 from latentwalk.model_zoo import weights_files
+from latentwalk.sealed import WeightsError
 from problemset import rubric
+from problemset.grading.gradescope import archive as gradescope_archive
+from problemset.grading.gradescope import entry
+from problemset.grading.gradescope.archive import AutograderError
+from problemset.grading.hand_in import packing
 from problemset.grading.results import formats
 from problemset.grading.sandbox import worker
 from problemset.grading.score.outcome import CheckOutcome, Score
@@ -43,13 +48,15 @@ needs_timeout = pytest.mark.skipif(
 def built(tmp_path_factory):
     if not (ROOT / ".git").exists():
         pytest.skip("the archive is made from a clone")
-    return autograder.build(tmp_path_factory.mktemp("archive") / "gradescope.zip")
+    return gradescope_archive.build(
+        ASSIGNMENT, tmp_path_factory.mktemp("archive") / "gradescope.zip"
+    )
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     folder = tmp_path_factory.mktemp("good") / "submission"
-    assert not packing.pack(folder).missing
+    assert not packing.pack(ASSIGNMENT, folder).missing
     return folder
 
 
@@ -112,9 +119,9 @@ def edit(path, old, new):
 def grader_that(machine, ends):
     """Put a grader in place that finds one check passed, and then ends in some way."""
     edit(
-        machine / "source/src/latentwalk/grading/gradescope.py",
-        "from latentwalk.grading.grade import grade\n",
-        "def grade(folder, work, items, notebook):\n"
+        machine / "source/src/problemset/grading/gradescope/entry.py",
+        "from problemset.grading.runner.grade_submission import grade_submission\n",
+        "def grade_submission(assignment, folder, work, items, notebook):\n"
         "    import os, time\n"
         "    note = formats.write_after_each(work / 'score.json')\n"
         "    note(CheckOutcome('path_is_straight', '2d', 'Straight', 2, 'passed', 'It is.'))\n"
@@ -135,7 +142,6 @@ def test_the_archive_holds_what_grading_needs_and_no_more(built):
         "mnist/t10k-images-idx3-ubyte", "mnist/t10k-labels-idx1-ubyte",
     }  # fmt: skip
     assert set(built.names) == {*tracked, *others}
-    assert built.has_digits
     assert built.path.stat().st_size < 20e6
 
 
@@ -143,7 +149,7 @@ def test_entries_are_sorted_without_times_and_two_can_be_executed(built):
     with zipfile.ZipFile(built.path) as archive:
         entries = archive.infolist()
         assert archive.testzip() is None
-        scripts = {name: archive.read(name) for name in autograder.SCRIPTS}
+        scripts = {name: archive.read(name) for name in gradescope_archive.SCRIPTS}
     assert [entry.filename for entry in entries] == sorted(built.names)
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.create_system for entry in entries} == {3}
@@ -160,14 +166,16 @@ def test_entries_are_sorted_without_times_and_two_can_be_executed(built):
 
 def test_the_same_clone_gives_the_same_bytes(built, tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_CACHE", str(tmp_path / "cache"))
-    first = autograder.build(tmp_path / "a.zip", "https://index.example/cpu")
-    assert not first.has_digits
+    first = gradescope_archive.build(ASSIGNMENT, tmp_path / "a.zip", "https://index.example/cpu")
     assert set(built.names) - set(first.names) == {
         "mnist/t10k-images-idx3-ubyte", "mnist/t10k-labels-idx1-ubyte"
     }  # fmt: skip
-    assert autograder.build(tmp_path / "a.zip", "https://index.example/cpu") == first
+    assert (
+        gradescope_archive.build(ASSIGNMENT, tmp_path / "a.zip", "https://index.example/cpu")
+        == first
+    )
     content = first.path.read_bytes()
-    autograder.build(tmp_path / "b.zip", "https://index.example/cpu")
+    gradescope_archive.build(ASSIGNMENT, tmp_path / "b.zip", "https://index.example/cpu")
     assert (tmp_path / "b.zip").read_bytes() == content
     with zipfile.ZipFile(first.path) as archive:
         assert archive.read("pytorch-index") == b"https://index.example/cpu\n"
@@ -178,32 +186,33 @@ def test_only_digits_that_verify_are_packed(tmp_path, monkeypatch):
     for file in wanted:
         (tmp_path / file.name).write_bytes((data.obtain(None, wanted) / file.name).read_bytes())
     monkeypatch.setenv("LATENTWALK_CACHE", str(tmp_path))
-    assert autograder._test_digits() == [tmp_path / file.name for file in wanted]
+    assert grader._test_digits() == [tmp_path / file.name for file in wanted]
     (tmp_path / wanted[1].name).write_bytes(bytes(10_008))
-    assert autograder._test_digits() == []
+    assert grader._test_digits() == []
     monkeypatch.setenv("LATENTWALK_DATA", str(tmp_path))
     with pytest.raises(mnist_files.DataError, match="LATENTWALK_DATA must name"):
-        autograder._test_digits()
+        grader._test_digits()
 
 
 def test_what_hinders_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(AutograderError, match="the archive is made from a clone"):
-        list(autograder._tracked(tmp_path))
+        list(gradescope_archive._tracked(tmp_path))
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     with pytest.raises(AutograderError, match=r"git does not track src in .*, expected a whole"):
-        list(autograder._tracked(tmp_path))
+        list(gradescope_archive._tracked(tmp_path))
     with pytest.raises(AutograderError, match="cannot be read: No such file or directory"):
-        autograder._read(tmp_path / "gone")
+        gradescope_archive._read(tmp_path / "gone")
     stale = checkpoints.WeightsStatus("stale", "the code changed")
     monkeypatch.setattr(weights_files, "status", lambda name: [(tmp_path / "x", stale)] * 2)
     monkeypatch.setattr(weights_files, "valid_file", lambda name: None)
-    with pytest.raises(AutograderError, match=r"no valid weights \(the code changed\)"):
-        autograder._judge()
+    with pytest.raises(WeightsError, match=r"no valid weights \(the code changed\)"):
+        grader.archive_files()
 
 
 def third_party(*modules):
     """What some modules of the package, and all that they import in turn, need besides it."""
-    waiting, seen, found = list(modules), set(), set()
+    waiting, found = list(modules), set()
+    seen = {"problemset.grading.runner.rerun_notebook"}  # notebooks are not run there
     while waiting:
         name = waiting.pop()
         if name in seen:
@@ -224,7 +233,11 @@ def test_setup_installs_what_grading_imports_in_tested_versions():
     script = (SCRIPTS / "setup.sh").read_text("utf-8")
     installed = re.search(r"^libraries=\((.*)\)$", script, re.MULTILINE)[1].split()
     modules = {"PyYAML": "yaml", "pillow": "PIL"}
-    needed = third_party("latentwalk.grading.gradescope", "latentwalk.grading.one")
+    needed = third_party(
+        "problemset.grading.gradescope.entry",
+        "problemset.grading.runner.run_check",
+        "latentwalk.assignment",
+    )
     assert {modules.get(name, name) for name in installed} == needed
     pinned = (ROOT / "constraints.txt").read_text("utf-8").lower()
     assert all(re.search(rf"^{name.lower()}==", pinned, re.MULTILINE) for name in installed)
@@ -263,7 +276,7 @@ def test_setup_makes_an_environment_and_looks_whether_all_is_there(tmp_path):
     assert f"-c {folder}/source/constraints.txt torch torchvision " in log[2]
     assert "index" not in log[2]
     assert log[3] == f"-m compileall -q {folder}/source/src"
-    assert "gradescope.ready()" in log[4]
+    assert "entry.ready(ASSIGNMENT)" in log[4]
     assert len(log) == 5
 
 
@@ -272,7 +285,9 @@ def test_setup_takes_the_smaller_pytorch_from_the_index_that_was_named(tmp_path)
     assert " --extra-index-url https://index.example/cpu -c " in log[2]
 
 
-@pytest.mark.parametrize("step", ["-m venv", "pip install", "compileall", "gradescope.ready()"])
+@pytest.mark.parametrize(
+    "step", ["-m venv", "pip install", "compileall", "entry.ready(ASSIGNMENT)"]
+)
 def test_a_step_that_fails_stops_the_setup_loudly(tmp_path, step):
     done, log, _ = set_up(tmp_path, failing=step)
     assert done.returncode != 0
@@ -293,11 +308,10 @@ def test_setup_without_python_is_one_line(tmp_path):
 def test_ready_looks_at_rubric_digits_and_judge(monkeypatch):
     checks = sum(len(item.checks) for item in ITEMS)
     words = f"ready: {checks} checks, 10000 test digits, and a judge with valid weights"
-    assert gradescope.ready() == words
+    assert entry.ready(ASSIGNMENT) == words
     monkeypatch.setattr(weights_files, "valid_file", lambda name: None)
-    one.staff.cache_clear()
     with pytest.raises(ValueError, match="the judge has no valid weights"):
-        gradescope.ready()
+        entry.ready(ASSIGNMENT)
 
 
 # run_autograder
@@ -335,7 +349,7 @@ def test_an_empty_submission_fails_and_is_no_failure_of_the_grader(machine):
 def test_a_grader_that_cannot_start_leaves_a_call_for_staff(machine, lacks):
     source = machine / "source"
     if lacks == "a sound package":
-        edit(source / "src/latentwalk/grading/gradescope.py", "import json\n", "1 / 0\n")
+        edit(source / "src/problemset/grading/gradescope/entry.py", "import json\n", "1 / 0\n")
     elif lacks == "an interpreter":
         (machine / "venv/bin/python").unlink()
     else:
@@ -374,7 +388,7 @@ def test_a_grader_that_is_killed_leaves_what_it_found(machine):
     assert tests["2d", "Straight (path_is_straight)"]["status"] == "passed"
     broken = [t for t in content["tests"] if "not reached: it was killed" in t["output"]]
     names = [check.check for item in ITEMS for check in item.checks]
-    of_notebook = [name for name in names if name.startswith(contract.NOTEBOOK_CHECKS)]
+    of_notebook = [name for name in names if name in contract.NOTEBOOK_CHECKS]
     assert len(broken) == len(names) - len(of_notebook) - 1
     assert {t["score"] for t in broken} == {0}
 
@@ -423,13 +437,15 @@ def test_time_for_grading_leaves_some_of_gradescope_s_ten_minutes():
 def test_the_inner_folder_of_an_upload_is_graded(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        gradescope, "grade", lambda folder, *_, notebook: notebook or seen.append(folder) or Score()
+        entry,
+        "grade_submission",
+        lambda _, folder, *__, notebook: notebook or seen.append(folder) or Score(),
     )
     (tmp_path / "upload" / "mine" / "results").mkdir(parents=True)
     for folder in (tmp_path / "upload", tmp_path / "upload" / "mine"):
-        gradescope.run(folder, tmp_path / "work", tmp_path / "results.json")
+        entry.run(ASSIGNMENT, folder, tmp_path / "work", tmp_path / "results.json")
     assert seen == [tmp_path / "upload" / "mine"] * 2
-    gradescope.run(tmp_path / "upload", tmp_path / "work", tmp_path / "results.json")
+    entry.run(ASSIGNMENT, tmp_path / "upload", tmp_path / "work", tmp_path / "results.json")
     output = json.loads((tmp_path / "results.json").read_text("utf-8"))["output"]
     assert output == "Graded: the one folder of the upload. 0 points await a reader."
 
@@ -437,7 +453,7 @@ def test_the_inner_folder_of_an_upload_is_graded(tmp_path, monkeypatch):
 def test_finishing_keeps_the_rubric_s_order(tmp_path):
     found = Score((CheckOutcome("path_is_straight", "2d", "Straight", 2, "passed", "It is."),))
     (tmp_path / "score.json").write_text(formats.to_json(found), "utf-8")
-    gradescope.finish(tmp_path, tmp_path / "results.json", "it was stopped", 1.5)
+    entry.finish(ASSIGNMENT, tmp_path, tmp_path / "results.json", "it was stopped", 1.5)
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
     numbers = [test["number"] for test in content["tests"]]
     assert numbers == sorted(numbers)
@@ -446,7 +462,7 @@ def test_finishing_keeps_the_rubric_s_order(tmp_path):
     waiting = [t for t in content["tests"] if "status" not in t]
     of_notebook = [
         item.id for item in ITEMS for check in item.checks
-        if check.check.startswith(contract.NOTEBOOK_CHECKS)
+        if check.check in contract.NOTEBOOK_CHECKS
     ]  # fmt: skip
     by_reader = [item.id for item in ITEMS if item.reader]
     assert [t["number"] for t in waiting] == sorted(by_reader + of_notebook)
@@ -455,7 +471,7 @@ def test_finishing_keeps_the_rubric_s_order(tmp_path):
 def test_grading_s_own_process_stays_small():
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from latentwalk.grading import gradescope\n"
+        "from problemset.grading.gradescope import entry\n"
         "assert not {'torch', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program, ROOT / "src"], check=True)
@@ -464,7 +480,7 @@ def test_grading_s_own_process_stays_small():
 def test_the_document_s_points_are_the_rubric_s():
     text = (ROOT / "docs" / "gradescope.md").read_text("utf-8")
     checks = [check for item in ITEMS for check in item.checks]
-    notebook = [c.points for c in checks if c.check.startswith(contract.NOTEBOOK_CHECKS)]
+    notebook = [c.points for c in checks if c.check in contract.NOTEBOOK_CHECKS]
     by_checks = sum(check.points for check in checks) - sum(notebook)
     assert f"Autograder points: {by_checks}," in text
     assert f"{100 - by_checks} points are for a person" in text
@@ -475,19 +491,19 @@ def test_the_tool_says_what_it_built(tmp_path, monkeypatch, capsys):
     sys.path.insert(0, str(ROOT / "tools"))
     tool = importlib.import_module("gradescope")
     monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path))
-    built = autograder.Built(tmp_path / "gradescope.zip", ("a", "b"), False)
+    built = gradescope_archive.Built(tmp_path / "gradescope.zip", ("a", "b"))
     built.path.write_bytes(b"?")
-    monkeypatch.setattr(autograder, "build", lambda target, index: built)
+    monkeypatch.setattr(gradescope_archive, "build", lambda homework, target, index: built)
     tool.main()
     first, second, third = capsys.readouterr().out.splitlines()
     assert first == f"{tmp_path / 'gradescope.zip'}: 2 files, 0.0 MB"
     assert "`latentwalk data` first" in second
     assert "docs/gradescope.md" in third
 
-    def refuse(target, index):
+    def refuse(homework, target, index):
         raise AutograderError("no\n  clone")
 
-    monkeypatch.setattr(autograder, "build", refuse)
+    monkeypatch.setattr(gradescope_archive, "build", refuse)
     with pytest.raises(SystemExit) as stop:
         tool.main("https://index.example")
     assert stop.value.code == "gradescope: error: no clone"

@@ -206,7 +206,7 @@ def test_the_specification_s_own_examples_are_valid():
 
 
 def test_junit_tells_failed_from_broken_from_unread():
-    text = formats.junit(SCORE)
+    text = formats.junit(SCORE, "course")
     assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n')
     (suite,) = ET.fromstring(text.encode("utf-8"))
     counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
@@ -226,13 +226,13 @@ def test_junit_tells_failed_from_broken_from_unread():
 @many
 @given(scores())
 def test_junit_is_well_formed_whatever_the_texts(score):
-    suites = ET.fromstring(formats.junit(score).encode("utf-8"))
+    suites = ET.fromstring(formats.junit(score, "course").encode("utf-8"))
     assert len(suites[0]) == len(score.outcomes)
 
 
 def test_texts_that_want_to_be_more_than_text():
     score = Score((replace(FAILED, says=NASTY, title=NASTY, check=NASTY),))
-    (case,) = ET.fromstring(formats.junit(score).encode("utf-8"))[0]
+    (case,) = ET.fromstring(formats.junit(score, "course").encode("utf-8"))[0]
     assert case[0].get("message").startswith("[2J bell <&\"'>")
     assert case.get("name").endswith("end\x85"), "XML allows it"
     table = formats.text_table(score)

@@ -8,15 +8,22 @@ import nbformat.v4 as nb
 import pytest
 
 from latentwalk import paths
-from latentwalk.grading import contract
-from latentwalk.grading.checks import notebook as checks
-from latentwalk.grading.grade import NOTEBOOK_LIMITS, grade, open_server
-from latentwalk.grading.packing import pack
-from latentwalk.grading.submission import Fault, Submission
+from latentwalk.assignment import ASSIGNMENT
+from latentwalk.checks import contract
+from latentwalk.checks import notebook as checks
 from problemset import rubric, workspace
+from problemset.grading.hand_in.packing import pack
+from problemset.grading.runner import rerun_notebook
+from problemset.grading.runner.grade_submission import (
+    NOTEBOOK_LIMITS,
+    grade_submission,
+    open_server,
+)
 from problemset.grading.sandbox import isolation
 from problemset.grading.sandbox.isolation import Limits
 from problemset.grading.submission.intake import take_in
+from problemset.grading.submission.layout import NOTEBOOK, NOTEBOOK_RUN
+from problemset.grading.submission.opened import Submission, SubmissionError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are confined on Linux")
 
@@ -57,7 +64,7 @@ def code_of(found, item):
 
 @pytest.fixture(scope="module")
 def server():
-    with open_server() as opened:
+    with open_server(ASSIGNMENT) as opened:
         yield opened
 
 
@@ -67,7 +74,7 @@ def submission(tmp_path):
         folder = tmp_path / "submission"
         folder.mkdir(exist_ok=True)
         written = nb.new_notebook(cells=listed)
-        (folder / contract.NOTEBOOK).write_text(json.dumps(written), "utf-8")
+        (folder / NOTEBOOK).write_text(json.dumps(written), "utf-8")
         return folder
 
     return make
@@ -76,12 +83,12 @@ def submission(tmp_path):
 def run_again(server, folder, tmp_path, limits=LIMITS, **more):
     """The private copy of a submission, with the notes of the run."""
     copy = take_in(folder, tmp_path / "scratch").folder
-    arguments = {"folder": str(copy), **more}
-    ended = server.run("latentwalk.grading.notebook:rerun", arguments, limits)
+    arguments = {"reference": ASSIGNMENT.reference, "folder": str(copy), **more}
+    ended = server.run(rerun_notebook.rerun, arguments, limits)
     if ended.state == "raised" and "cannot keep" in ended.says:
         pytest.skip(ended.says)
     assert ended.state == "returned", (ended.says, ended.output)
-    (copy / contract.NOTEBOOK_RUN).write_text(json.dumps(ended.value), "utf-8")
+    (copy / NOTEBOOK_RUN).write_text(json.dumps(ended.value), "utf-8")
     return Submission(copy)
 
 
@@ -91,7 +98,7 @@ def failing(submission):
     for problem in sorted(ALL):
         try:
             verdict = checks.repeats(submission, problem)
-        except Fault as fault:
+        except SubmissionError as fault:
             said[problem] = str(fault)
         else:
             if not verdict.passed:
@@ -241,23 +248,23 @@ def test_it_finds_the_submitted_weights_that_are_intact_and_the_staff_s_judge(
 )  # fmt: skip
 def test_what_is_no_notebook_is_its_own_fault(content, server, submission, tmp_path):
     folder = submission([])
-    (folder / contract.NOTEBOOK).write_text(json.dumps(content), "utf-8")
-    score = grade(folder, tmp_path / "out", RUBRIC, run=server.run)
-    own = [o for o in score.outcomes if o.check.startswith(contract.NOTEBOOK_CHECKS)]
+    (folder / NOTEBOOK).write_text(json.dumps(content), "utf-8")
+    score = grade_submission(ASSIGNMENT, folder, tmp_path / "out", RUBRIC, run=server.run)
+    own = [o for o in score.outcomes if o.check in contract.NOTEBOOK_CHECKS]
     assert [o.state for o in own] == 3 * ["failed"]
     assert all("report.ipynb is no notebook of version 4" in o.says for o in own)
 
 
 def test_no_notebook_and_no_json_are_faults_of_the_submission(server, tmp_path, submission):
     folder = submission(cells())
-    (folder / contract.NOTEBOOK).write_text("{")
+    (folder / NOTEBOOK).write_text("{")
     (folder / "empty").mkdir()
     for given, expected in (
         (folder, "not run to its end: IntakeError"),
         (folder / "empty", "miss"),
     ):
-        score = grade(given, tmp_path / "out", RUBRIC, run=server.run)
-        own = [o for o in score.outcomes if o.check.startswith(contract.NOTEBOOK_CHECKS)]
+        score = grade_submission(ASSIGNMENT, given, tmp_path / "out", RUBRIC, run=server.run)
+        own = [o for o in score.outcomes if o.check in contract.NOTEBOOK_CHECKS]
         assert [o.state for o in own] == 3 * ["failed"]
         assert all(expected in o.says for o in own)
 
@@ -266,19 +273,21 @@ def test_what_this_machine_cannot_do_is_broken_not_failed(tmp_path, submission):
     def run(target, arguments, limits):
         return isolation.Ended("raised", None, "NotebookError: no nbval", "", 0.0, 0)
 
-    score = grade(submission(cells()), tmp_path / "out", RUBRIC, run=run)
-    own = [o for o in score.outcomes if o.check.startswith(contract.NOTEBOOK_CHECKS)]
+    score = grade_submission(ASSIGNMENT, submission(cells()), tmp_path / "out", RUBRIC, run=run)
+    own = [o for o in score.outcomes if o.check in contract.NOTEBOOK_CHECKS]
     assert {o.state for o in own} == {"broken"}
     assert "no nbval" in own[0].says
 
 
 def test_without_it_the_points_await_a_reader(tmp_path, submission):
     def run(target, arguments, limits):
-        assert "notebook" not in target
+        assert target is not rerun_notebook.rerun
         return isolation.Ended("crashed", None, "", "", 0.0, 0)
 
-    score = grade(submission(cells()), tmp_path / "out", RUBRIC, run=run, notebook=False)
-    own = [o for o in score.outcomes if o.check.startswith(contract.NOTEBOOK_CHECKS)]
+    score = grade_submission(
+        ASSIGNMENT, submission(cells()), tmp_path / "out", RUBRIC, run=run, notebook=False
+    )
+    own = [o for o in score.outcomes if o.check in contract.NOTEBOOK_CHECKS]
     assert [(o.item, o.state, o.points) for o in own] == [
         ("2e", "to be read", 1), ("3c", "to be read", 1), ("4d", "to be read", 1)
     ]  # fmt: skip
@@ -286,10 +295,10 @@ def test_without_it_the_points_await_a_reader(tmp_path, submission):
 
 
 def test_the_report_s_own_notebook_repeats(tmp_path):
-    if not (workspace.build_dir() / contract.NOTEBOOK).exists():
+    if not (workspace.build_dir() / NOTEBOOK).exists():
         pytest.skip("no report; make it first with `make report`")
-    pack(tmp_path / "packed")
-    with open_server() as own:
+    pack(ASSIGNMENT, tmp_path / "packed")
+    with open_server(ASSIGNMENT) as own:
         found = run_again(own, tmp_path / "packed", tmp_path, NOTEBOOK_LIMITS)
     assert failing(found) == {}
     noted = found.notebook_run()["cells"]

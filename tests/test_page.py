@@ -9,8 +9,8 @@ from pathlib import Path
 import class_targets
 import pytest
 
-from latentwalk.grading.page import page
-from latentwalk.grading.pictures import Picture
+from problemset.grading.results.page import page
+from problemset.grading.results.thumbnails import Thumbnail
 from problemset.grading.score.outcome import CheckOutcome, Score
 from problemset.grading.submission.intake import Intake
 
@@ -65,8 +65,8 @@ def made(text="plain", name="alice", score=None):
     outcomes = [replace(o, title=f"{o.title} {text}") for o in score.outcomes]
     items = [replace(i, title=f"{i.title} {text}") for i in class_targets.ITEMS]
     shown = [
-        Picture("2d", f"The path {text}", PNG, wrong=(1, 2)),
-        Picture("2d", f"caption {text}", b"", f"fault {text}"),
+        Thumbnail("2d", f"The path {text}", PNG, wrong=(1, 2)),
+        Thumbnail("2d", f"caption {text}", b"", f"fault {text}"),
     ]
     intake = Intake(
         Path("/private/copy"), ("report.pdf",), {f"weights/{text}": f"is {text}"}, (f"{text}/x",)

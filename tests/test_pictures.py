@@ -7,10 +7,11 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from latentwalk.grading import submission
-from latentwalk.grading.pictures import pictures, png, sheet
-from latentwalk.grading.submission import Submission
+from latentwalk.checks.thumbnails import thumbnails
+from problemset.grading.results.thumbnails import png, sheet
 from problemset.grading.score.outcome import CheckOutcome, Score
+from problemset.grading.submission import opened
+from problemset.grading.submission.opened import Submission
 
 PITCH = 2 * 28 + 2 * 3 + 4
 RED = (0xC6, 0x1F, 0x1F)
@@ -78,7 +79,7 @@ def test_images_are_shown_in_order_dark_on_white():
 
 
 def test_every_item_that_has_images_shows_them(folder):
-    found = pictures(Submission(folder), class_targets.scored())
+    found = thumbnails(Submission(folder), class_targets.scored())
     assert [p.item for p in found] == ["2b", "2e", "3c", "3c", "4d"]
     assert [p.fault for p in found] == [""] * 5
     assert [read(p.png).shape[0] for p in found] == [PITCH - 4] * 4 + [10 * PITCH - 4]
@@ -91,7 +92,7 @@ def test_every_item_that_has_images_shows_them(folder):
      (3, "3c", "codes_decode", (4, 5, 6)), (4, "4d", "grid_regenerates", (0, 34, 99))],
 )  # fmt: skip
 def test_what_a_failed_check_lists_is_framed_in_red(folder, place, item, check, wrong):
-    found = pictures(Submission(folder), failed(check, item, list(wrong)))
+    found = thumbnails(Submission(folder), failed(check, item, list(wrong)))
     assert found[place].wrong == wrong
     assert framed(found[place], 100 if item == "4d" else 10) == wrong
     others = [n for n in range(5) if n != place]
@@ -100,20 +101,20 @@ def test_what_a_failed_check_lists_is_framed_in_red(folder, place, item, check, 
 
 @pytest.mark.parametrize("wrong", [[10, -1, 3.0, "4", True, None, [5]], 7, "3", None, {}])
 def test_other_evidence_frames_nothing(folder, wrong):
-    found = pictures(Submission(folder), failed("ten_images_regenerate", "2b", wrong))
+    found = thumbnails(Submission(folder), failed("ten_images_regenerate", "2b", wrong))
     assert found[0].wrong == ()
     assert framed(found[0], 10) == ()
 
 
 def test_a_check_that_did_not_fail_frames_nothing(folder):
     score = failed("ten_images_regenerate", "2b", [1], "broken")
-    assert pictures(Submission(folder), score)[0].wrong == ()
+    assert thumbnails(Submission(folder), score)[0].wrong == ()
 
 
 def test_a_path_of_another_length_is_shown_as_far_as_there_is_room(folder):
     save(folder, "2e", **{"strip.images": digits(7)})
     save(folder, "3c", **{"originals.images": digits(2), "strip.images": digits(130)})
-    found = pictures(Submission(folder), failed("codes_decode", "3c", [99, 129]))
+    found = thumbnails(Submission(folder), failed("codes_decode", "3c", [99, 129]))
     assert read(found[1].png).shape[1] == 7 * PITCH - 4
     assert found[3].caption.endswith("(the first 100 of 130)")
     assert read(found[3].png).shape[0] == 10 * PITCH - 4
@@ -122,7 +123,7 @@ def test_a_path_of_another_length_is_shown_as_far_as_there_is_room(folder):
 
 def test_far_too_many_images_are_not_even_converted(folder):
     save(folder, "2e", **{"strip.images": np.zeros((1001, 1, 28, 28), np.uint8)})
-    found = pictures(Submission(folder), class_targets.scored())
+    found = thumbnails(Submission(folder), class_targets.scored())
     assert found[1].fault == "results/2e.npz has 1001 images, expected at most 1000"
 
 
@@ -131,7 +132,7 @@ def test_what_cannot_be_shown_is_said_and_costs_only_itself(folder):
     save(folder, "2e", **{"strip.images": np.array(["<b>"])})
     save(folder, "3c", **{"originals.images": 2 * digits(2), "strip.images": digits(10)})
     (folder / "results/4d.npz").unlink()
-    found = pictures(Submission(folder), class_targets.scored())
+    found = thumbnails(Submission(folder), class_targets.scored())
     says = [p.fault for p in found]
     assert says[0].startswith("results/2b.npz cannot be used: results/2b.npz: is no .npz file")
     assert says[1].startswith("strip.images of results/2e.npz is (1,), expected (any, 1, 28, 28)")
@@ -144,5 +145,5 @@ def test_what_cannot_be_shown_is_said_and_costs_only_itself(folder):
 
 
 def test_nothing_is_kept_in_memory(folder):
-    pictures(Submission(folder), class_targets.scored())
-    assert submission._arrays.cache_info().currsize == 0
+    thumbnails(Submission(folder), class_targets.scored())
+    assert opened._arrays.cache_info().currsize == 0

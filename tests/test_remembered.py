@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from remembered import remembered
 
-import latentwalk.grading
-from latentwalk.grading import submission as submissions
-from latentwalk.grading.submission import Fault, Submission
+from latentwalk.checks import networks as submissions
+from problemset.grading.submission import opened
+from problemset.grading.submission.opened import Submission, SubmissionError
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def check(calls):
         if text == "go on":
             text += submission.file("second").read_text()
         if not text:
-            raise Fault("the first is empty")
+            raise SubmissionError("the first is empty")
         return text
 
     return remembered(reads)
@@ -61,7 +61,7 @@ def test_a_file_that_is_read_counts(folder, check, calls):
 def test_a_fault_is_remembered(folder, check, calls):
     (folder / "first").write_text("")
     for _ in range(2):
-        with pytest.raises(Fault, match="the first is empty"):
+        with pytest.raises(SubmissionError, match="the first is empty"):
             check(Submission(folder), None)
     assert len(calls) == 1
 
@@ -85,8 +85,8 @@ def test_what_a_remembered_part_read_counts_for_the_whole(folder, check, calls):
 
 def test_a_submission_is_read_in_one_place():
     """Else a check could read what is not noted."""
-    package = Path(latentwalk.grading.__file__).parent
-    code = [Path(submissions.__file__), *package.glob("checks/*.py")]
+    package = Path(submissions.__file__).parent
+    code = [Path(opened.__file__), *(p for p in package.glob("*.py") if p.stem != "thumbnails")]
     uses = [line.strip() for file in code for line in file.read_text("utf-8").splitlines()
             if re.search(r"\.folder\b", line)]  # fmt: skip
     assert uses == ["return self.folder / name"]

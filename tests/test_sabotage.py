@@ -1,5 +1,7 @@
 """Every broken submission fails the checks that it broke, and those only; honest ones fail none."""
 
+import dataclasses
+import functools
 import shutil
 
 import low_precision
@@ -10,16 +12,18 @@ import torch
 from remembered import remembered
 
 from latentwalk import claims, data, derivations, formulas, study
+from latentwalk.assignment import ASSIGNMENT
+from latentwalk.checks import answers, contract
+from latentwalk.checks.known import CHECKS
 from latentwalk.commands import train
 from latentwalk.experiments import problem2, problem3, problem4
-from latentwalk.grading import contract, one, packing
-from latentwalk.grading.checks import answers
-from latentwalk.grading.checks.known import CHECKS
 from latentwalk.model_zoo import recipes, trainer
-from problemset import rubric
+from problemset import assignment, rubric
+from problemset.grading.hand_in import packing
+from problemset.grading.runner import run_check
 
 EVALUATES_FORMULAS = set(sabotage.USES_FORMULAS)
-OF_THE_NOTEBOOK = {name for name in CHECKS if name.startswith(contract.NOTEBOOK_CHECKS)}
+OF_THE_NOTEBOOK = {name for name in CHECKS if name in contract.NOTEBOOK_CHECKS}
 WITHOUT_NOTEBOOK = CHECKS.keys() - OF_THE_NOTEBOOK  # test_notebook.py has its cases
 SEARCHES_FIGURES = set(sabotage.FIGURES)
 MOST = WITHOUT_NOTEBOOK - EVALUATES_FORMULAS - SEARCHES_FIGURES
@@ -39,7 +43,7 @@ def good(tmp_path_factory):
     formulas.save(derivations.all_steps())
     claims.save(work.quality(), work.smoothness())
     folder = tmp_path_factory.mktemp("good") / "submission"
-    packed = packing.pack(folder)
+    packed = packing.pack(ASSIGNMENT, folder)
     assert not packed.missing
     return folder
 
@@ -51,12 +55,14 @@ def copy(good, tmp_path):
 
 @pytest.fixture(scope="module")
 def verdict():
-    """As `one.run`; a check is carried out again only where a file that it reads has changed."""
+    """As `run_check.run`; a check runs again only where a file that it reads has changed."""
     with pytest.MonkeyPatch.context() as patch:
         for costly in ("measure_quality", "measure_smoothness"):
             patch.setattr(answers, costly, remembered(getattr(answers, costly)))
-        patch.setattr(one, "CHECKS", {name: remembered(check) for name, check in CHECKS.items()})
-        yield one.run
+        checks = {name: remembered(check) for name, check in CHECKS.items()}
+        homework = dataclasses.replace(ASSIGNMENT, checks=lambda: checks)
+        patch.setattr(assignment, "load", lambda reference: homework)
+        yield functools.partial(run_check.run, ASSIGNMENT.reference)
 
 
 @pytest.fixture(scope="module")

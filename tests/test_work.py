@@ -7,32 +7,34 @@ from dataclasses import replace
 import class_targets
 import pytest
 
-from latentwalk.grading import finished, work
-from latentwalk.grading.work import GraderError, carry_out
+from latentwalk.assignment import ASSIGNMENT
 from problemset import file_io
+from problemset.grading.batch import grade_job as module
+from problemset.grading.batch import graded_results
+from problemset.grading.batch.grade_job import GraderError, grade_job
 from problemset.grading.results.formats import from_json
 from problemset.grading.submission.intake import IntakeError, take_in
 
 
 @pytest.fixture(autouse=True)
 def _grader(monkeypatch):
-    monkeypatch.setattr(finished, "grader", lambda: "the grader")
+    monkeypatch.setattr(graded_results, "grader", lambda reference: "the grader")
 
 
 @pytest.fixture
-def task(tmp_path):
+def job(tmp_path):
     folder = tmp_path / "alice"
     (folder / "results").mkdir(parents=True)
     (folder / "results/2b.npz").write_bytes(b"no archive")
-    return class_targets.task(folder)
+    return class_targets.job(folder)
 
 
-def passing(folder, out, items, *, intake, notebook):
+def passing(homework, folder, out, items, *, intake, notebook):
     return class_targets.scored()
 
 
-def test_a_submission_gives_all_its_files(task):
-    done = carry_out(task, passing)
+def test_a_submission_gives_all_its_files(job):
+    done = grade_job(job, passing)
     assert done.says == ""
     assert set(done.results) == {
         "score.json",
@@ -50,50 +52,50 @@ def test_a_submission_gives_all_its_files(task):
     assert done.seconds >= 0
 
 
-def test_the_grader_gets_the_copy_whose_digest_counts(task, monkeypatch):
+def test_the_grader_gets_the_copy_whose_digest_counts(job, monkeypatch):
     seen, taken = [], []
 
     def once(folder, scratch):
         taken.append(take_in(folder, scratch))
         return taken[-1]
 
-    monkeypatch.setattr(work, "take_in", once)
+    monkeypatch.setattr(module, "take_in", once)
 
-    def grade(folder, out, items, *, intake, notebook):
+    def grade(homework, folder, out, items, *, intake, notebook):
         seen.append((folder, items, intake))
         (intake.folder / "results/2b.npz").write_bytes(b"changed too late")
         return class_targets.scored()
 
-    digest = carry_out(task, grade).digest
+    digest = grade_job(job, grade).digest
     ((folder, items, intake),) = seen
     assert taken == [intake]
-    assert (folder, items) == (task.folder, class_targets.ITEMS)
+    assert (folder, items) == (job.folder, class_targets.ITEMS)
     assert intake.files == ("results/2b.npz",)
     assert not intake.folder.exists(), "the copy is gone afterwards"
-    assert carry_out(task, passing).digest == digest
+    assert grade_job(job, passing).digest == digest
 
 
-def test_what_has_not_changed_is_not_graded_again(task):
-    digest = carry_out(task, passing).digest
+def test_what_has_not_changed_is_not_graded_again(job):
+    digest = grade_job(job, passing).digest
 
     def never(*arguments, **more):
         raise AssertionError
 
-    done = carry_out(replace(task, known=digest), never)
+    done = grade_job(replace(job, previous=digest), never)
     assert (done.says, done.digest, done.results) == ("", digest, {})
-    for changed in (replace(task, rubric="other"), replace(task, known="other")):
-        assert carry_out(changed, never).says.startswith("AssertionError")
+    for changed in (replace(job, rubric="other"), replace(job, previous="other")):
+        assert grade_job(changed, never).says.startswith("AssertionError")
 
 
-def test_the_score_so_far_goes_where_the_task_says(task, tmp_path):
+def test_the_score_so_far_goes_where_the_task_says(job, tmp_path):
     outs = []
 
-    def grade(folder, out, items, *, intake, notebook):
+    def grade(homework, folder, out, items, *, intake, notebook):
         outs.append(out)
         return class_targets.scored()
 
-    carry_out(replace(task, out=tmp_path / "out"), grade)
-    carry_out(task, grade)
+    grade_job(replace(job, out=tmp_path / "out"), grade)
+    grade_job(job, grade)
     assert outs[0] == tmp_path / "out"
     assert not outs[1].is_relative_to(tmp_path / "out")
 
@@ -107,50 +109,53 @@ def test_the_score_so_far_goes_where_the_task_says(task, tmp_path):
         (OSError(5, "Input/output error"), "OSError: [Errno 5] Input/output error (line "),
     ],
 )
-def test_a_fault_is_the_reason_in_one_line(error, says, task):
-    def grade(folder, out, items, *, intake, notebook):
+def test_a_fault_is_the_reason_in_one_line(error, says, job):
+    def grade(homework, folder, out, items, *, intake, notebook):
         raise error
 
-    done = carry_out(task, grade)
+    done = grade_job(job, grade)
     assert done.says.startswith(says)
     assert "\n" not in done.says
     assert done.results == {}
 
 
 def test_no_folder_is_a_reason(tmp_path):
-    done = carry_out(class_targets.task(tmp_path / "nobody"), passing)
+    done = grade_job(class_targets.job(tmp_path / "nobody"), passing)
     assert done.says.startswith(f"submission {tmp_path / 'nobody'}: cannot be opened")
 
 
-def test_a_disk_that_is_full_is_nobody_s_fault(task):
-    def grade(folder, out, items, *, intake, notebook):
+def test_a_disk_that_is_full_is_nobody_s_fault(job):
+    def grade(homework, folder, out, items, *, intake, notebook):
         raise file_io.WriteError("no room")
 
     with pytest.raises(file_io.WriteError):
-        carry_out(task, grade)
+        grade_job(job, grade)
 
 
-def test_another_grader_refuses(task):
+def test_another_grader_refuses(job):
     with pytest.raises(GraderError, match="install the same on both"):
-        carry_out(replace(task, grader="another"), passing)
+        grade_job(replace(job, grader="another"), passing)
 
 
-def test_the_project_s_own_grader_is_the_default_on_one_server_for_all(task, monkeypatch):
+def test_the_project_s_own_grader_is_the_default_on_one_server_for_all(job, monkeypatch):
     opened = []
 
     class Server:
+        def __init__(self, homework):
+            assert homework is ASSIGNMENT
+
         def run(self, *arguments):
             opened.append(self)
 
         close = run
 
-    def grade(folder, out, items, *, run, intake, notebook):
+    def grade(homework, folder, out, items, *, run, intake, notebook):
         run()
         return class_targets.scored()
 
-    monkeypatch.setattr(work, "open_server", Server)
-    monkeypatch.setattr(work, "grade", grade)
-    monkeypatch.setattr(work, "_server", functools.cache(work._server.__wrapped__))
-    assert [carry_out(task).says, carry_out(task).says] == ["", ""]
+    monkeypatch.setattr(module, "open_server", Server)
+    monkeypatch.setattr(module, "grade_submission", grade)
+    monkeypatch.setattr(module, "_server", functools.cache(module._server.__wrapped__))
+    assert [grade_job(job).says, grade_job(job).says] == ["", ""]
     assert len(opened) == 2
     assert opened[0] is opened[1]

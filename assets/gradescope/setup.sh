@@ -44,4 +44,4 @@ index=()
 "$folder/venv/bin/python" -m compileall -q "$source/src"
 env LATENTWALK_ROOT="$source" LATENTWALK_BUILD="$folder/graded" LATENTWALK_CACHE="$source/mnist" \
     PYTHONPATH="$source/src" "$folder/venv/bin/python" -c \
-    'from latentwalk.grading import gradescope; print(gradescope.ready())'
+    'from latentwalk.assignment import ASSIGNMENT; from problemset.grading.gradescope import entry; print(entry.ready(ASSIGNMENT))'

@@ -22,6 +22,7 @@ COMMANDS = {
     "grade": "grade submissions by the rubric",
     "doctor": "say what this machine has, and how to mend what is missing",
 }
+_GENERAL = ("pack", "check_submission", "grade")  # commands that any assignment has
 _EXAMPLES = {
     "latentwalk render": "build/report.pdf, .html and .ipynb",
     "latentwalk sample cgan --count 100 --seed 1 --out digits.npz": "ten of each digit",
@@ -85,9 +86,14 @@ def _dispatch(words: list[str]) -> int:
             f"there is no command {words[0]!r}, expected {', '.join(COMMANDS)} "
             "(`latentwalk --help` explains them)"
         )
-    module = f"latentwalk.commands.{words[0].replace('-', '_')}"
+    name = words[0].replace("-", "_")
     try:
-        outcome = importlib.import_module(module).run(words[1:], _say)
+        if name in _GENERAL:
+            homework = importlib.import_module("latentwalk.assignment").ASSIGNMENT
+            command = importlib.import_module(f"problemset.commands.{name}")
+            outcome = command.run(homework, words[1:], _say)
+        else:
+            outcome = importlib.import_module(f"latentwalk.commands.{name}").run(words[1:], _say)
     except HelpAsked as help_text:
         print(help_text)
         return 0

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from problemset.grading.batch.job import CarryOut, Done, Task
+from problemset.grading.batch.job import Grader, Job, JobResult
 from problemset.grading.submission.safe_files import shown
 
 TRIES = 3
@@ -96,10 +96,10 @@ def _distributed() -> Any:
 
 @dataclass
 class _Submission:
-    """A task and the state of its execution."""
+    """A job and the state of its execution."""
 
     number: int
-    task: Task
+    job: Job
     lost: int = 0
     """Number of workers that ended while they ran it."""
     tried: set[str] = field(default_factory=set)
@@ -109,7 +109,7 @@ class _Submission:
 
 @dataclass
 class Dispatch:
-    """Runs tasks on a cluster; use each instance for one call only."""
+    """Runs jobs on a cluster; use each instance for one call only."""
 
     client: Any
     """The Dask client."""
@@ -122,13 +122,13 @@ class Dispatch:
     _stuck: set[str] = field(default_factory=set)
     """Addresses of workers that hang and cannot be restarted."""
 
-    def __call__(self, tasks: Sequence[Task], carry_out: CarryOut) -> Iterator[tuple[int, Done]]:
-        """Yield each task's index and result as they arrive.
+    def __call__(self, jobs: Sequence[Job], grader: Grader) -> Iterator[tuple[int, JobResult]]:
+        """Yield each job's index and result as they arrive.
 
         Raises:
             ClusterError: the scheduler is gone, or there has been no worker for a while.
         """
-        self._waiting.extend(_Submission(n, task) for n, task in enumerate(tasks))
+        self._waiting.extend(_Submission(n, job) for n, job in enumerate(jobs))
         seen = time.monotonic()
         try:
             while self._waiting or self.running:
@@ -139,7 +139,7 @@ class Dispatch:
                         f"the cluster has had no worker for {_WITHOUT_WORKERS_SECONDS:.0f} s; "
                         "start some with `dask worker`, then the same command goes on"
                     )
-                self._hand_out(workers, carry_out)
+                self._hand_out(workers, grader)
                 time.sleep(_PAUSE_SECONDS)
                 yield from self._collect(workers)
         finally:
@@ -156,7 +156,7 @@ class Dispatch:
                 "the same command goes on from what is saved"
             ) from error
 
-    def _hand_out(self, workers: set[str], carry_out: CarryOut) -> None:
+    def _hand_out(self, workers: set[str], grader: Grader) -> None:
         """Give each idle worker a submission, preferably one that has not failed on it before."""
         for address in sorted(workers - self.running.keys()):
             if not self._waiting:
@@ -172,23 +172,23 @@ class Dispatch:
             submission.tried.add(address)
             submission.started = time.monotonic()
             submission.future = self.client.submit(
-                carry_out, submission.task, workers=[address], allow_other_workers=False,
-                pure=False, retries=0, key=f"latentwalk-grade-{secrets.token_hex(8)}",
+                grader, submission.job, workers=[address], allow_other_workers=False,
+                pure=False, retries=0, key=f"problemset-grade-{secrets.token_hex(8)}",
             )  # fmt: skip
             self.running[address] = submission
 
-    def _collect(self, workers: set[str]) -> Iterator[tuple[int, Done]]:
+    def _collect(self, workers: set[str]) -> Iterator[tuple[int, JobResult]]:
         """Yield finished results, requeue lost submissions, and give up those that hang."""
         for address, submission in list(self.running.items()):
             seconds = time.monotonic() - submission.started
-            done: Done | None = None
+            done: JobResult | None = None
             if submission.future.done():
                 done, problem = _result(submission.future)
             elif address not in workers:
                 problem = "its process ended"
             elif seconds > self.limit_seconds:
                 problem = ""
-                done = Done(f"took longer than {self.limit_seconds:.0f} s", seconds=seconds)
+                done = JobResult(f"took longer than {self.limit_seconds:.0f} s", seconds=seconds)
                 self._restart(address)
             else:
                 continue
@@ -200,14 +200,14 @@ class Dispatch:
             if done is not None:
                 yield submission.number, done
 
-    def _take_back(self, submission: _Submission, problem: str, seconds: float) -> Done | None:
+    def _take_back(self, submission: _Submission, problem: str, seconds: float) -> JobResult | None:
         """Requeue a submission, unless too many workers have ended with it."""
         submission.future.cancel()
         submission.lost += 1
         if submission.lost < TRIES:
             self._waiting.append(submission)
             return None
-        return Done(f"given up after {TRIES} workers; the last: {problem}", seconds=seconds)
+        return JobResult(f"given up after {TRIES} workers; the last: {problem}", seconds=seconds)
 
     def _restart(self, address: str) -> None:
         """Restart a worker that hangs; one that cannot be restarted gets no more work."""
@@ -221,12 +221,12 @@ class Dispatch:
             self._stuck.add(address)
 
 
-def _result(future: Any) -> tuple[Done | None, str]:
+def _result(future: Any) -> tuple[JobResult | None, str]:
     """Return a worker's result, or None and the reason, which lies with the worker."""
     try:
         done = future.result(timeout=_FETCHING_SECONDS)
     except Exception as error:  # from Dask, from unpickling, or from a worker that is not a grader
         return None, shown(f"{type(error).__name__}: {error}", 300)
-    if not isinstance(done, Done):
-        return None, f"gave {type(done).__name__}, expected Done"
+    if not isinstance(done, JobResult):
+        return None, f"gave {type(done).__name__}, expected JobResult"
     return done, ""

@@ -12,9 +12,11 @@ from problemset.rubric import Item
 
 
 @dataclass(frozen=True)
-class Task:
+class Job:
     """One submission to grade."""
 
+    assignment: str
+    """Reference of the assignment."""
     folder: Path
     """Absolute path of the submission."""
     name: str
@@ -24,8 +26,8 @@ class Task:
     rubric: str
     """The text that the items were read from."""
     grader: str
-    """Digest of the grader that must do the work; a worker with another one refuses the task."""
-    known: str = ""
+    """Digest of the grader that must do the work; a worker with another one refuses the job."""
+    previous: str = ""
     """Digest of the complete results that already exist; empty if there are none to keep."""
     notebook: bool = True
     """Whether to run the notebook."""
@@ -34,18 +36,18 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
-    """The result of a task."""
+class JobResult:
+    """The result of a job."""
 
     says: str = ""
     """Why the submission could not be graded; empty if it was."""
     digest: str = ""
-    """Digest of what was graded; equal to the task's `known` if the existing results still hold."""
+    """Digest of what was graded; the job's `previous` if the existing results hold."""
     seconds: float = 0.0
     """Wall-clock time that grading took."""
     results: dict[str, bytes] = field(default_factory=dict)
     """Content of each result file by name; empty if the existing results still hold."""
 
 
-CarryOut = Callable[[Task], Done]
-"""Grades the submission of a task; runs in a worker process."""
+Grader = Callable[[Job], JobResult]
+"""Grades the submission of a job; runs in a worker process."""

@@ -31,7 +31,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, cast, get_args
@@ -127,7 +127,7 @@ class Server:
 
     def __init__(
         self,
-        prepare: Sequence[str] = (),
+        prepare: Sequence[str | Callable[[], None]] = (),
         environment: Mapping[str, str] | None = None,
         packages: Sequence[str] = ("problemset",),
     ) -> None:
@@ -144,9 +144,10 @@ class Server:
             ValueError: a function is in a module of another package.
         """
         self._packages = tuple(packages)
-        for target in prepare:
+        targets = tuple(map(target_of, prepare))
+        for target in targets:
             self._check(target)
-        self._prepare = tuple(prepare) if sys.platform == "linux" else ()
+        self._prepare = targets if sys.platform == "linux" else ()
         self._environment = dict(environment or {})
         self._lock = threading.Lock()
         self._host: Host | None = None
@@ -172,7 +173,7 @@ class Server:
 
     def run(
         self,
-        target: str,
+        target: str | Callable[..., JSON],
         arguments: Mapping[str, JSON],
         limits: Limits = Limits(),
         *,
@@ -186,7 +187,7 @@ class Server:
         devices.
 
         Args:
-            target: `module:function`, with the module in one of the packages.
+            target: a module's function, or `module:function`, in one of the packages.
             arguments: by name; JSON.
             limits: resource limits.
             environment: variables to add.
@@ -195,6 +196,7 @@ class Server:
             ValueError: the target is not allowed, the arguments are not JSON, or the server is
                 closed.
         """
+        target = target_of(target)
         self._check(target)
         request = {"target": target, "arguments": dict(arguments)}
         request |= {"limits": dataclasses.asdict(limits)}
@@ -259,8 +261,15 @@ class Server:
         return Host(self._folders, self._prepare, self._environment)
 
 
+def target_of(function: str | Callable[..., JSON]) -> str:
+    """Name a module's function as a new process finds it, `module:function`."""
+    if isinstance(function, str):
+        return function
+    return f"{function.__module__}:{function.__qualname__}"
+
+
 def run(
-    target: str,
+    target: str | Callable[..., JSON],
     arguments: Mapping[str, JSON],
     limits: Limits = Limits(),
     *,

@@ -1,0 +1,107 @@
+"""What the grader brings: classifier and digits, a notebook's surroundings, archive files."""
+
+import importlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from latentwalk import checkpoints, data, mnist_files, paths
+from latentwalk.checks.shared import Staff
+from latentwalk.model_zoo import recipes, weights_files
+from latentwalk.models.classifier import Classifier
+from latentwalk.sealed import WeightsError
+from problemset import workspace
+from problemset.grading.sandbox import forkserver_client
+
+_OWN_JUDGE = "classifier"
+
+
+def use_threads() -> None:
+    """Use all threads that a check may use: the forkserver, from which it was forked, uses one."""
+    torch.set_num_threads(forkserver_client.threads())
+
+
+def staff() -> Staff:
+    """Load the classifier, from valid weights only: a check has no time to train one.
+
+    Raises:
+        WeightsError: the staff's classifier has no valid weights.
+        DataError: MNIST cannot be obtained.
+    """
+    path = weights_files.valid_file(_OWN_JUDGE)
+    if path is None:
+        words = "the judge has no valid weights; run `latentwalk train classifier` first"
+        raise WeightsError(words)
+    judge = weights_files.read(path, recipes.get(_OWN_JUDGE)).network
+    assert isinstance(judge, Classifier)
+    importlib.import_module("torchmetrics.image.fid")  # `frechet_distance` imports it lazily
+    return Staff(judge, data.load("test"))
+
+
+def identity() -> str:
+    """Digest of the classifier's weights; empty where there are none that are valid."""
+    valid = weights_files.valid_file(_OWN_JUDGE)
+    return checkpoints.load_weights(valid)[1].network_digest if valid else ""
+
+
+def archive_files() -> Mapping[str, Path]:
+    """The classifier's weights, and MNIST's test digits if this machine has them.
+
+    Raises:
+        WeightsError: the staff's classifier has no valid weights.
+    """
+    valid = weights_files.valid_file(_OWN_JUDGE)
+    if valid is None:
+        reason = weights_files.status(_OWN_JUDGE)[-1][1].reason
+        raise WeightsError(
+            f"the judge has no valid weights ({reason}); `latentwalk train classifier` makes them"
+        )
+    digits = {f"mnist/{path.name}": path for path in _test_digits()}
+    return {"assets/weights/classifier.safetensors": valid, **digits}
+
+
+def _test_digits() -> list[Path]:
+    """The two files of the test set, verified; empty if this machine does not have them."""
+    wanted, folder = data.files_of("test"), paths.data_cache()
+    if named := paths.user_data_dir():
+        folder = mnist_files.from_user(named, folder, wanted)
+    if mnist_files.lacking(folder, wanted):
+        return []
+    return [folder / file.name for file in wanted]
+
+
+def lay_out_notebook(source: Path, work: Path) -> None:
+    """Copy the weights, the data and the project files that a report's notebook reads."""
+    places = paths.folders_within(work)
+    project, weights = places["root"], places["weights"]
+    released = project / "assets" / "weights"
+    for made in (weights, released):
+        made.mkdir(parents=True)
+    for path in sorted((source / "weights").glob("*.safetensors")):
+        if path.stem != _OWN_JUDGE and path.stem in recipes.recipes() and _is_intact(path):
+            shutil.copyfile(path, weights / path.name)
+    for name in recipes.recipes():
+        if valid := weights_files.valid_file(name):
+            shutil.copyfile(valid, released / valid.name)
+    shutil.copyfile(workspace.rubric_file(), project / "rubric.yml")
+    if (source / "student.yml").is_file():
+        shutil.copyfile(source / "student.yml", project / "student.yml")
+    for split in ("train", "test"):  # the kernel has no network to download them
+        data.load(split)
+    shutil.copytree(paths.user_data_dir() or paths.data_cache(), places["data"])
+
+
+def readable_by_notebook() -> tuple[Path, ...]:
+    """Files outside its folder that a notebook must be able to read."""
+    return (Path(torch.__file__), Path(__file__))
+
+
+def _is_intact(path: Path) -> bool:
+    """Whether a weights file is usable; a bad one costs only its own checks, not the notebook."""
+    try:
+        checkpoints.load_weights(path)
+    except checkpoints.WeightsError:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""An assignment as data: the one object that joins the machinery to a course's homework.
+
+A homework package builds one `Assignment` at the top of a module. Processes that start afresh, such
+as the forkserver and the workers of a cluster, find it again by its `reference`; everything else is
+reached through the object.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:  # the processes that only hand out checks do without NumPy and Pillow
+    import numpy as np
+
+    from problemset.grading.results.thumbnails import Thumbnail
+    from problemset.grading.score.outcome import Score
+    from problemset.grading.score.verdict import Verdict
+    from problemset.grading.submission.opened import Submission
+
+Check = Callable[["Submission", Any], "Verdict"]
+"""Judges a submission, given what the assignment's `prepare` returned.
+
+It raises `SubmissionError` when a file that it needs is missing or damaged.
+"""
+Sizes = dict[str, int]
+"""Symbol in the contract, such as `d`, to the size that it has in one submission."""
+
+
+class PackError(ValueError):
+    """There is nothing to pack or nowhere to put it, or the parts do not belong together."""
+
+
+class AssignmentError(ValueError):
+    """A reference that does not lead to an assignment."""
+
+
+@dataclass(frozen=True)
+class ArrayRule:
+    """One array of an archive."""
+
+    name: str
+    """Such as `strip.images`."""
+    shape: tuple[int | str, ...]
+    """A text is a symbol for a size that another file or array decides."""
+    items: tuple[str, ...]
+    """Items of the rubric whose checks read it."""
+    note: str = ""
+    """Anything that the shape does not say."""
+    problem: Callable[["np.ndarray", str], str] = lambda array, file: ""
+    """Says what is wrong with an array of the right shape; empty if nothing."""
+
+    def __str__(self) -> str:
+        sizes = ", ".join(map(str, self.shape)) + ("," if len(self.shape) == 1 else "")
+        return f"`{self.name}` ({sizes}){self.note}"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at one file found."""
+
+    state: Literal["ok", "damaged", "misfit"]
+    says: str
+    """What was found and, if that differs, what was expected."""
+    mend: str = ""
+    """What to do; empty if nothing."""
+
+
+@dataclass(frozen=True)
+class FileRule:
+    """One file of a submission."""
+
+    name: str
+    """Its path in the submission."""
+    says: str
+    """What it holds, in words; empty where `arrays` says so."""
+    items: tuple[str, ...]
+    """Items of the rubric that are judged by it, by a check or by a person."""
+    arrays: tuple[ArrayRule, ...] = ()
+    look: Callable[["Submission", Sizes], Look] | None = None
+    """Looks at the file before the deadline, and notes sizes; raises `SubmissionError` if the file
+    is damaged. Not needed where `arrays` says all."""
+    made_by: str = "`make report` makes it"
+    """What a student does to get the file."""
+    mend: str = "`make report` makes it again"
+    """What a student does when the file is damaged."""
+    source: Callable[[], Path | None] | None = None
+    """Where `pack` finds the file; under its own name in the build folder if left out."""
+    optional: bool = False
+    """Packed if it is there, and not missed if it is not."""
+
+    @property
+    def holds(self) -> str:
+        """Description of the content: the words, or all arrays with their shapes."""
+        return self.says or ", ".join(map(str, self.arrays))
+
+
+@dataclass(frozen=True)
+class NotebookEnvironment:
+    """What a submission's notebook needs beside itself when it is run again."""
+
+    lay_out: Callable[[Path, Path], None]
+    """Copies into the folder in which the notebook runs (second path) what it reads from the
+    submission (first path) and from the grader."""
+    variables: Callable[[Path], Mapping[str, str]]
+    """Environment variables for a notebook that runs in a folder."""
+    readable: Callable[[], tuple[Path, ...]] = tuple
+    """Files outside the folder that it must be able to read, such as a library's."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Everything that the machinery has to know about a homework."""
+
+    reference: str
+    """Where a new process finds this object, such as `latentwalk.assignment:ASSIGNMENT`."""
+    program: str
+    """Name of the homework's command line."""
+    title: str
+    files: tuple[FileRule, ...]
+    """What a submission holds, in the order in which a person reads about it."""
+    checks: Callable[[], Mapping[str, Check]]
+    """Gives the checks by the names that `rubric.yml` uses; a function, so that only processes that
+    carry out checks import the libraries that these need."""
+    notebook_checks: frozenset[str] = frozenset()
+    """Names of the checks that need the notebook to be run again."""
+    prepare: Callable[[], Any] = lambda: None
+    """Loads once, in a process from which those of the checks are forked, what all checks need."""
+    before_check: Callable[[], None] = lambda: None
+    """Called in each check's own process before the check."""
+    identity: Callable[[], str] = lambda: ""
+    """Identifies what decides results besides code and rubric, such as a classifier's weights."""
+    notebook: NotebookEnvironment | None = None
+    """None: notebooks are not run."""
+    thumbnails: Callable[["Submission", "Score"], tuple["Thumbnail", ...]] = lambda found, score: ()
+    """Draws what a submission shows, for the page of its results."""
+    forget: Callable[[], None] = lambda: None
+    """Drops cached contents of submissions, for a process that grades many."""
+    check_pack: Callable[[Mapping[str, Path]], None] = lambda found: None
+    """Refuses files that do not belong together, by raising `PackError`."""
+    archive_files: Callable[[], Mapping[str, Path]] = dict
+    """Further files of Gradescope's archive, by their name in it."""
+    environment: Callable[[], Mapping[str, str]] = dict
+    """Variables by which a process without a home of its own finds the project."""
+    packages: tuple[str, ...] = field(default=("problemset",))
+    """Python packages whose source decides results."""
+
+    @property
+    def top_level(self) -> frozenset[str]:
+        """The files and folders at the top of a submission."""
+        return frozenset(file.name.partition("/")[0] for file in self.files)
+
+    def table(self) -> str:
+        """The files as a table in Markdown."""
+        asked = [file for file in self.files if not file.optional]
+        rows = [f"| `{file.name}` | {file.holds} | {', '.join(file.items)} |" for file in asked]
+        return "\n".join(["| file | what it holds | read for |", "|--|--|--|", *rows])
+
+
+def load(reference: str) -> Assignment:
+    """Find an assignment by its reference.
+
+    Raises:
+        AssignmentError: there is no such module, or it has no assignment of that name.
+    """
+    module, _, name = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise AssignmentError(f"{reference} cannot be imported: {error}") from error
+    if not isinstance(found, Assignment):
+        raise AssignmentError(f"{reference} is {type(found).__name__}, expected an Assignment")
+    return found

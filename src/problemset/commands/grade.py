@@ -1,0 +1,139 @@
+"""`grade FOLDER...`: grade submissions by the rubric."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from problemset import rubric, workspace
+from problemset.assignment import Assignment
+from problemset.commands.parsing import Outcome, parse
+from problemset.grading.batch import cluster, roster
+from problemset.grading.batch.grade_class import GradeAll, grade_class, one_by_one
+from problemset.grading.batch.grade_job import grade_job
+from problemset.grading.batch.job import Grader
+from problemset.grading.batch.roster import Row
+from problemset.grading.results import formats
+from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
+from problemset.rubric import Item
+
+MOST_WORKERS = 256
+_HELP = """Grade submissions: everything is made again from their weights and inputs, and compared.
+
+Each check runs in a process of its own. Proofs and discussions are for a person to read; the
+score says how many points await one. docs/grading.md explains a class and a cluster,
+docs/submission.md what a submission holds, rubric.yml what is checked.
+
+In --out, a folder a submission:
+    page.html     for the reader: every check with its evidence, pictures, fields for the marks
+    score.json    every outcome with its evidence
+    results.json  for Gradescope
+    junit.xml     for anything that reads JUnit
+    score.txt     the table
+
+and beside them for several submissions, written after each:
+    class.csv     a line a submission
+    class.txt     the same as a table
+
+The same command again goes on where it was interrupted, and grades what has changed.
+
+Example:
+    {program} grade submission
+    {program} grade handed-in/* --out grades --workers 4
+"""
+_OVERHEAD_SECONDS = 40.0  # per check, in addition to its own limit: start-up and clean-up
+_FEWEST_SECONDS = 600.0  # minimum before a submission counts as hanging
+
+
+@dataclass(frozen=True)
+class GradeOptions:
+    """Options of `grade`."""
+
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of the submissions."""
+    out: Path | None = None
+    """Folder for the results; build/grades if omitted."""
+    rubric: Path | None = None
+    """Rubric file to use instead of the project's."""
+    again: bool = False
+    """Grade again even if nothing has changed since the last grading."""
+    notebook: bool = True
+    """Run the notebook again. This takes two minutes more, and is the only code of a submission
+    that is run."""
+    workers: int = 1
+    """Number of grading processes on this machine; more than 1 needs Dask."""
+    scheduler: str = ""
+    """Address of a Dask scheduler whose workers do the grading, such as tcp://10.0.0.5:8786."""
+
+    def __post_init__(self) -> None:
+        if not self.folders:
+            raise ValueError("there is no submission to grade; name its folder")
+        if not 1 <= self.workers <= MOST_WORKERS:
+            raise ValueError(f"--workers is {self.workers}, expected 1 ... {MOST_WORKERS}")
+        if self.scheduler and self.workers > 1:
+            raise ValueError("--workers is for this machine; the scheduler has its own workers")
+
+
+def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) -> Outcome:
+    """Grade each submission and write its results.
+
+    Raises:
+        UsageError: an unknown option.
+        RubricError: a rubric that does not add up, or names a check that does not exist.
+        ClusterError: no Dask, no scheduler or no workers.
+        WriteError: the results cannot be written.
+    """
+    program = assignment.program
+    options = parse(GradeOptions, arguments, f"{program} grade", _HELP.format(program=program))
+    items = rubric.load(options.rubric, known=assignment.checks())
+    text = (options.rubric or workspace.rubric_file()).read_text("utf-8")
+    out = options.out or workspace.build_dir() / "grades"
+    submissions = roster.places(options.folders, out)
+    with hold_workers(options, limit_seconds(items)) as grade_all:
+        rows = grade_class(
+            assignment.reference, submissions, out, items, text,
+            grader=grader(), grade_all=grade_all, again=options.again,
+            notebook=options.notebook, say=say,
+        )  # fmt: skip
+    missing = any(row.score is None for row in rows)
+    return Outcome(_text(rows, items, out), exit_code=1 if missing else 0)
+
+
+def grader() -> Grader:
+    """Give what grades a submission; a function of its own, so that a test can replace it."""
+    return grade_job
+
+
+def limit_seconds(items: Sequence[Item]) -> float:
+    """Seconds after which a submission counts as hanging: more than all its checks may take."""
+    checks = sum(len(item.checks) for item in items)
+    one_check = LIMITS.wall_seconds + _OVERHEAD_SECONDS
+    return _FEWEST_SECONDS + NOTEBOOK_LIMITS.wall_seconds + checks * one_check
+
+
+@contextlib.contextmanager
+def hold_workers(options: GradeOptions, seconds: float) -> Iterator[GradeAll]:
+    """Provide the workers that the options request, and release them afterwards."""
+    if options.scheduler:
+        with cluster.existing(options.scheduler) as client:
+            yield cluster.Dispatch(client, seconds)
+    elif options.workers > 1:
+        with cluster.local(options.workers) as client:
+            yield cluster.Dispatch(client, seconds)
+    else:
+        yield one_by_one
+
+
+def _text(rows: Sequence[Row], items: Sequence[Item], out: Path) -> str:
+    """Format the table of one submission, or of the class."""
+    if len(rows) > 1:
+        return f"{roster.as_text(rows, items)}results in {out}, the table in {out / roster.CSV}"
+    (row,) = rows
+    if row.score is None:
+        return f"{row.place.name}: not graded: {row.says}"
+    before = ", graded before" if row.kept else ""
+    where = f"{row.place.name} ({row.seconds:.0f} s{before}), results in {row.place.out}"
+    return f"{where}\n{formats.text_table(row.score)}"

@@ -1,0 +1,48 @@
+"""`pack FOLDER`: make a submission from the output of `make report`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from problemset import student, workspace
+from problemset.assignment import Assignment
+from problemset.commands.parsing import Outcome, parse
+from problemset.grading.hand_in import packing, preflight
+
+_HELP = """Make a submission from what `make report` has made: the report, the arrays that its
+figures show, and the networks. docs/submission.md lists the files. What was packed is looked at
+as `{program} check-submission` does; the exit code is 1 if something is missing. Weights are
+looked for as `make report` does: give the same LATENTWALK_WEIGHTS, if any.
+
+Example:
+    {program} pack submission
+"""
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """Options of `pack`."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """A folder that is new or empty."""
+
+
+def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) -> Outcome:
+    """Copy the submission's files into the folder and check them.
+
+    Raises:
+        UsageError: no folder given, or an unknown option.
+        PackError: the folder is not empty, or the report is missing or outdated.
+    """
+    program = assignment.program
+    options = parse(PackOptions, arguments, f"{program} pack", _HELP.format(program=program))
+    with workspace.build_lock(say):  # no report may be rendered meanwhile
+        packed = packing.pack(assignment, options.folder)
+    if student.load().name is None:
+        say("student.yml has no name, so the report names nobody")
+    found = preflight.examine(assignment, packed.folder)
+    text = f"{found}\n{packed.folder}: {len(packed.files)} files"
+    return Outcome(text, exit_code=1 if found.lacking else 0)

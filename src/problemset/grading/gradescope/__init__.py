@@ -1,0 +1,1 @@
+"""Grading on Gradescope: the archive that is uploaded, and what runs there."""

@@ -1,0 +1,1 @@
+"""Before the deadline: make a submission, and say what one lacks."""

@@ -1,0 +1,73 @@
+"""Build a submission from the output of `make report`: see docs/submission.md."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from problemset import workspace
+from problemset.assignment import Assignment, PackError
+from problemset.grading.submission.layout import NOTEBOOK, PAPER
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Result of packing."""
+
+    folder: Path
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Files that the contract asks for but build/ does not have."""
+
+
+def pack(assignment: Assignment, folder: Path) -> Packed:
+    """Copy the files of a submission into a new folder.
+
+    Args:
+        assignment: says which files, and where each comes from.
+        folder: must not exist, or be empty.
+
+    Raises:
+        PackError: the folder is not empty or is a file; build/ has no report, or one that was not
+            made from the current results, weights and texts.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise PackError(f"{folder} is a file; name a folder that is new or empty")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise PackError(f"{folder} is not empty; name a folder that is new or empty")
+    found, missing = _sources(assignment)
+    if not found.keys() & {PAPER, NOTEBOOK}:
+        raise PackError(f"{workspace.build_dir()} has no report; make it first with `make report`")
+    _check_newest(found)
+    assignment.check_pack(found)
+    for name, source in found.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return Packed(folder, tuple(sorted(found)), tuple(missing))
+
+
+def _sources(assignment: Assignment) -> tuple[dict[str, Path], list[str]]:
+    """Find the source of each file of a submission, and the files that have none."""
+    found: dict[str, Path] = {}
+    for file in assignment.files:
+        source = file.source() if file.source else workspace.build_dir() / file.name
+        if source is not None and source.is_file():
+            found[file.name] = source
+    missing = [f.name for f in assignment.files if f.name not in found and not f.optional]
+    return found, missing
+
+
+def _check_newest(found: Mapping[str, Path]) -> None:
+    """Refuse a report older than its inputs: `make report` failed, or has to be run again."""
+    reports = [found[name] for name in (PAPER, NOTEBOOK) if name in found]
+    report = min(reports, key=_written)
+    texts = [path for path in (workspace.report_file(), workspace.student_file()) if path.is_file()]
+    results = [path for name, path in found.items() if name.startswith("results/")]
+    for path in (*texts, *results):
+        if _written(path) > _written(report):
+            raise PackError(f"{path} is newer than {report}; run `make report` once more")
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
