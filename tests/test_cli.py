@@ -14,12 +14,13 @@ import tiny
 
 from latentwalk import cli, data, side_by_side
 from latentwalk.commands import data as data_command
-from latentwalk.commands import doctor, render
+from latentwalk.commands import doctor
 from latentwalk.mnist_files import DataError
 from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.sealed import WeightsError
 from latentwalk.training import TrainingDiverged
 from problemset import file_io, workspace
+from problemset.commands import render
 from problemset.render.engine import Rendered
 from problemset.render.errors import DocumentError, RenderError
 
@@ -83,8 +84,8 @@ def test_help_lists_the_commands_without_importing_torch():
     *lines, last = done.stdout.splitlines()
     assert last == "0 []"
     assert [line.split()[0] for line in lines if line.startswith("  ")][
-        : len(cli.COMMANDS)
-    ] == list(cli.COMMANDS)
+        : len(cli.PROGRAM.commands)
+    ] == list(cli.PROGRAM.commands)
 
 
 def test_every_command_has_a_module_and_the_other_way_round():
@@ -93,9 +94,9 @@ def test_every_command_has_a_module_and_the_other_way_round():
         {path.stem for path in (packages / name / "commands").glob("*.py")}
         for name in ("latentwalk", "problemset")
     )
-    modules = (own | general) - {"__init__", "parsing"}
-    assert set(cli._GENERAL) <= general
-    assert modules == {command.replace("-", "_") for command in cli.COMMANDS}
+    modules = (own | general) - {"__init__", "parsing", "main"}
+    assert {name.replace("-", "_") for name in cli.PROGRAM.general} <= general
+    assert modules == {command.replace("-", "_") for command in cli.PROGRAM.commands}
 
 
 @pytest.mark.parametrize("command", ["data", "train", "train gan", "sample", "sample cgan",

@@ -5,20 +5,15 @@ import pytest
 
 from latentwalk import derivations, formulas, symbolic
 from latentwalk.checks import problem1
-from latentwalk.checks.expressions import (
-    LONGEST,
-    FormulaError,
-    Point,
-    is_same,
-    parse,
-    random_point,
-    value,
-)
+from latentwalk.checks.points import random_point
+from problemset.formulas import LONGEST, FormulaError, Point, is_same, parse, value
 
 POINT = Point(
     {"t": mpmath.mpf(2), "z": mpmath.mpf(-1), "p_x": mpmath.mpf("0.5"), "K": 2, "pi": mpmath.pi},
-    (mpmath.mpf("0.25"), mpmath.mpf("0.75")),
-    (mpmath.mpf("0.125"), mpmath.mpf("0.375")),
+    {
+        "q": (mpmath.mpf("0.25"), mpmath.mpf("0.75")),
+        "j": (mpmath.mpf("0.125"), mpmath.mpf("0.375")),
+    },
 )
 
 
@@ -106,10 +101,10 @@ def test_what_is_not_of_the_notation_is_refused_in_one_line(text):
 def test_a_point_is_a_distribution_and_decided_by_its_seed():
     for seed in range(20):
         point, full = random_point(seed), random_point(seed, full_support=True)
-        assert mpmath.almosteq(sum(point.q), 1)
-        assert min(point.q) > 0
-        assert point.symbols["p_x"] > sum(point.joint)
-        assert mpmath.almosteq(full.symbols["p_x"], sum(full.joint))
+        assert mpmath.almosteq(sum(point.sequences["q"]), 1)
+        assert min(point.sequences["q"]) > 0
+        assert point.symbols["p_x"] > sum(point.sequences["j"])
+        assert mpmath.almosteq(full.symbols["p_x"], sum(full.sequences["j"]))
         assert all(full.symbols[name] == point.symbols[name] for name in ("t", "v_1", "mu"))
         assert random_point(seed) == point
 

@@ -71,8 +71,8 @@ def check(content, name="2d"):
         (lambda c: c["items"].insert(0, "1a"), "expected the fields"),
         (doubled, "expected each once and in order"),
         (swapped, "expected each once and in order"),
-        (lambda c: c.update(more=1), "expected one entry, `items`"),
-        (lambda c: c.update(items={}), "expected one entry, `items`"),
+        (lambda c: c.update(more=1), "of which `items` is a list"),
+        (lambda c: c.update(items={}), "of which `items` is a list"),
     ],
 )
 def test_a_rubric_that_does_not_add_up_is_refused(tmp_path, change, words):

@@ -1,9 +1,11 @@
 import pytest
 import yaml
 
+from latentwalk.checks.problem5 import PLEDGE
 from problemset import student, workspace
-from problemset.student import PLEDGE, REFERENCE, StudentFileError
+from problemset.student import Student, StudentFileError
 
+REFERENCE = Student(None, None, PLEDGE)
 TAIL = f"hours: 7.5\npledge: {PLEDGE}\n"
 
 

@@ -4,7 +4,7 @@ The functions import PyTorch only when they are called, because the processes th
 collect checks do without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,12 @@ def _identity() -> str:
     return grader.identity()
 
 
+def _prepare_report(say: Callable[[str], None]) -> None:
+    from latentwalk import side_by_side
+
+    side_by_side.train_missing(say)
+
+
 def _lay_out_notebook(source: Path, work: Path) -> None:
     from latentwalk.checks import grader
 
@@ -76,6 +82,11 @@ ASSIGNMENT = Assignment(
     prepare=_prepare,
     before_check=_before_check,
     identity=_identity,
+    prepare_report=_prepare_report,
+    report_help=(
+        "Weights that are valid for the code, the configuration and the data are used as they are\n"
+        "(build/weights before assets/weights); models without any are trained first, with progress.\n"
+    ),
     notebook=NotebookEnvironment(_lay_out_notebook, paths.environment_within, _readable),
     thumbnails=_thumbnails,
     check_pack=contract.check_weights,

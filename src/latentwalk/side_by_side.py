@@ -18,12 +18,25 @@ import torch
 from tqdm import tqdm
 
 from latentwalk import data, training
-from latentwalk.model_zoo import recipes, trainer
+from latentwalk.model_zoo import recipes, trainer, weights_files
 from problemset import workspace
 
 SIDE_BY_SIDE = 2
 """Number of training runs at the same time."""
 _SPAWN = multiprocessing.get_context("spawn")  # a forked process would lack PyTorch's threads
+
+
+def train_missing(say: workspace.Say) -> None:
+    """Train every model of the report that has no valid weights.
+
+    Raises:
+        DataError, TrainingDiverged: MNIST cannot be obtained, or a model cannot be trained.
+    """
+    data.obtain(say)
+    missing = [name for name in recipes.recipes() if weights_files.find(name, say) is None]
+    fit(missing, say)
+    for name in missing:
+        trainer.train(recipes.get(name), say=say)
 
 
 def fit(names: Sequence[str], say: workspace.Say, seed: int | None = None) -> None:

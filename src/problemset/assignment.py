@@ -131,6 +131,10 @@ class Assignment:
     """Called in each check's own process before the check."""
     identity: Callable[[], str] = lambda: ""
     """Identifies what decides results besides code and rubric, such as a classifier's weights."""
+    prepare_report: Callable[[Callable[[str], None]], None] = lambda say: None
+    """Makes what the report needs before it is rendered; calls `say` with lines of progress."""
+    report_help: str = ""
+    """What `prepare_report` does, for the help of `render`."""
     notebook: NotebookEnvironment | None = None
     """None: notebooks are not run."""
     thumbnails: Callable[["Submission", "Score"], tuple["Thumbnail", ...]] = lambda found, score: ()

@@ -1,7 +1,9 @@
 """The rubric, `rubric.yml`: its items and their points, awarded by checks or by a person."""
 
+import contextlib
+import dataclasses
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,19 @@ import yaml
 
 from problemset import workspace
 
-TOTAL_POINTS = 100
 _LINE = "line"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a rubric says besides its items."""
+
+    assignment: str = ""
+    """Reference of the assignment, such as `checks:ASSIGNMENT`."""
+    pledge: str = ""
+    """The sentence that student.yml must have, word for word; empty: none."""
+    total: int = 100
+    """Points of all items together."""
 
 
 class RubricError(ValueError):
@@ -60,15 +73,62 @@ def load(path: Path | None = None, known: Collection[str] | None = None) -> tupl
         RubricError: names the file, the line and the problem.
     """
     path = path or workspace.rubric_file()
+    with _in_one_line(path):
+        content = _content(path)
+        items = tuple(_item(entry) for entry in _items(content))
+        _check_together(items, _settings(content).total, known)
+    return items
+
+
+def settings(path: Path | None = None) -> Settings:
+    """Read what a rubric says besides its items; see `load`."""
+    path = path or workspace.rubric_file()
+    with _in_one_line(path):
+        return _settings(_content(path))
+
+
+def assignment_reference() -> str:
+    """Give the reference of the project's assignment.
+
+    Raises:
+        RubricError: the project's rubric names none.
+    """
+    found = settings().assignment
+    if not found:
+        raise RubricError(
+            f"{workspace.rubric_file()} names no assignment, expected a line such as "
+            "`assignment: checks:ASSIGNMENT`"
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _in_one_line(path: Path) -> Iterator[None]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-        items = tuple(_item(entry) for entry in _list(content, "items"))
-        _check_together(items, known)
+        yield
     except OSError as error:
         raise RubricError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise RubricError(f"{path}: {' '.join(str(error).split())}") from error
-    return items
+
+
+def _content(path: Path) -> dict[Any, Any]:
+    content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    names = {"items", *(field.name for field in dataclasses.fields(Settings))}
+    if not isinstance(content, dict) or not {"items"} <= content.keys() - {_LINE} <= names:
+        raise RubricError(
+            f"expected entries {', '.join(sorted(names))}, of which `items` is a list"
+        )
+    return content
+
+
+def _settings(content: dict[Any, Any]) -> Settings:
+    fields = {name: value for name, value in content.items() if name not in ("items", _LINE)}
+    line = content[_LINE]
+    _text(fields, tuple(fields.keys() - {"total"}), line)
+    if "total" in fields:
+        _count(fields, "total", 1, line)
+    return Settings(**fields)
 
 
 class _Loader(yaml.SafeLoader):
@@ -86,12 +146,10 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_mapping)
 
 
-def _list(content: Any, name: str) -> list[Any]:
-    """Return the single list in a mapping."""
-    found = content.get(name) if isinstance(content, dict) else None
-    if not isinstance(found, list) or content.keys() - {_LINE} != {name}:
-        raise RubricError(f"expected one entry, `{name}`, that is a list")
-    return found
+def _items(content: dict[Any, Any]) -> list[Any]:
+    if not isinstance(content["items"], list):
+        raise RubricError("`items` is no list, expected entries of which `items` is a list")
+    return content["items"]
 
 
 def _item(entry: Any) -> Item:
@@ -146,13 +204,13 @@ def _count(fields: dict[str, Any], name: str, least: int, line: int) -> None:
         raise RubricError(f"line {line}: {name} is {value!r}, expected {least} or more")
 
 
-def _check_together(items: tuple[Item, ...], known: Collection[str] | None) -> None:
+def _check_together(items: tuple[Item, ...], wanted: int, known: Collection[str] | None) -> None:
     ids = [item.id for item in items]
     if ids != sorted(set(ids)):
         raise RubricError(f"items are {', '.join(ids)}, expected each once and in order")
     total = sum(item.points for item in items)
-    if total != TOTAL_POINTS:
-        raise RubricError(f"points add up to {total}, expected {TOTAL_POINTS}")
+    if total != wanted:
+        raise RubricError(f"points add up to {total}, expected {wanted}")
     used = [check.check for item in items for check in item.checks]
     twice = [name for name in used if used.count(name) > 1]
     if twice:

@@ -7,9 +7,8 @@ from typing import Any
 
 import yaml
 
-from problemset import workspace
+from problemset import rubric, workspace
 
-PLEDGE = "I adhered to the Duke Community Standard in the completion of this assignment"
 MAX_HOURS = 10_000.0
 _FIELDS = ("name", "hours", "pledge")
 _TAG = "tag:yaml.org,2002:"
@@ -30,35 +29,42 @@ class Student:
     """As written, with any characters; None if not filled in."""
     hours: float | None
     """Hours spent; None for the reference run, which has a computing time instead."""
-    pledge: str = PLEDGE
+    pledge: str = ""
     """The pledge, word for word."""
 
 
-REFERENCE = Student(name=None, hours=None)
-"""The state as shipped: no name and no hours."""
-
-
-def load(path: Path | None = None, say: workspace.Say = lambda line: None) -> Student:
+def load(
+    path: Path | None = None,
+    say: workspace.Say = lambda line: None,
+    pledge: str | None = None,
+) -> Student:
     """Read the student's file.
 
     Args:
         path: the file; defaults to `student.yml` in the project.
         say: called with one line when the file does not exist.
+        pledge: the sentence that the file must have; defaults to the rubric's.
 
     Raises:
         StudentFileError: the file is not YAML or not a mapping, or a field is invalid.
     """
     path = path or workspace.student_file()
+    wanted = _pledge_of_rubric() if pledge is None else pledge
     text = _read(path)
     if text is None:
         say(f"{path} is missing: the report names nobody and states the computer's hours")
-        return REFERENCE
+        return Student(None, None, wanted)
     values = {name: _Field(path, text, name, *nodes) for name, nodes in _fields(path, text).items()}
-    name, hours, pledge = (values.get(field) for field in _FIELDS)
-    if pledge is None:
-        raise StudentFileError(path, 1, f'pledge is missing, expected "{PLEDGE}"')
-    pledge.check_pledge()
-    return Student(name.as_name() if name else None, hours.as_hours() if hours else None)
+    name, hours, given = (values.get(field) for field in _FIELDS)
+    if given is None and wanted:
+        raise StudentFileError(path, 1, f'pledge is missing, expected "{wanted}"')
+    if given is not None and wanted:
+        given.check_pledge(wanted)
+    return Student(name.as_name() if name else None, hours.as_hours() if hours else None, wanted)
+
+
+def _pledge_of_rubric() -> str:
+    return rubric.settings().pledge if workspace.rubric_file().is_file() else ""
 
 
 @dataclass(frozen=True)
@@ -119,11 +125,11 @@ class _Field:
             raise self.error(f"{expected}{'; without quotes' if quoted else ''}")
         return hours
 
-    def check_pledge(self) -> None:
+    def check_pledge(self, wanted: str) -> None:
         """Accept only the exact text of the pledge."""
-        if self.tag != "str" or " ".join(self.value.value.split()) != PLEDGE:
+        if self.tag != "str" or " ".join(self.value.value.split()) != wanted:
             got = "empty" if self.tag == "null" else None
-            raise self.error(f'expected word for word "{PLEDGE}"', got)
+            raise self.error(f'expected word for word "{wanted}"', got)
 
 
 def _read(path: Path) -> str | None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import mpmath
 
-from latentwalk.checks.expressions import FormulaError, is_same, parse, random_point, value
+from latentwalk.checks.points import random_point
 from latentwalk.checks.shared import Staff
+from problemset.formulas import FormulaError, is_same, parse, value
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.opened import Submission, SubmissionError
 
@@ -37,7 +38,7 @@ DEFINITIONS = {
     "bound": _integral(_normal("z", "m", "v"), _BOTH),
     "log_evidence": f"log(Integral({_BOTH}, (z, -oo, oo)))",
 }
-"""What each formula must equal: its definition, in the notation of `expressions`."""
+"""What each formula must equal: its definition, in the notation of `problemset.formulas`."""
 
 
 def steps_of_1a_hold(submission: Submission, staff: Staff) -> Verdict:

@@ -1,24 +1,20 @@
-"""Evaluate submitted formulas at random rational points without trusting them.
+"""Parse and evaluate submitted formulas without trusting them.
 
 The notation is sympy's own, as `str(expression)` prints it: numbers, symbols, + - * / **, log, exp,
-sqrt, pi, and the forms `Sum(f, (k, 1, K))`, `Integral(f, (z, -oo, oo))`, `Derivative(f, t)`,
-`Derivative(f, (t, 2))` and `Subs(f, t, value)`. Python's parser reads the text, and nothing in it
-is run: every kind of node that is not listed below is refused.
+sqrt, pi, sequences `q[k]`, and the forms `Sum(f, (k, 1, K))`, `Integral(f, (z, -oo, oo))`,
+`Derivative(f, t)`, `Derivative(f, (t, 2))` and `Subs(f, t, value)`. Python's parser reads the text,
+and nothing in it is run: every kind of node that is not listed below is refused.
 """
 
 import ast
 import operator
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import mpmath
 
-REAL = ("z", "x", "w", "b", "m", "m_1", "m_2", "mu", "logvar")
-POSITIVE = ("t", "q_z", "p_z", "v", "v_1", "v_2", "s2")
-"""Further symbols: `q[k]` sums to 1 over k = 1..K, `j[k]` is p(x, z_k), and `p_x` is p(x)."""
 LONGEST, MOST_NODES, DEEPEST = 4000, 1000, 60
 _DIGITS = 30
 _WIDTH = mpmath.mpf("0.15")
@@ -39,35 +35,14 @@ class FormulaError(ValueError):
 class Point:
     """Values of all symbols."""
 
-    symbols: dict[str, Any]
-    q: tuple[Any, ...]
-    """q(z_k|x), all positive, summing to 1."""
-    joint: tuple[Any, ...]
-    """p(x, z_k)."""
+    symbols: Mapping[str, Any]
+    """Name to number. Where there are sequences, `K` is their length."""
+    sequences: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Name to the numbers that `name[k]` stands for, k = 1..K."""
 
     def at(self, **symbols: Any) -> "Point":
         """The same point with other values for some symbols."""
-        return Point(self.symbols | symbols, self.q, self.joint)
-
-
-def random_point(seed: int, *, full_support: bool = False) -> Point:
-    """Draw a rational point.
-
-    Args:
-        seed: determines the point.
-        full_support: whether p(x) is the sum of p(x, z_k); otherwise it is larger, because q misses
-            some outcomes.
-    """
-    rng = random.Random(seed)
-    size = rng.randint(2, 4)
-    weights = [rng.randint(1, 9) for _ in range(size)]
-    q = tuple(mpmath.mpf(weight) / sum(weights) for weight in weights)
-    joint = tuple(mpmath.mpf(rng.randint(1, 9)) / 40 for _ in range(size))
-    missed = mpmath.mpf(rng.randint(1, 9)) / 40
-    symbols = {name: mpmath.mpf(rng.randint(2, 20)) / 10 for name in POSITIVE}
-    symbols |= {name: mpmath.mpf(rng.randint(-20, 20)) / 10 for name in REAL}
-    symbols["p_x"] = sum(joint) if full_support else sum(joint) + missed
-    return Point(symbols | {"K": size, "pi": mpmath.pi}, q, joint)
+        return Point({**self.symbols, **symbols}, self.sequences)
 
 
 def parse(text: str) -> ast.expr:
@@ -121,8 +96,10 @@ def _value(tree: ast.AST, point: Point, *, nested: bool) -> Any:
             return _OPERATORS[type(op)](go(left), go(right))
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](go(operand))
-        case ast.Subscript(value=ast.Name(id="q" | "j" as name), slice=ast.Name(id="k")):
-            return _outcome(point.q if name == "q" else point.joint, point)
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Name(id="k")) if (
+            name in point.sequences
+        ):
+            return _term(name, point)
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in _FUNCTIONS:
             return _real(_FUNCTIONS[name](go(inner)))
         case ast.Call(func=ast.Name(id="Sum" | "Integral"), args=[inner, over], keywords=[]):
@@ -134,10 +111,10 @@ def _value(tree: ast.AST, point: Point, *, nested: bool) -> Any:
     raise FormulaError(f"{_shown(ast.unparse(tree))} is not of the notation")
 
 
-def _outcome(values: tuple[Any, ...], point: Point) -> Any:
+def _term(name: str, point: Point) -> Any:
     if "k" not in point.symbols:
-        raise FormulaError("q[k] and j[k] have a value inside Sum(..., (k, 1, K)) only")
-    return values[point.symbols["k"] - 1]
+        raise FormulaError(f"{name}[k] has a value only inside Sum(..., (k, 1, K))")
+    return point.sequences[name][point.symbols["k"] - 1]
 
 
 def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool) -> Any:
@@ -147,7 +124,7 @@ def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool
     assert isinstance(tree, ast.Call)
     assert isinstance(tree.func, ast.Name)
     if (tree.func.id, over) == ("Sum", "(k, 1, K)"):
-        places = range(1, len(point.q) + 1)
+        places = range(1, int(point.symbols.get("K", 0)) + 1)
         return mpmath.fsum(_value(inner, point.at(k=place), nested=True) for place in places)
     if (tree.func.id, over) == ("Integral", "(z, -oo, oo)"):
         # At random points every bell curve has a width of 0.2 to 2.8 and a centre within 5 of zero.

@@ -1,0 +1,54 @@
+"""`render`: make the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from problemset import student, workspace
+from problemset.assignment import Assignment
+from problemset.commands.parsing import Outcome, parse
+from problemset.render.document import read_document
+from problemset.render.engine import Engine, render_report
+
+_HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
+
+{preparation}Name and hours come from student.yml.
+
+Example:
+    {program} render --engine embedded
+"""
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How to render."""
+
+    engine: Engine = "auto"
+    """quarto insists on it, embedded never uses it, auto falls back from one to the other."""
+
+
+def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) -> Outcome:
+    """Make what the report needs, then render it.
+
+    Raises:
+        UsageError: no such option.
+        StudentFileError: student.yml is malformed.
+        DocumentError, RenderError: the report cannot be made.
+    """
+    preparation = f"{assignment.report_help}\n" if assignment.report_help else ""
+    description = _HELP.format(program=assignment.program, preparation=preparation)
+    options = parse(RenderOptions, arguments, f"{assignment.program} render", description)
+    read_document(workspace.report_file())  # report mistakes before anything takes minutes
+    student.load(say=say)
+    with workspace.build_lock(say):
+        assignment.prepare_report(say)
+        say("rendering the report")
+        made = render_report(workspace.report_file(), workspace.build_dir(), options.engine, say)
+    files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
+    return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
+
+
+def _short(path: Path) -> str:
+    """The path relative to the current folder, if it is inside."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
