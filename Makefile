@@ -8,10 +8,10 @@ BIN := .venv/bin
 # a quarto that pip has put into .venv is found, too
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup report test grade sabotage gradescope reproduce seeds bench doctor lint clean
+.PHONY: help setup report test grade sabotage gradescope reproduce seeds bench doctor lint check-install clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.stamp ## make .venv with everything that is needed
 
@@ -49,10 +49,13 @@ doctor: .venv/.stamp ## say what this machine has, and how to mend what is missi
 lint: .venv/.stamp ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+check-install: .venv/.stamp ## build the wheels and use them in a fresh environment; takes minutes
+	@$(BIN)/python tools/check_install.py
+
 clean: ## remove build/, with the weights that were trained here, and the tools' caches
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis .quarto
 
-.venv/.stamp: pyproject.toml constraints.txt
+.venv/.stamp: pyproject.toml src/problemset/pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON);" \
 	"install Python 3.11 or newer, or name one: make setup PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) tools/setup_venv.py venv

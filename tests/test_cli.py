@@ -487,7 +487,7 @@ def test_a_document_that_cannot_be_read_stops_before_anything_takes_time(
     (project / "report.qmd").write_text("```{python}\n1\n")
     assert "report.qmd:1: this block is not closed" in error_line(latentwalk("render"))
     (project / "report.qmd").unlink()
-    assert "report.qmd: cannot be read" in error_line(latentwalk("render"))
+    assert "report.qmd is not in" in error_line(latentwalk("render"))
     assert rendered == []
 
 

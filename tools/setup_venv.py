@@ -79,7 +79,8 @@ def check_python() -> None:
 
 def is_current() -> bool:
     """Whether the last installation was completed after the last change of what is needed."""
-    inputs = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    names = ("pyproject.toml", "src/problemset/pyproject.toml", "constraints.txt")
+    inputs = [ROOT / name for name in names]
     made = stamp().stat().st_mtime if stamp().exists() else 0.0
     return venv_python().exists() and all(made >= path.stat().st_mtime for path in inputs)
 
@@ -129,7 +130,7 @@ def install() -> None:
         stamp().unlink()
     say("installing dependencies into .venv (PyTorch is large)")
     pip = [venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    wanted = ["-c", "constraints.txt", "-e", ".[test,class]"]
+    wanted = ["-c", "constraints.txt", "-e", "src/problemset[notebook,class]", "-e", ".[test]"]
     run([*pip, *wanted], "pip could not install the dependencies")
 
 

@@ -83,9 +83,11 @@ ASSIGNMENT = Assignment(
     before_check=_before_check,
     identity=_identity,
     prepare_report=_prepare_report,
+    where_to_start="`latentwalk init FOLDER` writes one",
     report_help=(
-        "Weights that are valid for the code, the configuration and the data are used as they are\n"
-        "(build/weights before assets/weights); models without any are trained first, with progress.\n"
+        "Weights that are valid for the code, the configuration and the data are used as they are "
+        "(build/weights before assets/weights); models without any are trained first, with "
+        "progress.\n"
     ),
     notebook=NotebookEnvironment(_lay_out_notebook, paths.environment_within, _readable),
     thumbnails=_thumbnails,

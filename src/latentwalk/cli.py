@@ -10,6 +10,7 @@ PROGRAM = Program(
     name="latentwalk",
     summary="GANs and VAEs on MNIST, walked between images: the homework report and its models.",
     commands={
+        "init": "write the report's sources into a folder",
         "data": "get MNIST and verify it",
         "train": "train a model of the report, or a variant of it",
         "sample": "write images that a trained model generates",

@@ -13,15 +13,22 @@ from pathlib import Path
 from problemset.file_io import OTHER_FOLDERS
 from problemset.workspace import (
     ENVIRONMENT_PREFIXES,
+    INSTALLED,
     ProjectNotFoundError,
     build_dir,
     folder_from_environment,
+    project_file,
     project_root,
 )
+
+INSTALLED_PROJECT = Path(__file__).parent / "project"
+"""What a wheel carries of the project; a clone has it at its top."""
 
 if "LATENTWALK" not in ENVIRONMENT_PREFIXES:  # importing this enables its folders
     ENVIRONMENT_PREFIXES.append("LATENTWALK")
     OTHER_FOLDERS.append("LATENTWALK_BUILD for what is made, LATENTWALK_CACHE for MNIST")
+    if INSTALLED_PROJECT.is_dir():
+        INSTALLED.append(INSTALLED_PROJECT)
 
 
 def data_cache() -> Path:
@@ -97,4 +104,4 @@ def given_weights_dir() -> Path | None:
 
 def released_weights_dir() -> Path:
     """Folder of the weights that the repository contains."""
-    return project_root() / "assets" / "weights"
+    return project_file("assets/weights")

@@ -69,7 +69,7 @@ class Run:
 
 def path() -> Path:
     """Path of the file that holds the measurements."""
-    return workspace.project_root() / "assets" / "seeds.json"
+    return workspace.project_file("assets/seeds.json")
 
 
 def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:

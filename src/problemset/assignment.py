@@ -133,6 +133,8 @@ class Assignment:
     """Identifies what decides results besides code and rubric, such as a classifier's weights."""
     prepare_report: Callable[[Callable[[str], None]], None] = lambda say: None
     """Makes what the report needs before it is rendered; calls `say` with lines of progress."""
+    where_to_start: str = "change into the folder of the report"
+    """What to do where there is no report, for messages."""
     report_help: str = ""
     """What `prepare_report` does, for the help of `render`."""
     notebook: NotebookEnvironment | None = None

@@ -18,6 +18,9 @@ from problemset.file_io import make_folder, write_error
 Say = Callable[[str], None]
 """Callback for one-line progress messages; the command line prints them, a test collects them."""
 
+INSTALLED: list[Path] = []
+"""Folders in which installed homework packages bring rubric, weights and a report's sources, for
+whoever works outside a project."""
 ENVIRONMENT_PREFIXES = ["PROBLEMSET"]
 """Prefixes of the environment variables; the one added last takes precedence."""
 
@@ -48,7 +51,8 @@ def project_root() -> Path:
     """The folder that holds report.qmd, assets/ and build/.
 
     Tried in this order: the variable `ROOT` with any prefix; the nearest folder at or above the
-    current one that holds report.qmd and _quarto.yml; the source tree from which the package runs.
+    current one that holds report.qmd and _quarto.yml; the source tree from which the package runs;
+    the current folder, if an installed homework brings what it lacks.
 
     Raises:
         ProjectNotFoundError: when none is found, or `ROOT` is not a folder.
@@ -67,10 +71,19 @@ def project_root() -> Path:
     source_tree = Path(__file__).resolve().parents[2]
     if (source_tree / "pyproject.toml").is_file() and (source_tree / "src").is_dir():
         return source_tree
+    if INSTALLED:
+        return here
     raise ProjectNotFoundError(
         f"no report.qmd with _quarto.yml in {here} or above it; "
         f"change into the project's folder, or set {_variable('ROOT')} to it"
     )
+
+
+def project_file(name: str) -> Path:
+    """A file or folder of the project, or the one that an installed homework brings instead."""
+    own = project_root() / name
+    brought = (folder / name for folder in INSTALLED)
+    return own if own.exists() else next((path for path in brought if path.exists()), own)
 
 
 def build_dir() -> Path:
@@ -95,7 +108,7 @@ def report_file() -> Path:
 
 def rubric_file() -> Path:
     """The rubric."""
-    return project_root() / "rubric.yml"
+    return project_file("rubric.yml")
 
 
 def _try_lock(handle: IO[str]) -> bool:

@@ -108,9 +108,13 @@ def _machine() -> Iterator[Finding]:
 
 def _folders() -> Iterator[Finding]:
     report = workspace.report_file()
+    installed = paths.INSTALLED_PROJECT.is_dir()
     mend = "" if report.is_file() else "`git checkout` it, or set LATENTWALK_ROOT to its folder"
     where = f"{workspace.project_root()}{' has no report.qmd' if mend else ''}"
-    yield Finding("broken" if mend else "ok", "project", where, mend)
+    if mend and installed:
+        yield Finding("note", "project", where, "`latentwalk init FOLDER` writes one")
+    else:
+        yield Finding("broken" if mend else "ok", "project", where, mend)
     build = workspace.build_dir()
     place = next(folder for folder in (build, *build.parents) if folder.is_dir())
     try:

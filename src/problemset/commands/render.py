@@ -38,7 +38,12 @@ def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) ->
     preparation = f"{assignment.report_help}\n" if assignment.report_help else ""
     description = _HELP.format(program=assignment.program, preparation=preparation)
     options = parse(RenderOptions, arguments, f"{assignment.program} render", description)
-    read_document(workspace.report_file())  # report mistakes before anything takes minutes
+    report = workspace.report_file()
+    if not report.is_file():
+        raise workspace.ProjectNotFoundError(
+            f"{report.name} is not in {report.parent}; {assignment.where_to_start}"
+        )
+    read_document(report)  # report mistakes before anything takes minutes
     student.load(say=say)
     with workspace.build_lock(say):
         assignment.prepare_report(say)

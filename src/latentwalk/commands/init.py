@@ -1,0 +1,53 @@
+"""`latentwalk init FOLDER`: write the report's sources, to edit and render."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from latentwalk.paths import INSTALLED_PROJECT
+from problemset import file_io, workspace
+from problemset.commands.parsing import Outcome, parse
+
+SOURCES = ("report.qmd", "_quarto.yml", "rubric.yml", "student.yml", "references.bib")
+_HELP = """Write the report's sources into a folder: report.qmd and what it needs. Fill in
+student.yml, change what you like, and render it there with `latentwalk render`.
+
+Example:
+    latentwalk init homework
+"""
+
+
+@dataclass(frozen=True)
+class InitOptions:
+    """Where the sources go."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """A folder that is new or empty."""
+
+
+def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
+    """Copy the sources.
+
+    Raises:
+        UsageError: no folder, or an unknown option.
+        ValueError: the folder holds something, or is a file.
+        WriteError: the folder cannot be written.
+    """
+    options = parse(InitOptions, arguments, "latentwalk init", _HELP)
+    folder = options.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is a file or not empty; name a folder that is new or empty")
+    origin = INSTALLED_PROJECT if INSTALLED_PROJECT.is_dir() else workspace.project_root()
+    sources = [origin / name for name in SOURCES]
+    missing = [str(path) for path in sources if not path.is_file()]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing; install latentwalk again")
+    file_io.make_folder(folder)
+    for path in sources:
+        with file_io.atomic_path(folder / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    return Outcome(f"{folder}: {', '.join(SOURCES)}; `latentwalk render` there makes the report")
