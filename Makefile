@@ -8,7 +8,7 @@ BIN := .venv/bin
 # a quarto that pip has put into .venv is found, too
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup report test grade sabotage gradescope reproduce seeds bench doctor lint check-install clean
+.PHONY: help setup report test grade sabotage gradescope reproduce seeds bench doctor check lint check-install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +18,12 @@ setup: .venv/.stamp ## make .venv with everything that is needed
 report: .venv/.stamp .venv/.quarto-tried ## make build/report.pdf, .html and .ipynb
 	@$(RUN) $(BIN)/latentwalk render
 
-test: report ## run every check, the notebook's too; the score table comes last
-	@$(RUN) $(BIN)/python -m pytest --nbval --nbval-current-env tests "$(BUILD)/report.ipynb"
+test: report ## run every test and grade the report; the score comes last
+	@$(RUN) $(BIN)/python tools/run_tests.py
 
-grade: report ## run the checks of the graded items alone, and print the score table
-	@$(BIN)/python -m pytest -q -m item tests
+grade: report ## grade the report as a submission, by the rubric
+	@rm -rf "$(BUILD)/submission" && $(BIN)/latentwalk pack "$(BUILD)/submission" >/dev/null
+	@$(BIN)/latentwalk grade "$(BUILD)/submission"
 
 sabotage: report ## grade every broken submission of the suite, and print what each must lose and lost
 	@$(BIN)/python tests/sabotage_table.py
@@ -45,6 +46,10 @@ bench: .venv/.stamp ## measure speed, memory, time to quality, and each command;
 
 doctor: .venv/.stamp ## say what this machine has, and how to mend what is missing
 	@$(RUN) $(BIN)/latentwalk doctor
+
+check: .venv/.stamp ## a minute: style, types, and the tests of what is changed most
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python tools/run_tests.py --quick
 
 lint: .venv/.stamp ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -1,14 +1,7 @@
 import pytest
-import score_table
 from hypothesis import HealthCheck, settings
 
 from latentwalk import data
-from problemset import rubric
-
-
-def pytest_configure(config):
-    score_table.register(config, rubric.load())
-
 
 # the same examples in every run, and no failure because a machine is busy
 settings.register_profile(

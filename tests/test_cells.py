@@ -41,6 +41,19 @@ def test_each_code_cell_has_the_item_of_the_last_heading(written):
     assert (found[0].count, found[0].outputs) == (None, [])
 
 
+def test_any_problem_and_letter_may_be_in_a_heading(written):
+    path = written(
+        nb.new_markdown_cell("# 9z. Last"),
+        nb.new_code_cell("a = 1"),
+        nb.new_markdown_cell("# Problem 7"),
+        nb.new_code_cell("b = 2"),
+        nb.new_markdown_cell("# 2nd thoughts, 0a. and 10 more"),
+        nb.new_code_cell("c = 3"),
+    )
+    found = [(cell.problem, cell.item) for cell in cells.read(path)]
+    assert found == [("9", "9z"), ("7", ""), ("7", "")]
+
+
 def test_source_may_be_a_list_of_lines(written):
     path = written(nb.new_markdown_cell(""), nb.new_code_cell(""))
     content = json.loads(path.read_text("utf-8"))

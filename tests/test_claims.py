@@ -78,8 +78,8 @@ def test_a_number_counts_in_its_own_section_alone(text, there):
 
 
 @pytest.mark.parametrize("value", [np.inf, "3.1", None, True, [3.1]])
-def test_a_value_that_is_no_number_is_a_fault(value):
+def test_a_value_that_is_no_number_is_refused(value):
     claimed = [{"name": "gan_frechet_ratio", "value": value, "printed": "3.1"}]
     submission = SimpleNamespace(document=lambda item: claimed)
-    with pytest.raises(answers.Fault, match="needs a value"):
+    with pytest.raises(answers.SubmissionError, match="needs a value"):
         answers.claims_of(submission, ("gan_frechet_ratio",))

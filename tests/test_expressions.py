@@ -6,7 +6,7 @@ import pytest
 from latentwalk import derivations, formulas, symbolic
 from latentwalk.checks import problem1
 from latentwalk.checks.points import random_point
-from problemset.formulas import LONGEST, FormulaError, Point, is_same, parse, value
+from problemset.formulas import LONGEST, FormulaError, Point, chain_fault, is_same, parse, value
 
 POINT = Point(
     {"t": mpmath.mpf(2), "z": mpmath.mpf(-1), "p_x": mpmath.mpf("0.5"), "K": 2, "pi": mpmath.pi},
@@ -137,3 +137,24 @@ def test_definitions_are_those_that_sympy_integrates():
         point = random_point(8)
         integral = value(parse(problem1.DEFINITIONS[name]), point)
         assert integral == pytest.approx(value(parse(str(expression)), point), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["Derivative(t**2, t)", "t + t", "2*t"], ""),
+        (["2*t", "t + t", "2 * t"], "line 2 is there before"),
+        (["2*t", "3*t - t", "t**2"], "line 2 does not equal the one before"),
+        (["2*t", "Derivative(t**2, t)"], "the last line is no closed form: it has Derivative"),
+        (["1", "Sum(q[k], (k, 1, K))"], "the last line is no closed form: it has Sum"),
+    ],
+)
+def test_a_chain_of_formulas_holds_from_line_to_line(lines, says):
+    points = [POINT, POINT.at(t=mpmath.mpf("0.7"))]
+    assert chain_fault(lines, points) == says
+
+
+@pytest.mark.parametrize("line", [7, None, "2*", "u", "__import__('os')", ["t"]])
+def test_a_chain_of_something_else_is_no_chain(line):
+    with pytest.raises(FormulaError):
+        chain_fault(["2*t", line], [POINT])

@@ -131,6 +131,27 @@ def test_what_is_not_named_is_ignored(folder, scratch):
     assert taken.refused == {}
 
 
+def test_the_assignment_may_name_more(folder, scratch):
+    names = ["essay.md", "data/raw/times.csv", "data/notes.txt", "results/plot.png"]
+    for name in (*names, "data/raw/other.csv", "data/more/times.csv", "essay.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name, "utf-8")
+    taken = take_in(folder, scratch, names=[*names, "data/absent.csv"])
+    assert set(taken.files) == set(names) | set(HONEST)
+    assert {(taken.folder / name).read_text("utf-8") for name in names} == set(names)
+    assert sorted(taken.ignored) == ["data/more", "data/raw/other.csv", "essay.txt"]
+    assert taken.refused == {}
+
+
+def test_a_named_file_behind_a_link_is_refused(folder, scratch):
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "times.csv").touch()
+    (folder / "data").symlink_to("elsewhere")
+    taken = take_in(folder, scratch, names=["data/times.csv"])
+    assert "data/times.csv" not in taken.files
+    assert "data" in taken.refused
+
+
 @pytest.mark.parametrize("made", ["nothing", "file", "link", "pipe"])
 def test_what_is_no_folder_is_no_submission(tmp_path, folder, scratch, made):
     path = tmp_path / "no\nsubmission"

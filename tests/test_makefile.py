@@ -40,7 +40,8 @@ def clone(tmp_path):
     """The Makefile alone, with what decides whether the environment is new enough."""
     folder = tmp_path / "a clone"
     folder.mkdir()
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "src/problemset/pyproject.toml", "constraints.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes((ROOT / name).read_bytes())
     return folder
 
@@ -51,8 +52,7 @@ def test_the_two_commands_set_themselves_up(clone):
     for printed in (report, tests):
         assert printed.index("setup_venv.py venv") < printed.index("setup_venv.py quarto")
         assert printed.index("setup_venv.py quarto") < printed.index("latentwalk render")
-    assert tests.index("latentwalk render") < tests.index("pytest --nbval")
-    assert '--nbval-current-env tests "build/report.ipynb"' in tests
+    assert tests.index("latentwalk render") < tests.index("tools/run_tests.py")
 
 
 def test_nothing_is_set_up_twice(clone):
@@ -66,8 +66,8 @@ def test_nothing_is_set_up_twice(clone):
 
 
 def test_the_notebook_is_looked_for_where_it_is_made(clone):
-    printed = make("-n", "test", folder=clone, LATENTWALK_BUILD="/else where").stdout
-    assert '"/else where/report.ipynb"' in printed
+    printed = make("-n", "grade", folder=clone, LATENTWALK_BUILD="/else where").stdout
+    assert 'grade "/else where/submission"' in printed
     printed = make("-n", "reproduce", folder=clone, LATENTWALK_BUILD="/else where").stdout
     assert 'LATENTWALK_BUILD="/else where/reproduce"' in printed
 
@@ -98,7 +98,8 @@ def test_ci_calls_make_test_and_nothing_else():
 def place(tmp_path, monkeypatch):
     """An empty project, and a stand-in for every command that is run in it."""
     monkeypatch.setattr(setup_venv, "ROOT", tmp_path)
-    for name in ("pyproject.toml", "constraints.txt"):
+    for name in ("pyproject.toml", "src/problemset/pyproject.toml", "constraints.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     done = []
 

@@ -56,7 +56,7 @@ def put(folder, content=CONTENT):
 
 
 def packed():
-    return {f"{name}.gz": gzip.compress(content, 1) for name, content in CONTENT.items()}
+    return {f"{name}.gz": gzip.compress(content, 1, mtime=0) for name, content in CONTENT.items()}
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ WRONG = {
     "altered": (CONTENT[TRAIN_IMAGES][:-1] + b"\xff", "was altered: SHA-256"),
     "labels": (CONTENT[TRAIN_LABELS], "holds labels where images are expected"),
     "other split": (CONTENT[TEST_IMAGES], "holds 4 images, expected 6"),
-    "gzip": (gzip.compress(CONTENT[TRAIN_IMAGES]), "is gzip-compressed"),
+    "gzip": (gzip.compress(CONTENT[TRAIN_IMAGES], mtime=0), "is gzip-compressed"),
     "empty": (b"", "is empty"),
     "text": (b"<html>404</html>", "is not an IDX file"),
 }
@@ -184,9 +184,9 @@ def test_wrong_file_in_the_cache_is_replaced_and_the_rest_kept(tiny, serve, case
     [
         (b"not gzip", "is not readable gzip"),
         (b"", "is empty"),
-        (gzip.compress(CONTENT[TRAIN_IMAGES])[:-2000], "is truncated"),
-        (gzip.compress(CONTENT[TRAIN_LABELS]), "holds labels where images are expected"),
-        (gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, 6]) + bytes(10**7)), "is too long"),
+        (gzip.compress(CONTENT[TRAIN_IMAGES], mtime=0)[:-2000], "is truncated"),
+        (gzip.compress(CONTENT[TRAIN_LABELS], mtime=0), "holds labels where images are expected"),
+        (gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, 6]) + bytes(10**7), mtime=0), "is too long"),
     ],
 )
 def test_wrong_gz_file_of_the_user(tiny, monkeypatch, content, words):

@@ -11,11 +11,9 @@ from latentwalk import paths
 from latentwalk.assignment import ASSIGNMENT
 from latentwalk.checks import contract
 from latentwalk.checks import notebook as checks
-from problemset import rubric, workspace
-from problemset.grading.hand_in.packing import pack
+from problemset import rubric
 from problemset.grading.runner import rerun_notebook
 from problemset.grading.runner.grade_submission import (
-    NOTEBOOK_LIMITS,
     grade_submission,
     open_server,
 )
@@ -292,14 +290,3 @@ def test_without_it_the_points_await_a_reader(tmp_path, submission):
         ("2e", "to be read", 1), ("3c", "to be read", 1), ("4d", "to be read", 1)
     ]  # fmt: skip
     assert score.awaiting == 3
-
-
-def test_the_report_s_own_notebook_repeats(tmp_path):
-    if not (workspace.build_dir() / NOTEBOOK).exists():
-        pytest.skip("no report; make it first with `make report`")
-    pack(ASSIGNMENT, tmp_path / "packed")
-    with open_server(ASSIGNMENT) as own:
-        found = run_again(own, tmp_path / "packed", tmp_path, NOTEBOOK_LIMITS)
-    assert failing(found) == {}
-    noted = found.notebook_run()["cells"]
-    assert [c for c in noted if c["problem"] in ALL and (c["differs"] or not c["compared"])] == []

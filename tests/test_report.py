@@ -40,8 +40,6 @@ def regenerate(network, inputs):
         return network(torch.from_numpy(inputs)).numpy()
 
 
-@pytest.mark.item("1a")
-@pytest.mark.item("1b")
 def test_every_displayed_step_is_checked_and_exact(pdf_text):
     steps = derivations.all_steps()
     assert all(step.residual == 0 for step in steps)
@@ -51,7 +49,6 @@ def test_every_displayed_step_is_checked_and_exact(pdf_text):
     assert not missing
 
 
-@pytest.mark.item("2a")
 def test_gan_is_trained_and_its_losses_are_recorded(work):
     gan = work.released["gan"]
     assert gan.metadata.steps == gan.recipe.config.steps
@@ -59,7 +56,6 @@ def test_gan_is_trained_and_its_losses_are_recorded(work):
     assert gan.metadata.metrics["frechet_ratio"] < 5
 
 
-@pytest.mark.item("2b")
 def test_ten_samples_come_from_the_released_generator(work):
     samples = work.ten_samples()
     assert samples.inputs.shape == (10, work.released["gan"].recipe.config.latent_size)
@@ -67,14 +63,12 @@ def test_ten_samples_come_from_the_released_generator(work):
     np.testing.assert_allclose(samples.images, again, atol=1e-5)
 
 
-@pytest.mark.item("2c")
 def test_pair_has_two_digits_and_its_inputs(work):
     samples, pair = work.ten_samples(), work.pick_pair(work.ten_samples())
     assert pair.labels[0] != pair.labels[1]
     np.testing.assert_array_equal(pair.inputs, samples.inputs[list(pair.indices)])
 
 
-@pytest.mark.item("2d")
 def test_inputs_lie_on_a_straight_line_with_exact_ends(work):
     pair = work.pick_pair(work.ten_samples())
     inputs = work.generator_path(pair).inputs
@@ -83,14 +77,12 @@ def test_inputs_lie_on_a_straight_line_with_exact_ends(work):
     np.testing.assert_allclose(np.diff(inputs, n=2, axis=0), 0, atol=1e-5)
 
 
-@pytest.mark.item("2e")
 def test_strip_is_what_the_generator_makes_of_the_inputs(work):
     path = work.generator_path(work.pick_pair(work.ten_samples()))
     again = regenerate(work.released["gan"].network, path.inputs)
     np.testing.assert_allclose(path.strip.images, again, atol=1e-5)
 
 
-@pytest.mark.item("3a")
 def test_vae_is_trained_and_bounds_the_likelihood(work):
     vae = work.released["vae"]
     measured = vae.metadata.metrics
@@ -100,7 +92,6 @@ def test_vae_is_trained_and_bounds_the_likelihood(work):
     assert measured["likelihood_images"] >= 500
 
 
-@pytest.mark.item("3a")
 def test_the_second_vae_has_another_prior_and_latent_size_and_a_better_likelihood(work):
     plain, learned = (work.released[name].recipe for name in ("vae", "vae_flow"))
     as_plain = {"flow_layers": 0, "latent_size": plain.config.latent_size}
@@ -114,7 +105,6 @@ def test_the_second_vae_has_another_prior_and_latent_size_and_a_better_likelihoo
         assert metrics["log_likelihood_standard_error_nats"] < 0.35
 
 
-@pytest.mark.item("3b")
 def test_codes_are_the_encoder_s_of_real_test_images_of_the_picked_digits(work):
     pair = work.pick_pair(work.ten_samples())
     path = work.vae_path(pair.labels)
@@ -125,7 +115,6 @@ def test_codes_are_the_encoder_s_of_real_test_images_of_the_picked_digits(work):
     np.testing.assert_allclose(path.codes[[0, -1]], codes, atol=1e-5)
 
 
-@pytest.mark.item("3c")
 def test_vae_strip_is_decoded_from_a_straight_line(work):
     path = work.vae_path(work.pick_pair(work.ten_samples()).labels)
     np.testing.assert_allclose(np.diff(path.codes, n=2, axis=0), 0, atol=1e-5)
@@ -134,7 +123,6 @@ def test_vae_strip_is_decoded_from_a_straight_line(work):
     np.testing.assert_allclose(path.strip.images, again, atol=1e-5)
 
 
-@pytest.mark.item("3d")
 def test_the_text_s_claims_on_quality_hold(work):
     real, gan, samples, fitted, learned, reconstructions = work.quality().rows
     assert gan.ratio.high < samples.ratio.low
@@ -154,7 +142,6 @@ def test_the_text_s_claims_on_quality_hold(work):
         assert 0 < below < 0.05, "few rare shapes are missing"
 
 
-@pytest.mark.item("3e")
 def test_the_text_s_claims_on_smoothness_hold(work):
     found = work.smoothness()
     assert found.num_pairs >= 2000
@@ -198,14 +185,12 @@ def test_the_text_s_claims_on_smoothness_hold(work):
     assert margins[smoothness.BLENDS].value == margins[smoothness.JUMPS].value == 0
 
 
-@pytest.mark.item("4a")
 def test_the_input_is_ten_times_larger_in_the_same_class(work):
     small, large = work.released["gan"].network, work.released["cgan"].network
     assert type(small) is type(large)
     assert large.config.latent_size == 10 * small.config.latent_size
 
 
-@pytest.mark.item("4a")
 def test_readings_of_the_statement_compare_after_equal_steps(work):
     rows = work.input_readings().rows
     assert len({row.steps for row in rows}) == 1
@@ -216,7 +201,6 @@ def test_readings_of_the_statement_compare_after_equal_steps(work):
     assert with_label.ratio.low < both.ratio.high
 
 
-@pytest.mark.item("4b")
 def test_labels_enter_as_one_hot_rows(work):
     grid, latent = work.digit_grid(), work.released["cgan"].network.config.latent_size
     one_hot = grid.inputs[..., latent:]
@@ -226,7 +210,6 @@ def test_labels_enter_as_one_hot_rows(work):
     assert len(np.unique(noise, axis=0)) == 100
 
 
-@pytest.mark.item("4c")
 def test_conditional_gan_obeys_its_labels(work):
     agreement = work.agreement()
     assert agreement.num_images == 10_000
@@ -234,7 +217,6 @@ def test_conditional_gan_obeys_its_labels(work):
     assert work.released["cgan"].metadata.metrics["frechet_ratio"] < 4
 
 
-@pytest.mark.item("4d")
 def test_grid_has_ten_images_of_each_digit_from_the_released_generator(work):
     grid = work.digit_grid()
     np.testing.assert_array_equal(grid.asked, np.repeat(np.arange(10), 10).reshape(10, 10))
@@ -244,7 +226,6 @@ def test_grid_has_ten_images_of_each_digit_from_the_released_generator(work):
     np.testing.assert_array_equal(grid.judged.reshape(-1), judged.numpy())
 
 
-@pytest.mark.item("5a")
 def test_hours_are_the_student_s_or_said_to_be_the_computer_s(pdf_text):
     who = student.load()
     if who.hours is None:
@@ -253,7 +234,6 @@ def test_hours_are_the_student_s_or_said_to_be_the_computer_s(pdf_text):
         assert f"This assignment took {who.hours:g} hours" in pdf_text
 
 
-@pytest.mark.item("5b")
 def test_pledge_is_there_word_for_word(pdf_text):
     assert (
         "I adhered to the Duke Community Standard in the completion of this assignment" in pdf_text

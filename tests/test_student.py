@@ -30,7 +30,6 @@ def refusal(load, content):
     return message
 
 
-@pytest.mark.item("5a", "5b")
 def test_the_shipped_file_names_nobody_and_keeps_the_pledge():
     assert student.load(workspace.student_file()) == REFERENCE
     assert REFERENCE.name is None

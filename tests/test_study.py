@@ -95,8 +95,6 @@ def test_each_experiment_draws_for_itself_and_by_the_studys_seed(monkeypatch):
     assert not set(first) & set(draws(4))
 
 
-@pytest.mark.item("2b")
-@pytest.mark.item("2e")
 def test_results_are_made_once_and_then_read(folder):
     work = open_tiny()
     samples = work.ten_samples()

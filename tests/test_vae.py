@@ -277,7 +277,6 @@ def test_grey_pixels_are_drawn_anew_each_time():
     assert not torch.equal(seen[0], seen[2])
 
 
-@pytest.mark.item("3a")
 @pytest.mark.parametrize("config", [VAE, FLOW], ids=["vae", "vae_flow"])
 def test_vae_trains(config):
     config = replace(config, steps=60, learning_rate=1e-2)

@@ -89,6 +89,7 @@ ASSIGNMENT = Assignment(
         "(build/weights before assets/weights); models without any are trained first, with "
         "progress.\n"
     ),
+    makes_report="make report",
     notebook=NotebookEnvironment(_lay_out_notebook, paths.environment_within, _readable),
     thumbnails=_thumbnails,
     check_pack=contract.check_weights,

@@ -6,8 +6,9 @@ reached through the object.
 """
 
 import importlib
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:  # the processes that only hand out checks do without NumPy an
 Check = Callable[["Submission", Any], "Verdict"]
 """Judges a submission, given what the assignment's `prepare` returned.
 
-It raises `SubmissionError` when a file that it needs is missing or damaged.
+It raises `SubmissionError` when a file that it needs is missing or damaged, and may leave a
+`FormulaError` uncaught: both fail the check.
 """
 Sizes = dict[str, int]
 """Symbol in the contract, such as `d`, to the size that it has in one submission."""
@@ -80,13 +82,14 @@ class FileRule:
     arrays: tuple[ArrayRule, ...] = ()
     look: Callable[["Submission", Sizes], Look] | None = None
     """Looks at the file before the deadline, and notes sizes; raises `SubmissionError` if the file
-    is damaged. Not needed where `arrays` says all."""
-    made_by: str = "`make report` makes it"
-    """What a student does to get the file."""
-    mend: str = "`make report` makes it again"
-    """What a student does when the file is damaged."""
+    is damaged. Not needed where `arrays` says all, or where it is enough that the file opens."""
+    made_by: str = ""
+    """What a student does to get the file; empty: the assignment's `makes_report`."""
+    mend: str = ""
+    """What a student does when the file is damaged; empty: `makes_report` once more."""
     source: Callable[[], Path | None] | None = None
-    """Where `pack` finds the file; under its own name in the build folder if left out."""
+    """Where `pack` finds the file; if left out, under its own name in the build folder, or else in
+    the project's."""
     optional: bool = False
     """Packed if it is there, and not missed if it is not."""
 
@@ -109,20 +112,41 @@ class NotebookEnvironment:
     """Files outside the folder that it must be able to read, such as a library's."""
 
 
+def notebook_of(project: Path, *files: str) -> NotebookEnvironment:
+    """Environment of a notebook that reads only some files of its project, and builds in it.
+
+    Args:
+        project: the grader's copy of the project, from which its rubric is taken.
+        files: what else is taken from there, such as `data.csv`.
+    """
+
+    def lay_out(source: Path, work: Path) -> None:
+        for name in ("rubric.yml", *files):
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(project / name, work / name)
+        if (source / "student.yml").is_file():
+            shutil.copyfile(source / "student.yml", work / "student.yml")
+
+    def variables(work: Path) -> Mapping[str, str]:
+        return {"PROBLEMSET_ROOT": str(work), "PROBLEMSET_BUILD": str(work / "build")}
+
+    return NotebookEnvironment(lay_out, variables)
+
+
 @dataclass(frozen=True)
 class Assignment:
     """Everything that the machinery has to know about a homework."""
 
     reference: str
     """Where a new process finds this object, such as `latentwalk.assignment:ASSIGNMENT`."""
-    program: str
-    """Name of the homework's command line."""
     title: str
     files: tuple[FileRule, ...]
     """What a submission holds, in the order in which a person reads about it."""
     checks: Callable[[], Mapping[str, Check]]
     """Gives the checks by the names that `rubric.yml` uses; a function, so that only processes that
     carry out checks import the libraries that these need."""
+    program: str = "problemset"
+    """Name of the homework's command line."""
     notebook_checks: frozenset[str] = frozenset()
     """Names of the checks that need the notebook to be run again."""
     prepare: Callable[[], Any] = lambda: None
@@ -137,6 +161,8 @@ class Assignment:
     """What to do where there is no report, for messages."""
     report_help: str = ""
     """What `prepare_report` does, for the help of `render`."""
+    makes_report: str = "problemset render"
+    """The command by which a student makes the report, for messages."""
     notebook: NotebookEnvironment | None = None
     """None: notebooks are not run."""
     thumbnails: Callable[["Submission", "Score"], tuple["Thumbnail", ...]] = lambda found, score: ()
@@ -149,13 +175,35 @@ class Assignment:
     """Further files of Gradescope's archive, by their name in it."""
     environment: Callable[[], Mapping[str, str]] = dict
     """Variables by which a process without a home of its own finds the project."""
-    packages: tuple[str, ...] = field(default=("problemset",))
-    """Python packages whose source decides results."""
+    packages: tuple[str, ...] = ()
+    """Python packages, or modules of one file, whose source decides results; empty: the one of
+    `reference`, and `problemset`."""
+
+    def __post_init__(self) -> None:
+        if not self.packages:
+            own = self.reference.partition(":")[0].partition(".")[0]
+            object.__setattr__(self, "packages", (own, "problemset"))
+
+    @property
+    def folder(self) -> Path:
+        """The folder from which Python imports the assignment's module.
+
+        It may be a project's own folder, which a new process does not search by itself.
+        """
+        name = self.reference.partition(":")[0]
+        module = importlib.import_module(name)
+        file = Path(str(module.__file__)).resolve()
+        return file.parents[name.count(".") + hasattr(module, "__path__")]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all files of a submission."""
+        return frozenset(file.name for file in self.files)
 
     @property
     def top_level(self) -> frozenset[str]:
         """The files and folders at the top of a submission."""
-        return frozenset(file.name.partition("/")[0] for file in self.files)
+        return frozenset(name.partition("/")[0] for name in self.names)
 
     def table(self) -> str:
         """The files as a table in Markdown."""

@@ -7,8 +7,9 @@ and nothing in it is run: every kind of node that is not listed below is refused
 """
 
 import ast
+import itertools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -25,6 +26,9 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }  # fmt: skip
 _FUNCTIONS = {"log": mpmath.log, "exp": mpmath.exp, "sqrt": mpmath.sqrt}
 _MOST_POWER = 64
+_UNEVALUATED = ("Sum", "Integral", "Derivative", "Subs")
+CLOSE = 1e-9
+"""Largest difference, relative to the larger value or to 1, of values that count as equal."""
 
 
 class FormulaError(ValueError):
@@ -81,6 +85,29 @@ def value(tree: ast.expr, point: Point) -> Any:
 def is_same(left: ast.expr, right: ast.expr) -> bool:
     """Whether two formulas have the same syntax tree, so that comparing them proves nothing."""
     return ast.dump(left) == ast.dump(right)
+
+
+def chain_fault(lines: Sequence[str], points: Sequence[Point]) -> str:
+    """Say what is wrong with a derivation, from a definition to a closed form; empty if nothing.
+
+    Args:
+        lines: formulas, each of which must equal the one before, and be another.
+        points: where they are compared.
+
+    Raises:
+        FormulaError: a line is not a formula, or has no value at a point.
+    """
+    trees = [parse(line) for line in lines]
+    for number, (before, line) in enumerate(itertools.pairwise(trees), start=1):
+        if any(is_same(line, earlier) for earlier in trees[:number]):
+            return f"line {number} is there before"
+        for point in points:
+            if not mpmath.almosteq(value(before, point), value(line, point), CLOSE):
+                return f"line {number} does not equal the one before"
+    names = {node.id for node in ast.walk(trees[-1]) if isinstance(node, ast.Name)}
+    if found := sorted(names.intersection(_UNEVALUATED)):
+        return f"the last line is no closed form: it has {found[0]}"
+    return ""
 
 
 def _value(tree: ast.AST, point: Point, *, nested: bool) -> Any:

@@ -1,7 +1,7 @@
 """The table of all checks.
 
-A check takes a submission, together with the staff's own classifier and test digits, and returns a
-verdict. A missing or damaged file raises `Fault`, which fails only the checks that need the file.
+A check takes a submission, and the classifier and test digits of the staff, and returns a verdict.
+A missing or damaged file raises `SubmissionError`, which fails only the checks that need the file.
 """
 
 from latentwalk.checks import (

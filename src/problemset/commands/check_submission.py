@@ -14,7 +14,7 @@ from problemset.grading.hand_in import preflight
 
 _HELP = """Say what a submission lacks, before the deadline and in seconds.
 
-One line for each file that docs/submission.md asks for, and for whatever else is there:
+One line for each file that the assignment asks for, and for whatever else is there:
     ok       it is there, can be read, and has the shapes that are asked for
     missing  it is not there, or an array of it is not
     damaged  it cannot be read

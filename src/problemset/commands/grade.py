@@ -21,11 +21,10 @@ from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
 from problemset.rubric import Item
 
 MOST_WORKERS = 256
-_HELP = """Grade submissions: everything is made again from their weights and inputs, and compared.
+_HELP = """Grade submissions: what can be made again is made again, and compared.
 
 Each check runs in a process of its own. Proofs and discussions are for a person to read; the
-score says how many points await one. docs/grading.md explains a class and a cluster,
-docs/submission.md what a submission holds, rubric.yml what is checked.
+score says how many points await one. rubric.yml says what is checked.
 
 In --out, a folder a submission:
     page.html     for the reader: every check with its evidence, pictures, fields for the marks

@@ -1,4 +1,4 @@
-"""`pack FOLDER`: make a submission from the output of `make report`."""
+"""`pack FOLDER`: make a submission from what rendering the report has left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,9 @@ from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, parse
 from problemset.grading.hand_in import packing, preflight
 
-_HELP = """Make a submission from what `make report` has made: the report, the arrays that its
-figures show, and the networks. docs/submission.md lists the files. What was packed is looked at
-as `{program} check-submission` does; the exit code is 1 if something is missing. Weights are
-looked for as `make report` does: give the same LATENTWALK_WEIGHTS, if any.
+_HELP = """Make a submission from what `{makes_report}` has made: the report, and the files with
+its results. What was packed is looked at as `{program} check-submission` does; the exit code is 1
+if something is missing. Give the same environment variables as to `{makes_report}`, if any.
 
 Example:
     {program} pack submission
@@ -38,7 +37,8 @@ def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) ->
         PackError: the folder is not empty, or the report is missing or outdated.
     """
     program = assignment.program
-    options = parse(PackOptions, arguments, f"{program} pack", _HELP.format(program=program))
+    description = _HELP.format(program=program, makes_report=assignment.makes_report)
+    options = parse(PackOptions, arguments, f"{program} pack", description)
     with workspace.build_lock(say):  # no report may be rendered meanwhile
         packed = packing.pack(assignment, options.folder)
     if student.load().name is None:

@@ -71,7 +71,7 @@ def render_report(
     overrides = {key: markdown_literal(value) for key, value in (metadata or {}).items()}
     for_typst = read_settings(document, "typst", overrides)
     for_html = read_settings(document, "html", overrides)
-    with tempfile.TemporaryDirectory(prefix="latentwalk-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="problemset-") as scratch:
         executed = execute(document, for_typst.shown.eval)
         job = _Job(executed, for_typst, for_html, overrides, Path(scratch), say)
         typst_source, page = _converted(job)

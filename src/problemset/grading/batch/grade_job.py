@@ -69,7 +69,7 @@ def grade_job(job: Job, grade: Grade = grade_here) -> JobResult:
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="problemset-class-") as scratch:
-            intake = take_in(job.folder, Path(scratch))
+            intake = take_in(job.folder, Path(scratch), names=homework.names)
             digest = graded_results.digest(job.grader, job.rubric, intake, job.notebook)
             if digest == job.previous:
                 return JobResult(digest=digest)

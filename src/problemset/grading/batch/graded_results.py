@@ -11,7 +11,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,29 @@ def grader(reference: str) -> str:
     homework = assignment.load(reference)
     sources: dict[str, str] = {}
     for package in homework.packages:
-        folder = _folder(package)
-        for path in (path for kind in ("*.py", "*.css") for path in folder.rglob(kind)):
+        folder, paths = _source(package)
+        for path in paths:
             name = f"{package}/{path.relative_to(folder).as_posix()}"
             sources[name] = _sha256(path.read_bytes())
-    versions = {package: version(package) for package in homework.packages}
+    versions = {package: _version(package) for package in homework.packages}
     return _digest(version=versions, sources=sources, identity=homework.identity())
 
 
-def _folder(package: str) -> Path:
-    return Path(str(importlib.import_module(package).__file__)).parent
+def _source(package: str) -> tuple[Path, list[Path]]:
+    """Folder and files of a package, or of a module that is a single file."""
+    module = importlib.import_module(package)
+    file = Path(str(module.__file__))
+    if not hasattr(module, "__path__"):
+        return file.parent, [file]
+    return file.parent, [path for kind in ("*.py", "*.css") for path in file.parent.rglob(kind)]
+
+
+def _version(package: str) -> str:
+    """The version of a package; empty for one that is not installed as a distribution."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def digest(grader: str, rubric: str, intake: Intake, notebook: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""Build a submission from the output of `make report`: see docs/submission.md."""
+"""Build a submission from what rendering the report has left in the build folder."""
 
 import shutil
 from collections.abc import Mapping
@@ -37,8 +37,9 @@ def pack(assignment: Assignment, folder: Path) -> Packed:
         raise PackError(f"{folder} is not empty; name a folder that is new or empty")
     found, missing = _sources(assignment)
     if not found.keys() & {PAPER, NOTEBOOK}:
-        raise PackError(f"{workspace.build_dir()} has no report; make it first with `make report`")
-    _check_newest(found)
+        makes = assignment.makes_report
+        raise PackError(f"{workspace.build_dir()} has no report; make it first with `{makes}`")
+    _check_newest(found, assignment.makes_report)
     assignment.check_pack(found)
     for name, source in found.items():
         target = folder / name
@@ -50,23 +51,25 @@ def pack(assignment: Assignment, folder: Path) -> Packed:
 def _sources(assignment: Assignment) -> tuple[dict[str, Path], list[str]]:
     """Find the source of each file of a submission, and the files that have none."""
     found: dict[str, Path] = {}
+    folders = (workspace.build_dir(), workspace.project_root())
     for file in assignment.files:
-        source = file.source() if file.source else workspace.build_dir() / file.name
-        if source is not None and source.is_file():
+        places = [file.source()] if file.source else [folder / file.name for folder in folders]
+        source = next((place for place in places if place and place.is_file()), None)
+        if source is not None:
             found[file.name] = source
     missing = [f.name for f in assignment.files if f.name not in found and not f.optional]
     return found, missing
 
 
-def _check_newest(found: Mapping[str, Path]) -> None:
-    """Refuse a report older than its inputs: `make report` failed, or has to be run again."""
+def _check_newest(found: Mapping[str, Path], makes: str) -> None:
+    """Refuse a report older than its inputs: making it failed, or has to be done again."""
     reports = [found[name] for name in (PAPER, NOTEBOOK) if name in found]
     report = min(reports, key=_written)
     texts = [path for path in (workspace.report_file(), workspace.student_file()) if path.is_file()]
     results = [path for name, path in found.items() if name.startswith("results/")]
     for path in (*texts, *results):
         if _written(path) > _written(report):
-            raise PackError(f"{path} is newer than {report}; run `make report` once more")
+            raise PackError(f"{path} is newer than {report}; run `{makes}` once more")
 
 
 def _written(path: Path) -> int:

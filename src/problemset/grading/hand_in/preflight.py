@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from problemset.assignment import ArrayRule, Assignment, FileRule, Sizes
+from problemset.assignment import ArrayRule, Assignment, FileRule, Look, Sizes
 from problemset.grading.submission import safe_files
 from problemset.grading.submission.intake import Intake, inner_submission, take_in
+from problemset.grading.submission.layout import NOTEBOOK, PAPER
 from problemset.grading.submission.opened import Submission, SubmissionError
 
 FileStatus = Literal["ok", "missing", "damaged", "misfit", "refused", "ignored"]
@@ -90,7 +91,7 @@ def examine(assignment: Assignment, folder: Path) -> Completeness:
         WriteError: there is no room for a private copy.
     """
     with tempfile.TemporaryDirectory(prefix="problemset-check-") as scratch:
-        intake = take_in(folder, Path(scratch))
+        intake = take_in(folder, Path(scratch), names=assignment.names)
         submission = Submission(intake.folder)
         sizes: Sizes = {}
         findings: list[FileReport] = []
@@ -109,15 +110,30 @@ def _file(
 ) -> list[FileReport]:
     if file.name not in intake.files:
         return [_absent(file, assignment, intake)]
-    if file.look is None:
+    if file.arrays and file.look is None:
         return _archive(file, submission, sizes)
     try:
-        seen = file.look(submission, sizes)
+        seen = file.look(submission, sizes) if file.look else _opens(file.name, submission)
     except SubmissionError as error:
         says = _reason(error, submission, file.name)
-        return [FileReport("damaged", file.name, says, file.mend)]
+        mend = file.mend or f"`{assignment.makes_report}` makes it again"
+        return [FileReport("damaged", file.name, says, mend)]
     says = _reason(seen.says, submission, file.name)
     return [FileReport(seen.state, file.name, says, seen.mend)]
+
+
+def _opens(name: str, submission: Submission) -> Look:
+    """Open a file about which the contract says no more."""
+    folder, _, last = name.rpartition("/")
+    if name == PAPER:
+        submission.pdf_text()
+    elif name == NOTEBOOK:
+        submission.notebook_cells()
+    elif folder == "results" and last.endswith(".json"):
+        submission.document(Path(name).stem)
+    else:
+        return Look("ok", "is there")
+    return Look("ok", "opens")
 
 
 def _absent(file: FileRule, assignment: Assignment, intake: Intake) -> FileReport:
@@ -129,7 +145,9 @@ def _absent(file: FileRule, assignment: Assignment, intake: Intake) -> FileRepor
             mend = next((m for word, m in _MENDS.items() if word in why), plain)
             of = "" if place == file.name else f"{'the submission' if place == '.' else place} "
             return FileReport("refused", file.name, f"{of}{why}", mend)
-    mend = f"save {file.holds} in it with numpy.savez" if file.arrays else file.made_by
+    mend = file.made_by or f"`{assignment.makes_report}` makes it"
+    if file.arrays:
+        mend = f"save {file.holds} in it with numpy.savez"
     for name in _unread(assignment, intake):
         if name.rpartition("/")[2].casefold() == last.casefold():
             mend = f"is it {_short(name, _LONGEST_NAME)}? move that to {file.name}"

@@ -5,9 +5,10 @@ import re
 import textwrap
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from problemset import file_io
 from problemset.grading.score.outcome import (
@@ -19,6 +20,9 @@ from problemset.grading.score.outcome import (
     CheckOutcome,
     Score,
 )
+
+if TYPE_CHECKING:  # reading a rubric needs YAML
+    from problemset.rubric import Item
 
 VERSION = 1  # version of the JSON format
 _COLUMNS = 100
@@ -118,11 +122,26 @@ def text_table(score: Score) -> str:
         room = max(20, _COLUMNS - len(indent))
         wrapped = textwrap.wrap(says, room) or [""]
         lines += [before + part for before, part in zip([start] + [indent] * len(wrapped), wrapped)]
-    lines.append(
-        f"{points(score.reached)} of {points(score.possible)} points reached, "
-        f"{points(score.awaiting)} await a reader"
-    )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, _sums(score)]) + "\n"
+
+
+def item_table(score: Score, items: Sequence["Item"]) -> str:
+    """One line per item of the rubric, then each check that did not pass, then the sums."""
+    lines = ["item  result   points  reader  title"]
+    for item in items:
+        own = Score(tuple(outcome for outcome in score.outcomes if outcome.item == item.id))
+        checked = [outcome for outcome in own.outcomes if outcome.state != TO_BE_READ]
+        whole = all(outcome.state == PASSED for outcome in checked)
+        result = "-" if not checked else "passed" if whole else "failed"
+        of = f"{points(own.reached)} of {points(own.possible)}" if checked else ""
+        awaits = points(own.awaiting) if own.awaiting else ""
+        lines.append(f"{item.id:<4}  {result:<7}  {of:>6}  {awaits:>6}  {line(item.title)}")
+    lines += [
+        f"{outcome.state}: {outcome.item} {line(f'{outcome.title}: {outcome.says}')}"
+        for outcome in score.outcomes
+        if outcome.state in (FAILED, BROKEN)
+    ]
+    return "\n".join([*lines, _sums(score)]) + "\n"
 
 
 def to_json(score: Score) -> str:
@@ -188,6 +207,11 @@ def write_after_each(path: Path) -> Callable[[CheckOutcome], Score]:
         return score
 
     return record
+
+
+def _sums(score: Score) -> str:
+    reached = f"{points(score.reached)} of {points(score.possible)} points reached"
+    return f"{reached}, {points(score.awaiting)} await a reader"
 
 
 def points(number: float) -> str:

@@ -34,6 +34,7 @@ def open_server(assignment: Assignment) -> isolation.Server:
         prepare=[run_check.prepare],
         environment={**assignment.environment(), run_check.ASSIGNMENT: assignment.reference},
         packages=assignment.packages,
+        folders=[str(assignment.folder)],
     )
 
 
@@ -68,7 +69,7 @@ def grade_submission(
     score = Score()
     with contextlib.ExitStack() as stack:
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="problemset-grading-"))
-        intake = intake or take_in(folder, Path(scratch))
+        intake = intake or take_in(folder, Path(scratch), names=assignment.names)
         run = run or stack.enter_context(open_server(assignment)).run
         pages = _pages(run, intake, limits)
         of_notebook = assignment.notebook_checks

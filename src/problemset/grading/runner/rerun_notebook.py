@@ -53,7 +53,8 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
         NotebookError: nbval is missing, or this system cannot confine the kernel.
         IntakeError: the file is not a notebook.
     """
-    needs = assignment.load(reference).notebook
+    homework = assignment.load(reference)
+    needs = homework.notebook
     if needs is None:
         raise NotebookError("this assignment does not have notebooks run")
     work = Path.cwd() / _WORK
@@ -67,7 +68,7 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
     if "files" not in words and "user" not in words:
         raise NotebookError("this system cannot keep a notebook from writing everywhere")
     _give(work, uid)
-    _write_kernel(work, uid, needs.variables(work))
+    _write_kernel(work, uid, homework.folder, needs.variables(work))
     ran = _run(work, cell_seconds)
     return {"confined": words, "cells": _cells(found, ran)}
 
@@ -80,15 +81,16 @@ def _give(work: Path, uid: int) -> None:
         os.chown(path, uid, uid)
 
 
-def _write_kernel(work: Path, uid: int, more: Mapping[str, str]) -> None:
+def _write_kernel(work: Path, uid: int, homework: Path, more: Mapping[str, str]) -> None:
     folder = Path("kernels") / _KERNEL
     folder.mkdir(parents=True)
     package = Path(__file__).resolve().parents[3]
+    searched = os.pathsep.join(dict.fromkeys([str(package), str(homework)]))
     threads = str(forkserver_client.threads())
     command = [sys.executable, "-I", confine.__file__, str(work), str(uid), "--"]
     command += [sys.executable, "-s", "-B", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     variables = {
-        "HOME": str(work), "TMPDIR": str(work), "USER": "notebook", "PYTHONPATH": str(package),
+        "HOME": str(work), "TMPDIR": str(work), "USER": "notebook", "PYTHONPATH": searched,
         "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
         "PYTHONHASHSEED": "0", **more,
     }  # fmt: skip

@@ -27,6 +27,7 @@ def run(reference: str, check: str, folder: str) -> dict[str, Any]:
     Returns:
         The verdict's fields; a fault of the submission becomes a failed check.
     """
+    from problemset.formulas import FormulaError
     from problemset.grading.score.verdict import Verdict
     from problemset.grading.submission.opened import Submission, SubmissionError
 
@@ -34,7 +35,7 @@ def run(reference: str, check: str, folder: str) -> dict[str, Any]:
     homework.before_check()
     try:
         verdict = homework.checks()[check](Submission(Path(folder)), prepared(reference))
-    except SubmissionError as error:
+    except (SubmissionError, FormulaError) as error:
         verdict = Verdict(False, str(error))
     return dataclasses.asdict(verdict)
 

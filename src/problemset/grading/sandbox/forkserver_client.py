@@ -41,7 +41,7 @@ class LostError(HostError):
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[str]:
     """Create an empty folder; at the end remove it with everything in it."""
-    folder = tempfile.TemporaryDirectory(prefix="latentwalk-", ignore_cleanup_errors=True)
+    folder = tempfile.TemporaryDirectory(prefix="problemset-", ignore_cleanup_errors=True)
     try:
         yield folder.name
     finally:

@@ -130,6 +130,7 @@ class Server:
         prepare: Sequence[str | Callable[[], None]] = (),
         environment: Mapping[str, str] | None = None,
         packages: Sequence[str] = ("problemset",),
+        folders: Sequence[str] = (),
     ) -> None:
         """Set up the server; no process is started yet.
 
@@ -139,11 +140,13 @@ class Server:
                 open.
             environment: variables to add, both for these functions and for every run.
             packages: packages whose functions may be called.
+            folders: where packages and modules are searched for, besides the folder of this one.
 
         Raises:
             ValueError: a function is in a module of another package.
         """
         self._packages = tuple(packages)
+        self._searched = tuple(dict.fromkeys([*self._folders, *folders]))
         targets = tuple(map(target_of, prepare))
         for target in targets:
             self._check(target)
@@ -258,7 +261,7 @@ class Server:
             return self._host
 
     def _launch(self) -> Host:
-        return Host(self._folders, self._prepare, self._environment)
+        return Host(self._searched, self._prepare, self._environment)
 
 
 def target_of(function: str | Callable[..., JSON]) -> str:

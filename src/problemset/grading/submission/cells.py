@@ -8,7 +8,7 @@ from typing import Any
 
 from problemset.grading.submission.intake import IntakeError, read_json
 
-_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-5])([a-e])?\b[.):]?", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-9])([a-z])?\b[.):]?", re.MULTILINE)
 _MOST_SAYS = 300
 
 
@@ -17,7 +17,7 @@ class CodeCell:
     """One code cell; it may be empty."""
 
     problem: str
-    """1 to 5, from the last heading that names one; empty before the first."""
+    """1 to 9, from the last heading that names one; empty before the first."""
     item: str
     """Item such as `2e`; empty if the last such heading names only a problem."""
     source: str

@@ -3,10 +3,13 @@
 from PIL import Image
 
 from problemset.grading.evidence import outputs
+from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.opened import Submission, SubmissionError
 
 SAME_SHAPE = 0.02
 """Largest relative change of a figure's aspect ratio between notebook and PDF."""
+INK = 64
+"""Least difference between the darkest and the lightest of a figure's 256 levels."""
 RESIZED = 4
 """Factor by which the resolution is reduced to compare a figure that has another size in the
 PDF."""
@@ -32,6 +35,26 @@ def is_in_pdf(submission: Submission, picture: Image.Image) -> bool:
         SubmissionError: there is no PDF, or it cannot be read.
     """
     return any(_is(picture, other) for other in submission.pdf_pictures())
+
+
+def in_both(submission: Submission, item: str) -> Verdict:
+    """Look in the PDF for the largest picture under an item's heading in the notebook.
+
+    A blank picture does not count.
+
+    Raises:
+        SubmissionError: as in `pictures_of` and `is_in_pdf`.
+    """
+    picture = pictures_of(submission, item)[0]
+    paper = Image.new("RGBA", picture.size, "white")
+    paper.alpha_composite(picture)
+    levels = [level for level, count in enumerate(paper.convert("L").histogram()) if count]
+    evidence = {"pixels": list(picture.size)}
+    if levels[-1] - levels[0] < INK:
+        return Verdict(False, f"the notebook's figure of {item} is blank", evidence)
+    if not is_in_pdf(submission, picture):
+        return Verdict(False, f"report.pdf does not have the notebook's figure of {item}", evidence)
+    return Verdict(True, f"the figure of {item} is in the notebook and in the PDF", evidence)
 
 
 def _is(shown: Image.Image, other: Image.Image) -> bool:

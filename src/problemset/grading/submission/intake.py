@@ -1,4 +1,4 @@
-"""Take a submission in: copy the files that the contract names, and parse JSON safely.
+"""Take a submission in: copy the files of the contract, and parse JSON safely.
 
 Anything else in the folder is listed and otherwise ignored. Nothing in it is run, followed or
 trusted.
@@ -20,14 +20,14 @@ from problemset import file_io
 from problemset.grading.submission import safe_files
 from problemset.grading.submission.safe_files import RefusedError
 
-# Files of a submission, by folder ("" is the submission itself). Hidden files are not taken in:
-# they come from editors, interrupted writes and file managers.
+# Files that any submission may have, by folder ("" is the submission itself); the assignment may
+# name more. Hidden files are not taken in: they come from editors, interrupted writes and file
+# managers.
 _WANTED = {
     "": re.compile(r"report\.pdf|report\.ipynb|student\.yml"),
     "results/": re.compile(r"[^.].*\.(npz|json)", re.DOTALL),
     "weights/": re.compile(r"[^.].*\.safetensors", re.DOTALL),
 }
-_FOLDERS = ("results", "weights")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # possessive quantifiers: a long string without an end must not cause backtracking
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)|[\[\]{}]', re.DOTALL)
@@ -79,6 +79,7 @@ class _Taking:
 
     copy: Path
     limits: IntakeLimits
+    names: Collection[str]
     files: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
@@ -91,15 +92,24 @@ class _Taking:
         except RefusedError as error:
             self.refused[prefix.rstrip("/") or "."] = str(error)
             return
-        inner = [name for name in _FOLDERS if not prefix and name in names]
+        inner = [name for name in names if self.has_files(f"{prefix}{name}/")]
         for name in names:
             if name not in inner:
                 with self.noting(prefix + name):
                     self.take(folder, prefix, name)
         for name in inner:
-            with self.noting(name), safe_files.open_folder(name, folder) as opened:
-                (self.copy / name).mkdir()
-                self.visit(opened, f"{name}/")
+            with self.noting(prefix + name), safe_files.open_folder(name, folder) as opened:
+                (self.copy / prefix / name).mkdir()
+                self.visit(opened, f"{prefix}{name}/")
+
+    def has_files(self, folder: str) -> bool:
+        """Whether the contract has files in a folder, given as a path that ends in a slash."""
+        return folder in _WANTED or any(name.startswith(folder) for name in self.names)
+
+    def is_wanted(self, prefix: str, name: str) -> bool:
+        """Whether the contract has a file of this name."""
+        pattern = _WANTED.get(prefix)
+        return prefix + name in self.names or bool(pattern and pattern.fullmatch(name))
 
     @contextlib.contextmanager
     def noting(self, name: str) -> Iterator[None]:
@@ -111,7 +121,7 @@ class _Taking:
 
     def take(self, folder: int, prefix: str, name: str) -> None:
         """Copy an entry that the contract names; list a harmless other one as ignored."""
-        if not _WANTED[prefix].fullmatch(name):
+        if not self.is_wanted(prefix, name):
             kind = safe_files.kind_of(name, folder)
             if kind not in ("a file", "a folder"):
                 raise RefusedError(f"is {kind}, expected only files and folders")
@@ -160,17 +170,24 @@ def _write(target: Path, content: Iterable[bytes]) -> None:
         raise
 
 
-def take_in(folder: Path, scratch: Path, limits: IntakeLimits = IntakeLimits()) -> Intake:
+def take_in(
+    folder: Path,
+    scratch: Path,
+    limits: IntakeLimits = IntakeLimits(),
+    names: Collection[str] = (),
+) -> Intake:
     """Copy the contract's files, so that later changes to the originals have no effect.
 
-    The contract: `report.pdf`, `report.ipynb`, `student.yml`, `results/*.npz`, `results/*.json` and
-    `weights/*.safetensors`. A missing file is not an error here. An unusable file is refused
-    individually: symbolic links are not followed, pipes not waited for, devices not opened.
+    The contract: `report.pdf`, `report.ipynb`, `student.yml`, `results/*.npz`, `results/*.json`,
+    `weights/*.safetensors`, and what the assignment names. A missing file is not an error here. An
+    unusable file is refused individually: symbolic links are not followed, pipes not waited for,
+    devices not opened.
 
     Args:
         folder: the submission; it is only read. Links are followed except in its last part.
         scratch: where the private folder is created; created if needed. The caller removes it.
         limits: how much is taken in.
+        names: further files, such as `data/times.csv`.
 
     Returns:
         What was copied, and what was refused or ignored.
@@ -182,7 +199,7 @@ def take_in(folder: Path, scratch: Path, limits: IntakeLimits = IntakeLimits()) 
     try:
         with safe_files.open_folder(folder) as opened:
             copy = Path(tempfile.mkdtemp(prefix="submission-", dir=file_io.make_folder(scratch)))
-            taking = _Taking(copy, limits)
+            taking = _Taking(copy, limits, names)
             taking.visit(opened, "")
     except RefusedError as error:
         raise IntakeError(f"submission {safe_files.shown(folder)}: {error}") from error

@@ -1,0 +1,78 @@
+"""Honest draws are never doubted, other numbers are; and numbers found in a text."""
+
+import re
+
+import numpy as np
+import pytest
+
+from problemset.grading.evidence import numbers, randomness
+
+
+def draws(count=2000, columns=3, seed=0):
+    return np.random.default_rng(seed).random((count, columns))
+
+
+@pytest.mark.parametrize("count", [100, 1000, 20_000])
+def test_honest_draws_are_not_doubted(count):
+    for columns in (1, 2, 4):
+        said = {randomness.doubt(draws(count, columns, seed)) for seed in range(50)}
+        assert said == {""}
+
+
+def copied(made):
+    made[1000:] = made[:1000]
+
+
+def one_twice(made):
+    made[-1] = made[0]
+
+
+def outside(made):
+    made[7, 1] = 1.5
+
+
+def even(made):
+    made[:, 2] = np.random.default_rng(1).permutation(np.linspace(0, 1, len(made)))
+
+
+def related(made):
+    made[:, 1] = (made[:, 0] + made[:, 1] / 5) % 1
+
+
+CASES = {
+    "all equal": (lambda made: np.full_like(made, 0.5), "column 0 is spread more unevenly"),
+    "a point of a grid": (even, "column 2 is spread more evenly"),
+    "of another distribution": (lambda made: made**1.2, "column 0 is spread more unevenly"),
+    "outside": (outside, "numbers go from .* to 1.5, expected 0 to 1"),
+    "in order": (lambda made: made[np.argsort(made[:, 0])], "numbers are correlated"),
+    "column after column": (related, "numbers are correlated"),
+    "copied": (copied, "1000 of 2000 draws are there before"),
+    "one twice": (one_twice, "1 of 2000 draws are there before"),
+    "too few": (lambda made: made[:99], "there are 99 draws, expected 100 or more"),
+    "none": (lambda made: made[:0], "there are 0 draws"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_others_are(case):
+    change, says = CASES[case]
+    made = draws()
+    result = change(made)  # None: changed in place
+    assert re.match(says, randomness.doubt(made if result is None else result))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("about 3.142, or so", True), ("is 3.1416.", True), ("3.14159265", True), ("+3.142", True),
+        ("about 3.14", False), ("3.143", False), ("3.1415", False), ("13.142", False),
+        ("3.1420", False), ("1.3.142", False), ("", False), ("22/7", False),
+    ],
+)  # fmt: skip
+def test_a_number_is_found_if_it_is_rounded_rightly(text, found):
+    assert numbers.quotes(text, 3.14159265) is found
+
+
+def test_decimals_are_the_least_that_the_text_gives():
+    assert numbers.quotes("3.14", 3.14159265, decimals=2)
+    assert not numbers.quotes("3.14", 3.14159265, decimals=3)
