@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from latentwalk import provenance
 from latentwalk.assignment import ASSIGNMENT
+from latentwalk.training import provenance
 from problemset import rubric, workspace
 from problemset.grading.batch import cluster, grade_class, roster
 from problemset.grading.batch.grade_job import grade_job

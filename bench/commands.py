@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from kept import Column, Table
+from report_table import Column, Table
 
 from problemset import workspace
 
@@ -29,7 +29,7 @@ COMMANDS = {
     "data": "latentwalk data",
     "sample": "latentwalk sample cgan --count 10000 --out {out}/digits.npz",
     "report": "latentwalk render",
-    "test": "python -m pytest -q tests",
+    "test": "python tools/run_tests.py",
     "train": "latentwalk train gan --steps 100 --out {out}/gan.safetensors",
 }
 COLUMNS = {

@@ -8,6 +8,7 @@ PyTorch's libraries and the digits included.
 import argparse
 import dataclasses
 import json
+import logging
 import resource
 import statistics
 import subprocess
@@ -19,10 +20,11 @@ from typing import Any
 
 import steps
 import torch
-from kept import Column, Table
+from report_table import Column, Table
 
-from latentwalk import data, training
+from latentwalk.data import mnist
 from latentwalk.model_zoo import recipes
+from latentwalk.training import loop
 
 NAMES = ("cgan", "vae")
 LADDERS = {
@@ -78,12 +80,12 @@ def measure(point: Point, count: int, repetitions: int) -> dict[str, Any]:
     """Take steps in this process: milliseconds of one, parameters, and the process's peak."""
     if point.what == "threads":
         torch.set_num_threads(point.value)
-    device = training.best_device()
-    digits = data.load("train", print)
+    device = loop.best_device()
+    digits = mnist.load("train")
     if point.what == "digits":
-        digits = data.Digits(digits.images[: point.value], digits.labels[: point.value])
+        digits = mnist.Digits(digits.images[: point.value], digits.labels[: point.value])
     recipe = point.recipe()
-    take = steps.stepper(recipe, digits.to(device), training.choose_precision(device))
+    take = steps.stepper(recipe, digits.to(device), loop.choose_precision(device))
     take(steps.WARM_UP_STEPS)
     step = statistics.median(steps.seconds(take, count) for _ in range(repetitions))
     network = recipe.network(recipe.config)
@@ -130,4 +132,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     main()

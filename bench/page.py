@@ -7,7 +7,7 @@ its marker, in place of those there.
 import argparse
 from pathlib import Path
 
-from kept import kept
+from report_table import saved_tables
 
 from problemset import file_io, workspace
 
@@ -20,7 +20,7 @@ def page() -> str:
     Raises:
         SystemExit: nothing was measured yet.
     """
-    tables = kept()
+    tables = saved_tables()
     if not tables:
         raise SystemExit(
             f"there is no {workspace.build_dir() / 'bench.json'}: run `make bench` first"

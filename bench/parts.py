@@ -6,16 +6,18 @@ itself adds a few percent, most of them there.
 """
 
 import argparse
+import logging
 import time
 from collections import defaultdict
 from typing import Any
 
 import steps
-from kept import Column, Table
+from report_table import Column, Table
 from torch.profiler import ProfilerActivity, profile
 
-from latentwalk import data, training
+from latentwalk.data import mnist
 from latentwalk.model_zoo import recipes
+from latentwalk.training import loop
 
 KINDS = {  # by a part of an operation's name, the first that fits
     "conv": "convolutions",
@@ -62,10 +64,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--models", nargs="+", default=list(recipes.recipes()))
     options = parser.parse_args()
-    device = training.best_device()
-    digits, rows = data.load("train", print).to(device), []
+    device = loop.best_device()
+    digits, rows = mnist.load("train").to(device), []
     for name in options.models:
-        precision = training.choose_precision(device)
+        precision = loop.choose_precision(device)
         take = steps.stepper(recipes.get(name), digits, precision)
         take(steps.WARM_UP_STEPS)
         seconds, found = shares(take, options.steps)
@@ -75,4 +77,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     main()

@@ -10,6 +10,7 @@ after it and is shown beside it.
 import argparse
 import copy
 import dataclasses
+import logging
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,13 @@ from typing import Any
 
 import textbook
 import torch
-from kept import Column, Table, kept, machine
+from report_table import Column, Table, machine, saved_tables
 from steps import TEXTBOOK
 
-from latentwalk import data, measures, training
-from latentwalk.model_zoo import recipes, trainer
+from latentwalk.data import mnist
+from latentwalk.model_zoo import measures, recipes, trainer
 from latentwalk.models.vae import Vae
+from latentwalk.training import loop
 
 OURS = "ours"
 LENGTHS = {"cgan": (500, 1000, 1500, 2000, 4000, 6000), "vae_flow": (1000, 2000, 6000)}
@@ -65,8 +67,8 @@ REACHED = {
 def train(name: str, steps: int, seed: int, judge: torch.nn.Module) -> dict[str, Any]:
     """Train a model so many steps and measure it."""
     recipe = recipes.get(name)
-    trained = training.fit(
-        recipe.model, dataclasses.replace(recipe.config, steps=steps), data.load("train", print),
+    trained = loop.fit(
+        recipe.model, dataclasses.replace(recipe.config, steps=steps), mnist.load("train"),
         seed=seed, key="bench",
     )  # fmt: skip
     about = {"model": name, "way": OURS, "seed": seed, "steps": steps}
@@ -76,15 +78,15 @@ def train(name: str, steps: int, seed: int, judge: torch.nn.Module) -> dict[str,
 def train_as_textbook(name: str, seed: int, judge: torch.nn.Module) -> Iterator[dict[str, Any]]:
     """Train a model's networks with the textbook's loop and measure them at its moments."""
     torch.manual_seed(seed)
-    digits = data.load("train", print).to(training.best_device())
-    loop = textbook.begin(recipes.get(name).config, digits)
+    digits = mnist.load("train").to(loop.best_device())
+    lessons = textbook.begin(recipes.get(name).config, digits)
     steps, seconds = 0, 0.0
     for moment in TEXTBOOK_MOMENTS[name]:
         started = time.monotonic()
-        loop.take(moment - steps)
+        lessons.take(moment - steps)
         steps, seconds = moment, seconds + time.monotonic() - started
         about = {"model": name, "way": TEXTBOOK, "seed": seed, "steps": steps}
-        yield about | {"seconds": seconds} | measure(copy.deepcopy(loop.network).eval(), judge)
+        yield about | {"seconds": seconds} | measure(copy.deepcopy(lessons.network).eval(), judge)
 
 
 def measure(network: torch.nn.Module, judge: torch.nn.Module) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def measure(network: torch.nn.Module, judge: torch.nn.Module) -> dict[str, Any]:
     The network is in evaluation mode; it is moved to the CPU.
     """
     started = time.monotonic()
-    train_digits, test = data.load("train", print), data.load("test", print)
+    train_digits, test = mnist.load("train"), mnist.load("test")
     network = network.cpu().requires_grad_(False)
     found = measures.measure_samples(network, judge, train_digits, test)
     if isinstance(network, Vae):
@@ -149,7 +151,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[2017, 2018, 2019])
     parser.add_argument("--add", action="store_true", help="to what is kept, without the textbook")
     options = parser.parse_args()
-    judge = trainer.load("classifier", print).network
+    judge = trainer.load("classifier").network
     for name in options.models:
         rows = before(name) if options.add else []
         for steps in options.lengths or LENGTHS[name]:
@@ -166,7 +168,7 @@ def main() -> None:
 def before(name: str) -> list[dict[str, Any]]:
     """Give the trainings of a model that were measured on this machine, for others beside them."""
     return [
-        dict(row) for table in kept() for row in table.rows
+        dict(row) for table in saved_tables() for row in table.rows
         if table.name == _trainings(name) and table.machine == machine()
     ]  # fmt: skip
 
@@ -191,4 +193,5 @@ def keep(name: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     main()

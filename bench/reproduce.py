@@ -7,14 +7,15 @@ is like another seed, so a number has a margin: how far apart two seeds may well
 assets/seeds.json. Exit code 1: one lies outside its margin.
 """
 
+import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from latentwalk import checkpoints, seeds, side_by_side
-from latentwalk.model_zoo import recipes, trainer, weights_files
-from latentwalk.sealed import WeightsError
+from latentwalk.model_zoo import parallel, recipes, seeds, trainer, weights_files
+from latentwalk.training import checkpoints
+from latentwalk.training.tensor_file import WeightsError
 from problemset import file_io, workspace
 
 LEAST_MARGINS = {  # chosen: those runs have one judge, and here it is trained again, too
@@ -74,12 +75,12 @@ def retrain(names: Sequence[str]) -> tuple[dict[str, dict[str, float]], float]:
     done = {name: weights_files.status(name)[-2] for name in names}
     missing = [name for name, (_, found) in done.items() if found.state != "valid"]
     started = time.monotonic()
-    side_by_side.fit(missing, print)
+    parallel.fit(missing)
     minutes = (time.monotonic() - started) / 60
     metrics = {}
     for name, (built, _) in done.items():
         if name in missing:
-            now = trainer.train(recipes.get(name), say=print)
+            now = trainer.train(recipes.get(name))
         else:
             print(f"{name}: trained before this run was interrupted")
             now = weights_files.read(built, recipes.get(name))
@@ -129,6 +130,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -7,15 +7,17 @@ goes on where it stopped.
 
 import argparse
 import dataclasses
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 
 import torch
 
-from latentwalk import data, paths, seeds, side_by_side
+from latentwalk import paths
+from latentwalk.data import mnist
 from latentwalk.experiments import teaching
 from latentwalk.experiments.smoothness import GAN_PATHS, compare_smoothness
-from latentwalk.model_zoo import recipes, trainer, weights_files
+from latentwalk.model_zoo import parallel, recipes, seeds, trainer, weights_files
 from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
@@ -37,15 +39,15 @@ def trained(name: str, seed: int) -> Released:
     """Give a model of a seed: the report's own if it is its seed, otherwise trained here."""
     recipe = recipes.get(name, seed)
     if recipe == recipes.get(name):
-        return trainer.load(name, print)
-    return weights_files.read(trainer.fit(recipe, say=print), recipe)
+        return trainer.load(name)
+    return weights_files.read(trainer.fit(recipe), recipe)
 
 
 def measured(name: str, seed: int, released: Mapping[str, Released]) -> seeds.Run:
     """Measure a model of a seed, each in the same way."""
     model = trained(name, seed)
     recipe = dataclasses.replace(model.recipe, likelihood_samples=LIKELIHOOD_SAMPLES)
-    metrics = trainer.measure(recipe, model.network, print)
+    metrics = trainer.measure(recipe, model.network)
     if name in TEACHERS:
         metrics["taught_accuracy_percent"] = taught(model, released)
     if name == "classifier":  # taught by the digits
@@ -60,7 +62,7 @@ def taught(model: Released, released: Mapping[str, Released]) -> float:
     assert isinstance(judge.network, Classifier)
     rng = torch.Generator().manual_seed(seed)
     lessons = teaching.drawn_digits(model, judge.network, rng)
-    return teaching.taught_accuracy(lessons, data.load("test", print), judge.recipe.config, seed)
+    return teaching.taught_accuracy(lessons, mnist.load("test"), judge.recipe.config, seed)
 
 
 def walked(seed: int, released: Mapping[str, Released]) -> seeds.Run:
@@ -71,7 +73,7 @@ def walked(seed: int, released: Mapping[str, Released]) -> seeds.Run:
     assert isinstance(vae.network, Vae)
     assert isinstance(judge, Classifier)
     found = compare_smoothness(
-        gan.network, vae.network, judge, data.load("train", print), data.load("test", print),
+        gan.network, vae.network, judge, mnist.load("train"), mnist.load("test"),
         torch.Generator().manual_seed(seed), pairs=PAIRS,
     )  # fmt: skip
     metrics = {
@@ -86,7 +88,7 @@ def walked(seed: int, released: Mapping[str, Released]) -> seeds.Run:
 
 def show(model: str, released: Mapping[str, Released]) -> None:
     """Print the means over the seeds."""
-    found = seeds.runs(model, released, print)
+    found = seeds.runs(model, released)
     print(f"{model}: seeds {', '.join(str(run.seed) for run in found)}")
     for metric in found[0].metrics:
         if estimate := seeds.over_seeds(found, metric):
@@ -119,7 +121,7 @@ def main() -> int:
 
 def run(models: Sequence[str], wanted_seeds: Sequence[int]) -> None:
     """Seed by seed: train what is missing, two at a time, measure it, and then the paths."""
-    released = {name: trainer.load(name, print) for name in (*models, "classifier")}
+    released = {name: trainer.load(name) for name in (*models, "classifier")}
     wanted = [*models, PATHS] if set(PATHS.split("+")) <= set(models) else list(models)
     for seed in wanted_seeds:
         print(f"seed {seed}")
@@ -128,7 +130,7 @@ def run(models: Sequence[str], wanted_seeds: Sequence[int]) -> None:
             name for name in missing
             if name != PATHS and recipes.get(name, seed) != recipes.get(name)
         ]  # fmt: skip
-        side_by_side.fit(trained_here, print, seed)
+        parallel.fit(trained_here, print, seed)
         for model in missing:
             done = walked(seed, released) if model == PATHS else measured(model, seed, released)
             seeds.keep(done)
@@ -137,6 +139,7 @@ def run(models: Sequence[str], wanted_seeds: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ that this machine can do, measured in the same repetitions, a step takes.
 """
 
 import argparse
+import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +17,14 @@ from typing import Any
 import textbook
 import torch
 import torch.nn.functional as F
-from kept import Column, Table
+from report_table import Column, Table
 from torch.autograd.profiler import record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from latentwalk import data, training
+from latentwalk.data import mnist
 from latentwalk.model_zoo import recipes
+from latentwalk.training import loop
 
 WARM_UP_STEPS = 3
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -44,7 +46,7 @@ COLUMNS = {
 }
 
 
-def stepper(recipe: recipes.Recipe, digits: data.Digits, precision: str) -> Take:
+def stepper(recipe: recipes.Recipe, digits: mnist.Digits, precision: str) -> Take:
     """Give a function that takes so many training steps."""
     if precision == TEXTBOOK:
         return textbook.begin(recipe.config, digits).take
@@ -53,13 +55,13 @@ def stepper(recipe: recipes.Recipe, digits: data.Digits, precision: str) -> Take
     state = recipe.model.init(recipe.config, device)
     rng = torch.Generator(device).manual_seed(recipe.seed)
     order = torch.Generator().manual_seed(recipe.seed)
-    stream: Iterator[data.Batch] = data.batches(digits, recipe.config.batch_size, order)
+    stream: Iterator[mnist.Batch] = mnist.batches(digits, recipe.config.batch_size, order)
 
     def take(steps: int) -> None:
         for _ in range(steps):
             with record_function("data"):  # for `parts.py`
                 batch = next(stream)
-            with training.autocast(device, precision):
+            with loop.autocast(device, precision):
                 recipe.model.train_step(state, batch, rng)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
@@ -124,8 +126,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--models", nargs="+", default=list(recipes.recipes()))
     options = parser.parse_args()
-    device = training.best_device()
-    digits = data.load("train", print).to(device)
+    device = loop.best_device()
+    digits = mnist.load("train").to(device)
     cases = [(name, way) for name in options.models for way in (*PRECISIONS, TEXTBOOK)
              if way != TEXTBOOK or name in WITH_TEXTBOOK]  # fmt: skip
     takes = {(name, way): stepper(recipes.get(name), digits, way) for name, way in cases}
@@ -176,4 +178,5 @@ def _rates(case: Case, seconds: list[float]) -> list[float]:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     main()

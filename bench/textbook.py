@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
-from latentwalk.data import Digits
+from latentwalk.data.mnist import Digits
 from latentwalk.models import gan, vae
 from latentwalk.models.gan import GanConfig
 from latentwalk.models.vae import VaeConfig

@@ -34,28 +34,28 @@ def one(model, file, old, new, names=""):
 
 
 HARMFUL = {
-    "data scaling": one("gan", "data.py", "div_(255)", "div_(250)", "to_unit"),
-    "pixels inverted": one("vae", "data.py", "read_image_file(images)", "read_image_file(images).neg()", "load"),
-    "no shuffling": one("gan", "data.py", "torch.randperm(len(digits), generator=rng, device=rng.device)", "torch.arange(len(digits))", "_endless"),
-    "epochs of equal order": one("gan", "data.py", "skip = max(0, skip - per_epoch)", "skip = max(0, skip - per_epoch); rng.manual_seed(7)", "_endless"),
-    "first batch of an epoch left out": one("vae", "data.py", "range(min(skip, per_epoch), per_epoch)", "range(min(skip, per_epoch) + 1, per_epoch)", "_endless"),
-    "average starts slowly": one("gan", "models/learning.py", "(1 + count) / (10 + count)", "(1 + count) / (20 + count)", "running_average"),
-    "average with another decay": one("gan", "models/learning.py", "1 - min(decay,", "1 - min(decay**2,", "running_average"),
-    "average without buffers": one("vae", "models/learning.py", "use_buffers=True", "use_buffers=False", "running_average"),
+    "data scaling": one("gan", "data/mnist.py", "div_(255)", "div_(250)", "to_unit"),
+    "pixels inverted": one("vae", "data/mnist.py", "read_image_file(images)", "read_image_file(images).neg()", "load"),
+    "no shuffling": one("gan", "data/mnist.py", "torch.randperm(len(digits), generator=rng, device=rng.device)", "torch.arange(len(digits))", "_endless"),
+    "epochs of equal order": one("gan", "data/mnist.py", "skip = max(0, skip - per_epoch)", "skip = max(0, skip - per_epoch); rng.manual_seed(7)", "_endless"),
+    "first batch of an epoch left out": one("vae", "data/mnist.py", "range(min(skip, per_epoch), per_epoch)", "range(min(skip, per_epoch) + 1, per_epoch)", "_endless"),
+    "average starts slowly": one("gan", "models/optim.py", "(1 + count) / (10 + count)", "(1 + count) / (20 + count)", "running_average"),
+    "average with another decay": one("gan", "models/optim.py", "1 - min(decay,", "1 - min(decay**2,", "running_average"),
+    "average without buffers": one("vae", "models/optim.py", "use_buffers=True", "use_buffers=False", "running_average"),
     "last weights released": one("gan", "models/gan.py", "cast(Generator, self.average.module)", "self.generator", "GanState.released"),
-    "linear schedule": one("gan", "models/learning.py", "0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))", "1 - progress", "warm_up_cosine"),
-    "longer warm-up": one("vae", "models/learning.py", "warm_up_share: float = 0.03", "warm_up_share: float = 0.04", "warm_up_cosine"),
+    "linear schedule": one("gan", "models/optim.py", "0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))", "1 - progress", "warm_up_cosine"),
+    "longer warm-up": one("vae", "models/optim.py", "warm_up_share: float = 0.03", "warm_up_share: float = 0.04", "warm_up_cosine"),
     "Muon's polynomial": one("vae", "models/muon.py", "(3.4445, -4.7750, 2.0315)", "(3.4, -4.7, 2.0)", "POLYNOMIAL"),
     "Muon's iterations": one("vae", "models/muon.py", "iterations: int = 5", "iterations: int = 4", "orthogonal"),
     "Muon's momentum": one("vae", "models/muon.py", "momentum: float = 0.95", "momentum: float = 0.9", "Muon.__init__"),
     "Muon in bfloat16": one("vae", "models/muon.py", "enabled=False", "enabled=True", "Muon.step"),
     "penalty every step": one("gan", "models/gan.py", "state.step % config.penalty_interval == 0", "True", "update_discriminator"),
     "penalty a step later": one("gan", "models/gan.py", "state.step % config.penalty_interval == 0", "state.step % config.penalty_interval == 1", "update_discriminator"),
-    "half precision": one("vae", "training.py", "dtype=torch.bfloat16)\n\n\ndef choose", "dtype=torch.float16)\n\n\ndef choose", "autocast"),
-    "never bfloat16": one("vae", "training.py", 'if precision == "float32":', "if True:", "autocast"),
-    "bfloat16 chosen sooner": one("gan", "training.py", "1.3 * seconds", "1.25 * seconds", "choose_precision"),
-    "another seed": one("gan", "training.py", "manual_seed(seed + 1)", "manual_seed(seed + 3)", "fit"),
-    "a step less": one("gan", "training.py", "while state.step < last:", "while state.step < min(last, config.steps - 1):", "fit"),
+    "half precision": one("vae", "training/loop.py", "dtype=torch.bfloat16)\n\n\ndef choose", "dtype=torch.float16)\n\n\ndef choose", "autocast"),
+    "never bfloat16": one("vae", "training/loop.py", 'if precision == "float32":', "if True:", "autocast"),
+    "bfloat16 chosen sooner": one("gan", "training/loop.py", "1.3 * seconds", "1.25 * seconds", "choose_precision"),
+    "another seed": one("gan", "training/loop.py", "manual_seed(seed + 1)", "manual_seed(seed + 3)", "fit"),
+    "a step less": one("gan", "training/loop.py", "while state.step < last:", "while state.step < min(last, config.steps - 1):", "fit"),
     "images not jittered": one("classifier", "models/classifier.py", "state.network(jitter(batch.images, config, rng))", "state.network(batch.images)", "train_step"),
 }  # fmt: skip
 HARMLESS = {
@@ -63,13 +63,13 @@ HARMLESS = {
     "a local variable": Change("gan", "models/gan.py", (("pull", "fake_image_gradient"), ("lead", "logits"))),
     "a private helper": Change("vae", "models/muon.py", (("_whitening", "_inverse_roots"),)),
     "a public function of the package": Change("vae", "models/muon.py", (("orthogonal(", "orthogonalise("),)),
-    "a message": Change("vae", "training.py", (("a smaller learning rate usually helps", "try a smaller learning rate"),)),
+    "a message": Change("vae", "training/loop.py", (("a smaller learning rate usually helps", "try a smaller learning rate"),)),
     "a helper taken out": Change("gan", "models/gan.py", (
         ("        for group in optimizer.param_groups:\n            group[\"lr\"] = config.learning_rate * warm_up_cosine(state.step, config.steps)\n",
          "        _set_rate(optimizer, config.learning_rate * warm_up_cosine(state.step, config.steps))\n"),
         ("def train_step(", "def _set_rate(optimizer, rate):\n    for group in optimizer.param_groups:\n        group[\"lr\"] = rate\n\n\ndef train_step("))),
     "a module renamed": Change("vae", "models/muon.py", renamed="models/orthogonal_momentum.py"),
-    "a row more in the history": Change("gan", "training.py", (("rows: int = 100", "rows: int = 50"),)),
+    "a row more in the history": Change("gan", "training/loop.py", (("rows: int = 100", "rows: int = 50"),)),
 }  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _main(asked):
         code, before = recorded[model]
         now = recipe.key().code
         changed = [n for n in sorted(code.keys() | now.keys()) if code.get(n) != now.get(n)]
-        replay = importlib.import_module("latentwalk.replay")
+        replay = importlib.import_module("latentwalk.training.replay")
         problems = ["", ""]
         if changed:
             after = recipes.repeat_steps(recipe)

@@ -1,7 +1,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
+from listening import listening
 
-from latentwalk import data
+from latentwalk.data import mnist
 
 # the same examples in every run, and no failure because a machine is busy
 settings.register_profile(
@@ -18,6 +19,13 @@ settings.load_profile("steady")
 def digits():
     """MNIST's 10,000 test digits, from the normal chain of sources."""
     try:
-        return data.load("test")
-    except data.DataError as error:
+        return mnist.load("test")
+    except mnist.DataError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def said():
+    """The messages that are logged during a test, as a list that grows."""
+    with listening() as messages:
+        yield messages

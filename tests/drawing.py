@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from latentwalk.shapes import IMAGE_SIDE
+from latentwalk.data.shapes import IMAGE_SIDE
 
 AXIS = torch.arange(IMAGE_SIDE, dtype=torch.float32)
 

@@ -19,12 +19,12 @@ import torch
 import typst
 from PIL import Image, ImageOps
 
-from latentwalk import checkpoints
 from latentwalk.checks import contract
 from latentwalk.checks.networks import NETWORKS, open_network
+from latentwalk.experiments.interpolation import lerp
 from latentwalk.experiments.judged import in_chunks
-from latentwalk.interpolation import lerp
 from latentwalk.model_zoo import recipes
+from latentwalk.training import checkpoints
 from problemset.grading.evidence.outputs import pictures
 from problemset.grading.submission.opened import Submission
 from problemset.render.pdf_reader import pdf_text

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from latentwalk import side_by_side
+from latentwalk.model_zoo import parallel
 
 LONG = 600  # seconds; longer than any test waits
 PATIENCE = 60  # seconds; a process starts sooner, also on a busy machine
@@ -42,10 +42,10 @@ def say_whether_interrupts_are_ignored(path, threads, line, lock, seed):
 
 def start_one(path):
     """Start a process that ends with this one, as the trainings do."""
-    side_by_side._SPAWN.Process(target=last_with_parent, args=(path,)).start()
+    parallel._SPAWN.Process(target=last_with_parent, args=(path,)).start()
 
 
 def last_with_parent(path):
-    threading.Thread(target=side_by_side._end_with_parent, daemon=True).start()
+    threading.Thread(target=parallel._end_with_parent, daemon=True).start()
     Path(path).write_text(str(os.getpid()))
     time.sleep(LONG)

@@ -16,10 +16,12 @@ import pytest
 import tiny
 import torch
 
-from latentwalk import checkpoints, data, paths, seeds, side_by_side
-from latentwalk.model_zoo import recipes, trainer, weights_files
+from latentwalk import paths
+from latentwalk.data import mnist
+from latentwalk.model_zoo import parallel, recipes, seeds, trainer, weights_files
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier
+from latentwalk.training import checkpoints
 from problemset import workspace
 from problemset.grading.batch import roster
 from problemset.grading.batch.job import JobResult
@@ -27,10 +29,10 @@ from problemset.grading.batch.job import JobResult
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import commands
 import growth
-import kept
 import page
 import parts
 import quality
+import report_table
 import reproduce
 import steps
 import textbook
@@ -52,9 +54,9 @@ def small(tmp_path, monkeypatch):
     found = {"frechet_ratio": 2.0, "label_distance": 0.1}
     monkeypatch.setattr(recipes, "recipes", lambda: chosen)
     monkeypatch.setattr(trainer, "measure", lambda *_, **__: dict(found))
-    monkeypatch.setattr(data, "load", lambda split, say=None: tiny.toy_digits(80))
+    monkeypatch.setattr(mnist, "load", lambda split: tiny.toy_digits(80))
     # other processes would have other recipes
-    monkeypatch.setattr(side_by_side, "fit", lambda names, say, seed=None: say(f"ahead: {names}"))
+    monkeypatch.setattr(parallel, "fit", lambda names, seed=None: print(f"ahead: {names}"))
     return tmp_path, found
 
 
@@ -64,7 +66,7 @@ def test_steps_prints_a_rate_for_each_model_and_way(small, monkeypatch, capsys):
     steps.main()
     title, where, about, header, *rows, _ = capsys.readouterr().out.splitlines()
     assert title == "Training steps"
-    assert where == kept.kept()[0].where()
+    assert where == report_table.saved_tables()[0].where()
     assert about.startswith("3 x 1 steps")
     assert re.search(r"\d+ in float32 and \d+ in bfloat16 GFLOP/s$", about)
     cases = [tuple(row.split()[:2]) for row in rows]
@@ -74,7 +76,7 @@ def test_steps_prints_a_rate_for_each_model_and_way(small, monkeypatch, capsys):
         median, lowest, highest = map(float, row.split()[2:5])
         assert 0 < lowest <= median <= highest
     assert header.split()[2:5] == ["images/s", "lowest", "highest"]
-    (table,) = kept.kept()
+    (table,) = report_table.saved_tables()
     assert [(row["model"], row["way"]) for row in table.rows] == cases
     for row in table.rows:
         assert row["share_of_peak"] > 0
@@ -89,7 +91,7 @@ def test_steps_prints_a_rate_for_each_model_and_way(small, monkeypatch, capsys):
 def test_parts_of_a_step_are_its_whole(small, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["parts.py", "--steps", "8", "--models", "gan", "vae"])
     parts.main()
-    (table,) = kept.kept()
+    (table,) = report_table.saved_tables()
     assert [row["model"] for row in table.rows] == ["gan", "vae"]
     for row in table.rows:
         shares = {kind: row[kind] for kind in parts.ORDER}
@@ -197,7 +199,7 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     monkeypatch.setattr(trainer, "load", lambda *_: SimpleNamespace(network=None))
     monkeypatch.setattr(sys, "argv", ["quality.py", "--models", "vae", "--seeds", "5"])
     quality.main()
-    rows, passed = kept.kept()
+    rows, passed = report_table.saved_tables()
     assert lengths == [2, 3, tiny.VAE.steps, tiny.VAE.steps]
     assert [(row["way"], row["steps"]) for row in rows.rows] == [
         ("ours", 2), ("ours", 3), ("textbook", 1), ("textbook", 4)
@@ -211,7 +213,7 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     more = ["quality.py", "--models", "vae", "--seeds", "4", "5", "--lengths", "3", "--add"]
     monkeypatch.setattr(sys, "argv", more)
     quality.main()
-    added, _ = kept.kept()
+    added, _ = report_table.saved_tables()
     assert [(row["steps"], row["seed"]) for row in added.rows] == [
         (2, 5), (3, 4), (3, 5), (1, 5), (4, 5)
     ]  # fmt: skip
@@ -224,15 +226,15 @@ MACHINE = {"device": "CPU (A)", "cores": 4, "threads": 2, "python": "3.11", "tor
 
 
 def table(name, rows, machine=MACHINE):
-    columns = {"what": kept.Column("what"), "much": kept.Column("how much", ".1f")}
-    return kept.Table(name, f"The {name}", columns, rows, "Twice", machine)
+    columns = {"what": report_table.Column("what"), "much": report_table.Column("how much", ".1f")}
+    return report_table.Table(name, f"The {name}", columns, rows, "Twice", machine)
 
 
 def test_tables_are_kept_by_name_with_raw_numbers(small, capsys):
     first = table("a", [{"what": "x", "much": 1.26}, {"what": "long|er", "much": None}])
     for each in (first, table("b", []), table("a", [{"what": "y", "much": 2.04}]), first):
         each.keep()
-    again = kept.kept()
+    again = report_table.saved_tables()
     assert [each.name for each in again] == ["a", "b"]
     assert again[0] == first
     assert capsys.readouterr().out.split("\n\n")[0].splitlines() == [
@@ -300,7 +302,7 @@ def test_the_textbook_needs_a_batch_of_digits():
 
 def test_a_textbook_s_picture_is_the_digit(digits):
     picture, label = textbook.Pictures(digits)[7]
-    assert torch.equal(picture, data.to_unit(digits.images[7:8])[0])
+    assert torch.equal(picture, mnist.to_unit(digits.images[7:8])[0])
     assert label == digits.labels[7]
 
 
@@ -326,7 +328,7 @@ def test_command_that_fails_is_not_measured():
 def test_commands_gives_a_row_for_each(small, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["commands.py", "--repetitions", "2", "--commands", "help"])
     commands.main()
-    (table,) = kept.kept()
+    (table,) = report_table.saved_tables()
     (row,) = table.rows
     assert row["command"] == "latentwalk --help"
     assert 0 < row["lowest"] <= row["seconds"] <= row["highest"]
@@ -456,11 +458,9 @@ def few_seeds(small, monkeypatch):
         metadata=SimpleNamespace(network_digest="j" * 64),
     )
     load = trainer.load
-    monkeypatch.setattr(
-        trainer, "load", lambda name, say: judge if name == "classifier" else load(name, say)
-    )
+    monkeypatch.setattr(trainer, "load", lambda name: judge if name == "classifier" else load(name))
     digits = {"train": tiny.toy_digits(80), "test": tiny.toy_digits(60, seed=1)}
-    monkeypatch.setattr(data, "load", lambda split, say=None: digits[split])
+    monkeypatch.setattr(mnist, "load", lambda split: digits[split])
     monkeypatch.setattr(several, "PAIRS", 6)
     monkeypatch.setattr(several.teaching.drawn_digits, "__defaults__", (50,))
     options = ["--models", "gan", "vae", "--seeds", "2017", "5", "6"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from latentwalk import data
-from latentwalk.data import to_unit
+from latentwalk.data import mnist
+from latentwalk.data.mnist import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
 from latentwalk.evaluation.labels import label_histogram
 from latentwalk.evaluation.neighbours import density_coverage, nearer_to_first
@@ -43,7 +43,7 @@ class Measured:
 @pytest.fixture(scope="module")
 def found():
     judge = trainer.load("classifier").network
-    train, test = data.load("train"), data.load("test")
+    train, test = mnist.load("train"), mnist.load("test")
     learned = to_unit(draw(train.images, 4 * COUNT, rng()))
     real, training = learned[:COUNT], learned[COUNT:]
     unseen = to_unit(draw(test.images, COUNT, rng(1)))

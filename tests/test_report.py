@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from latentwalk import derivations, study
-from latentwalk.data import to_unit
-from latentwalk.experiments import smoothness
+from latentwalk.data.mnist import to_unit
+from latentwalk.derivations import equations
+from latentwalk.experiments import smoothness, study
 from latentwalk.models.classifier import predict
 from problemset import rubric, student, workspace
 from problemset.render import pdf_reader
@@ -41,7 +41,7 @@ def regenerate(network, inputs):
 
 
 def test_every_displayed_step_is_checked_and_exact(pdf_text):
-    steps = derivations.all_steps()
+    steps = equations.all_steps()
     assert all(step.residual == 0 for step in steps)
     assert f"{len(steps)} of {len(steps)} are exactly 0" in pdf_text
     source = workspace.report_file().read_text("utf-8")

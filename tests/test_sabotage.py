@@ -11,13 +11,15 @@ import sabotage
 import torch
 from remembered import remembered
 
-from latentwalk import claims, data, derivations, formulas, study
 from latentwalk.assignment import ASSIGNMENT
-from latentwalk.checks import answers, contract
-from latentwalk.checks.known import CHECKS
+from latentwalk.checks import claims, contract
+from latentwalk.checks.registry import CHECKS
 from latentwalk.commands import train
-from latentwalk.experiments import problem2, problem3, problem4
+from latentwalk.data import mnist
+from latentwalk.derivations import equations, export
+from latentwalk.experiments import problem2, problem3, problem4, study
 from latentwalk.model_zoo import recipes, trainer
+from latentwalk.report import claims as report_claims
 from problemset import assignment, rubric
 from problemset.grading.hand_in import packing
 from problemset.grading.runner import run_check
@@ -40,8 +42,8 @@ def good(tmp_path_factory):
     work = study.open_study(SEED)
     pair = work.pick_pair(work.ten_samples())
     work.generator_path(pair), work.vae_path(pair.labels), work.digit_grid()
-    formulas.save(derivations.all_steps())
-    claims.save(work.quality(), work.smoothness())
+    export.save(equations.all_steps())
+    report_claims.save(work.quality(), work.smoothness())
     folder = tmp_path_factory.mktemp("good") / "submission"
     packed = packing.pack(ASSIGNMENT, folder)
     assert not packed.missing
@@ -58,7 +60,7 @@ def verdict():
     """As `run_check.run`; a check runs again only where a file that it reads has changed."""
     with pytest.MonkeyPatch.context() as patch:
         for costly in ("measure_quality", "measure_smoothness"):
-            patch.setattr(answers, costly, remembered(getattr(answers, costly)))
+            patch.setattr(claims, costly, remembered(getattr(claims, costly)))
         checks = {name: remembered(check) for name, check in CHECKS.items()}
         homework = dataclasses.replace(ASSIGNMENT, checks=lambda: checks)
         patch.setattr(assignment, "load", lambda reference: homework)
@@ -148,7 +150,7 @@ def made(seed, digits):
     """The arrays of another report with the same networks: other draws, and another pair."""
     work = study.Study(
         {name: trainer.load(name) for name in ("classifier", "gan", "vae", "cgan")},
-        data.load("train"), digits, seed,
+        mnist.load("train"), digits, seed,
     )  # fmt: skip
     networks = {name: released.network for name, released in work.released.items()}
     rng = torch.Generator().manual_seed(seed)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
-from latentwalk.data import Batch, Digits, to_unit
+from latentwalk.data.mnist import Batch, Digits, to_unit
+from latentwalk.data.shapes import IMAGE_SIDE
 from latentwalk.models.classifier import ClassifierConfig
 from latentwalk.models.gan import GanConfig
 from latentwalk.models.vae import VaeConfig
-from latentwalk.shapes import IMAGE_SIDE
 
 CPU = torch.device("cpu")
 GAN = GanConfig(

@@ -3,7 +3,8 @@
 Usage: .venv/bin/python tools/readme_picture.py
 """
 
-from latentwalk import paths, study
+from latentwalk import paths
+from latentwalk.experiments import study
 from latentwalk.figures import pictures
 from problemset import file_io
 

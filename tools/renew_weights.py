@@ -6,8 +6,9 @@ To be run after code that training depends on was renamed, moved or rewritten.
 import logging
 import sys
 
-from latentwalk import checkpoints, paths
+from latentwalk import paths
 from latentwalk.model_zoo import recipes, weights_files
+from latentwalk.training import checkpoints
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ The functions import PyTorch only when they are called, because the processes th
 collect checks do without it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _checks() -> Mapping[str, Check]:
-    from latentwalk.checks.known import CHECKS
+    from latentwalk.checks.registry import CHECKS
 
     return CHECKS
 
@@ -42,10 +42,10 @@ def _identity() -> str:
     return grader.identity()
 
 
-def _prepare_report(say: Callable[[str], None]) -> None:
-    from latentwalk import side_by_side
+def _prepare_report() -> None:
+    from latentwalk.model_zoo import parallel
 
-    side_by_side.train_missing(say)
+    parallel.train_missing()
 
 
 def _lay_out_notebook(source: Path, work: Path) -> None:

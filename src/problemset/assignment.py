@@ -155,8 +155,8 @@ class Assignment:
     """Called in each check's own process before the check."""
     identity: Callable[[], str] = lambda: ""
     """Identifies what decides results besides code and rubric, such as a classifier's weights."""
-    prepare_report: Callable[[Callable[[str], None]], None] = lambda say: None
-    """Makes what the report needs before it is rendered; calls `say` with lines of progress."""
+    prepare_report: Callable[[], None] = lambda: None
+    """Makes what the report needs before it is rendered."""
     where_to_start: str = "change into the folder of the report"
     """What to do where there is no report, for messages."""
     report_help: str = ""

@@ -1,5 +1,6 @@
 """The student's name, hours and pledge, read from `student.yml`."""
 
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import yaml
 
 from problemset import rubric, workspace
+
+_LOG = logging.getLogger(__name__)
 
 MAX_HOURS = 10_000.0
 _FIELDS = ("name", "hours", "pledge")
@@ -35,14 +38,12 @@ class Student:
 
 def load(
     path: Path | None = None,
-    say: workspace.Say = lambda line: None,
     pledge: str | None = None,
 ) -> Student:
     """Read the student's file.
 
     Args:
         path: the file; defaults to `student.yml` in the project.
-        say: called with one line when the file does not exist.
         pledge: the sentence that the file must have; defaults to the rubric's.
 
     Raises:
@@ -52,7 +53,7 @@ def load(
     wanted = _pledge_of_rubric() if pledge is None else pledge
     text = _read(path)
     if text is None:
-        say(f"{path} is missing: the report names nobody and states the computer's hours")
+        _LOG.warning("%s is missing: the report names nobody and states the computer's hours", path)
         return Student(None, None, wanted)
     values = {name: _Field(path, text, name, *nodes) for name, nodes in _fields(path, text).items()}
     name, hours, given = (values.get(field) for field in _FIELDS)

@@ -8,14 +8,16 @@ of its own, see `ENVIRONMENT_PREFIXES`:
 
 import contextlib
 import fcntl
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from problemset.file_io import make_folder, write_error
 
-Say = Callable[[str], None]
+_LOG = logging.getLogger(__name__)
+
 """Callback for one-line progress messages; the command line prints them, a test collects them."""
 
 INSTALLED: list[Path] = []
@@ -120,14 +122,13 @@ def _try_lock(handle: IO[str]) -> bool:
 
 
 @contextlib.contextmanager
-def build_lock(say: Say | None = None, wait: bool = True) -> Iterator[None]:
+def build_lock(wait: bool = True) -> Iterator[None]:
     """Lock build/, so that two commands at once do not do the same work twice.
 
     The lock is released when the block ends or the process dies. A nested block does not wait, not
     even one in a child process such as the kernel that runs the report.
 
     Args:
-        say: called with one line before waiting.
         wait: whether to wait for the other process; otherwise raise.
 
     Raises:
@@ -148,8 +149,7 @@ def build_lock(say: Say | None = None, wait: bool = True) -> Iterator[None]:
             busy = f"process {handle.read().strip() or 'unknown'} is working in {lock_file.parent}"
             if not wait:
                 raise BuildBusyError(f"{busy}; wait for it to end, or set {_variable('BUILD')}")
-            if say is not None:
-                say(f"{busy}; waiting for it to end")
+            _LOG.info("%s; waiting for it to end", busy)
             fcntl.flock(handle, fcntl.LOCK_EX)
         handle.truncate(0)
         handle.write(str(os.getpid()))

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES
+from latentwalk.data.shapes import IMAGE_SHAPE, NUM_CLASSES
 from problemset.assignment import ArrayRule, FileRule, Look, PackError, Sizes
 from problemset.grading.submission.layout import NOTEBOOK, PAPER
 
@@ -110,9 +110,9 @@ def _look_at_formulas(submission: "Submission", sizes: Sizes) -> Look:
 
 
 def _look_at_claims(submission: "Submission", sizes: Sizes) -> Look:
-    from latentwalk.checks import answers
+    from latentwalk.checks import claims
 
-    return Look("ok", f"{len(answers.claims_of(submission))} claims")
+    return Look("ok", f"{len(claims.claims_of(submission))} claims")
 
 
 def _look_at_paper(submission: "Submission", sizes: Sizes) -> Look:
@@ -223,7 +223,7 @@ def check_weights(found: Mapping[str, Path]) -> None:
     Raises:
         PackError: naming the file.
     """
-    from latentwalk import checkpoints
+    from latentwalk.training import checkpoints
 
     for archive in (path for path in found.values() if path.suffix == ".npz"):
         record = archive.with_suffix(".json")  # written by `cache.save`

@@ -8,7 +8,7 @@ import numpy as np
 from latentwalk.checks import shared
 from latentwalk.checks.networks import open_images
 from latentwalk.checks.shared import Staff
-from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES
+from latentwalk.data.shapes import IMAGE_SHAPE, NUM_CLASSES
 from problemset.grading.evidence import template_match
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.figures import is_in_pdf, pictures_of

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 
-from latentwalk import checkpoints, data, mnist_files, paths
+from latentwalk import paths
 from latentwalk.checks.shared import Staff
+from latentwalk.data import mnist, mnist_files
 from latentwalk.model_zoo import recipes, weights_files
 from latentwalk.models.classifier import Classifier
-from latentwalk.sealed import WeightsError
+from latentwalk.training import checkpoints
+from latentwalk.training.tensor_file import WeightsError
 from problemset import workspace
 from problemset.grading.sandbox import forkserver_client
 
@@ -37,7 +39,7 @@ def staff() -> Staff:
     judge = weights_files.read(path, recipes.get(_OWN_JUDGE)).network
     assert isinstance(judge, Classifier)
     importlib.import_module("torchmetrics.image.fid")  # `frechet_distance` imports it lazily
-    return Staff(judge, data.load("test"))
+    return Staff(judge, mnist.load("test"))
 
 
 def identity() -> str:
@@ -64,7 +66,7 @@ def archive_files() -> Mapping[str, Path]:
 
 def _test_digits() -> list[Path]:
     """The two files of the test set, verified; empty if this machine does not have them."""
-    wanted, folder = data.files_of("test"), paths.data_cache()
+    wanted, folder = mnist.files_of("test"), paths.data_cache()
     if named := paths.user_data_dir():
         folder = mnist_files.from_user(named, folder, wanted)
     if mnist_files.lacking(folder, wanted):
@@ -89,7 +91,7 @@ def lay_out_notebook(source: Path, work: Path) -> None:
     if (source / "student.yml").is_file():
         shutil.copyfile(source / "student.yml", project / "student.yml")
     for split in ("train", "test"):  # the kernel has no network to download them
-        data.load(split)
+        mnist.load(split)
     shutil.copytree(paths.user_data_dir() or paths.data_cache(), places["data"])
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from latentwalk import checkpoints
 from latentwalk.models.gan import GanConfig, Generator
 from latentwalk.models.vae import Vae, VaeConfig
-from latentwalk.sealed import WeightsError
+from latentwalk.training import checkpoints
+from latentwalk.training.tensor_file import WeightsError
 from problemset.grading.submission import opened
 from problemset.grading.submission.opened import Submission, SubmissionError
 

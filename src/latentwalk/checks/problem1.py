@@ -5,13 +5,13 @@ which are stated below and integrated numerically, and the two sides of each ste
 """
 
 import ast
+import random
 from typing import Any
 
 import mpmath
 
-from latentwalk.checks.points import random_point
 from latentwalk.checks.shared import Staff
-from problemset.formulas import FormulaError, is_same, parse, value
+from problemset.formulas import FormulaError, Point, is_same, parse, value
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.opened import Submission, SubmissionError
 
@@ -19,6 +19,9 @@ FILE = "1"  # results/1.json
 POINTS = (101, 102, 103)  # seeds
 CLOSE = 1e-9  # relative to the larger side, or to 1: float64 apart from the last few digits
 MOST_STEPS, LEAST_STEPS = 100, 3
+REAL = ("z", "x", "w", "b", "m", "m_1", "m_2", "mu", "logvar")
+POSITIVE = ("t", "q_z", "p_z", "v", "v_1", "v_2", "s2")
+"""Further symbols: `q[k]` sums to 1 over k = 1..K, `j[k]` is p(x, z_k), and `p_x` is p(x)."""
 
 
 def _normal(at: str, mean: str, variance: str) -> str:
@@ -200,3 +203,23 @@ def _numbers(content: dict[str, Any], name: str) -> list[Any]:
             f"results/{FILE}.json: {name} of the counter-example is no list of 2 to 10"
         )
     return [_evaluate(str(each), random_point(POINTS[0]), name) for each in found]
+
+
+def random_point(seed: int, *, full_support: bool = False) -> Point:
+    """Draw a rational point.
+
+    Args:
+        seed: determines the point.
+        full_support: whether p(x) is the sum of p(x, z_k); otherwise it is larger, because q misses
+            some outcomes.
+    """
+    rng = random.Random(seed)
+    size = rng.randint(2, 4)
+    weights = [rng.randint(1, 9) for _ in range(size)]
+    q = tuple(mpmath.mpf(weight) / sum(weights) for weight in weights)
+    joint = tuple(mpmath.mpf(rng.randint(1, 9)) / 40 for _ in range(size))
+    missed = mpmath.mpf(rng.randint(1, 9)) / 40
+    symbols = {name: mpmath.mpf(rng.randint(2, 20)) / 10 for name in POSITIVE}
+    symbols |= {name: mpmath.mpf(rng.randint(-20, 20)) / 10 for name in REAL}
+    symbols["p_x"] = sum(joint) if full_support else sum(joint) + missed
+    return Point(symbols | {"K": size, "pi": mpmath.pi}, {"q": q, "j": joint})

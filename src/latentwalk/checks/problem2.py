@@ -8,9 +8,9 @@ import torch
 from latentwalk.checks import shared
 from latentwalk.checks.networks import open_images, open_network
 from latentwalk.checks.shared import Staff
+from latentwalk.data.shapes import NUM_CLASSES
 from latentwalk.evaluation.frechet import frechet_distance
 from latentwalk.experiments.judged import read
-from latentwalk.shapes import NUM_CLASSES
 from problemset.grading.score.verdict import Verdict, exact_ends, same_images, straight_line
 from problemset.grading.submission.opened import Submission, SubmissionError
 

@@ -8,7 +8,7 @@ import torch
 from latentwalk.checks import shared
 from latentwalk.checks.networks import open_images, open_network
 from latentwalk.checks.shared import Staff
-from latentwalk.data import to_unit
+from latentwalk.data.mnist import to_unit
 from latentwalk.experiments.judged import in_chunks
 from latentwalk.models import vae
 from problemset.grading.score.verdict import Verdict, same_images, straight_line

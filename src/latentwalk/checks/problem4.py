@@ -7,7 +7,7 @@ import numpy as np
 from latentwalk.checks import shared
 from latentwalk.checks.networks import open_images, open_network
 from latentwalk.checks.shared import Staff
-from latentwalk.shapes import NUM_CLASSES
+from latentwalk.data.shapes import NUM_CLASSES
 from problemset.grading.score.verdict import Verdict, same_images
 from problemset.grading.submission.opened import Submission, SubmissionError
 

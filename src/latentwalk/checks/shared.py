@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from latentwalk.checks.networks import open_network
-from latentwalk.data import Digits, to_unit
+from latentwalk.data.mnist import Digits, to_unit
 from latentwalk.experiments.judged import in_chunks, read
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier

@@ -9,7 +9,7 @@ import numpy as np
 
 from latentwalk.checks import networks
 from latentwalk.checks.networks import open_images
-from latentwalk.shapes import IMAGE_SIDE
+from latentwalk.data.shapes import IMAGE_SIDE
 from problemset.grading.results.thumbnails import Thumbnail, draw
 from problemset.grading.score.outcome import Score
 from problemset.grading.submission.opened import Submission, SubmissionError

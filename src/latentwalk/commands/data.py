@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from latentwalk import data
+from latentwalk.data import mnist
 from problemset.commands.parsing import Outcome, parse
-from problemset.workspace import Say
 
 HELP = """Get MNIST and verify its four files by SHA-256.
 
@@ -23,13 +22,13 @@ class DataOptions:
     """Options of `data`: none."""
 
 
-def run(arguments: Sequence[str], say: Say) -> Outcome:
+def run(arguments: Sequence[str]) -> Outcome:
     """Obtain the files and report where they are.
 
     Raises:
         DataError: MNIST cannot be obtained.
     """
     parse(DataOptions, arguments, "latentwalk data", HELP)
-    folder = data.obtain(say)
-    counts = [f"{len(data.load(split))} {split} digits" for split in ("train", "test")]
+    folder = mnist.obtain()
+    counts = [f"{len(mnist.load(split))} {split} digits" for split in ("train", "test")]
     return Outcome(f"{folder}: {' and '.join(counts)}, verified")

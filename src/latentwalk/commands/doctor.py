@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from latentwalk import mnist_files, paths
+from latentwalk import paths
+from latentwalk.data import mnist_files
 from problemset import student, workspace
 from problemset.commands.parsing import Outcome, parse
 from problemset.render.errors import RenderError
@@ -50,7 +51,7 @@ class Finding:
         return f"{line}\n{'':<20}-> {self.mend}" if self.mend else line
 
 
-def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(arguments: Sequence[str]) -> Outcome:
     """Run all checks, without downloading or training anything."""
     parse(DoctorOptions, arguments, "latentwalk doctor", HELP)
     checks: list[Callable[[], Iterator[Finding]]] = [
@@ -97,8 +98,8 @@ def _libraries() -> Iterator[Finding]:
 def _machine() -> Iterator[Finding]:
     import torch
 
-    from latentwalk.provenance import device_name
-    from latentwalk.training import choose_precision
+    from latentwalk.training.loop import choose_precision
+    from latentwalk.training.provenance import device_name
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     yield Finding("ok", "device", device_name(device))
@@ -132,14 +133,15 @@ def _folders() -> Iterator[Finding]:
 
 
 def _student() -> Iterator[Finding]:
-    lines: list[str] = []
+    if not workspace.student_file().is_file():
+        mend = "without it the report names nobody, and states the computer's hours"
+        yield Finding("note", "student", "student.yml is missing", mend)
+        return
     try:
-        found = student.load(say=lines.append)
+        found = student.load()
     except student.StudentFileError as error:
         yield Finding("broken", "student", str(error), "mend that line of student.yml")
         return
-    if lines:
-        yield Finding("note", "student", "student.yml is missing", lines[0])
     hours = "no hours" if found.hours is None else f"{found.hours:g} hours"
     yield Finding("ok", "student", f"{'named' if found.name else 'no name'}, {hours}")
 

@@ -29,7 +29,7 @@ class InitOptions:
     """A folder that is new or empty."""
 
 
-def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(arguments: Sequence[str]) -> Outcome:
     """Copy the sources.
 
     Raises:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 import tyro
 
-from latentwalk import checkpoints
 from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.model_zoo.weights_files import Released
-from latentwalk.sealed import WeightsError
+from latentwalk.training import checkpoints
+from latentwalk.training.tensor_file import WeightsError
 from problemset import file_io, workspace
 from problemset.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
 
@@ -47,7 +47,7 @@ class SampleOptions:
             raise ValueError(f"--out {self.out} {what}; name a file in a folder that exists")
 
 
-def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(arguments: Sequence[str]) -> Outcome:
     """Generate images and write them with their inputs and labels.
 
     Raises:
@@ -63,7 +63,7 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
     recipe = known[take_model(arguments, list(known), PROGRAM)]
     program = f"{PROGRAM} {recipe.name}"
     options = parse(SampleOptions, arguments[1:], program, _help(recipe.name))
-    trained = _trained(recipe, options.weights, say)
+    trained = _trained(recipe, options.weights)
     arrays = draw(trained, options.count, options.seed)
     with file_io.atomic_path(options.out) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
@@ -86,13 +86,13 @@ def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _trained(recipe: Recipe, weights: Path | None, say: workspace.Say) -> Released:
+def _trained(recipe: Recipe, weights: Path | None) -> Released:
     if weights is not None:
         return weights_files.read(weights, variant(recipe, weights))
     if weights_files.valid_file(recipe.name):
-        return trainer.load(recipe.name, say)
-    with workspace.build_lock(say):  # the model has to be trained
-        return trainer.load(recipe.name, say)
+        return trainer.load(recipe.name)
+    with workspace.build_lock():  # the model has to be trained
+        return trainer.load(recipe.name)
 
 
 def variant(recipe: Recipe, weights: Path) -> Recipe:

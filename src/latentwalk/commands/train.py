@@ -12,10 +12,11 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import torch
 import tyro
 
-from latentwalk import paths, training
+from latentwalk import paths
 from latentwalk.model_zoo import recipes, trainer
 from latentwalk.model_zoo.recipes import Recipe
-from latentwalk.training import Precision
+from latentwalk.training import loop
+from latentwalk.training.loop import Precision
 from problemset import workspace
 from problemset.commands.parsing import HELP, HelpAsked, Outcome, UsageError, parse, take_model
 
@@ -58,7 +59,7 @@ class TrainOptions(Generic[Config]):
             )
 
 
-def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(arguments: Sequence[str]) -> Outcome:
     """Train one model, or resume its interrupted training run, and write its weights.
 
     Raises:
@@ -79,13 +80,12 @@ def run(arguments: Sequence[str], say: workspace.Say) -> Outcome:
         likelihood_samples=options.likelihood_samples,
     )
     out = target(recipe, chosen, options.out)
-    with workspace.build_lock(say), _said_in_options():
+    with workspace.build_lock(), _said_in_options():
         trained = trainer.train(
             chosen,
             out=out,
             precision=options.precision,
             device=_device(options.device),
-            say=say,
         )
     rows = [f"  {name:<36} {value:.6g}" for name, value in trained.metadata.metrics.items()]
     return Outcome("\n".join([f"{out}: trained in {trained.metadata.seconds:.0f} s", *rows]))
@@ -153,7 +153,7 @@ def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
 
 
 def _device(name: str) -> torch.device:
-    return training.best_device() if name == "auto" else torch.device(name)
+    return loop.best_device() if name == "auto" else torch.device(name)
 
 
 def _overview(known: Iterable[Recipe]) -> str:

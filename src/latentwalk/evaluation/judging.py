@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from latentwalk.data.shapes import IMAGE_SHAPE, check_shape
 from latentwalk.evaluation.neighbours import nearest
 from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.models.classifier import Prediction
-from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
 
 @dataclass(frozen=True)

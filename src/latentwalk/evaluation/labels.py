@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentwalk.data.shapes import NUM_CLASSES, check_range, check_shape
 from latentwalk.evaluation.intervals import Estimate, wilson_interval
-from latentwalk.shapes import NUM_CLASSES, check_range, check_shape
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from latentwalk.data.shapes import IMAGE_SHAPE, check_range, check_shape
 from latentwalk.models.vae import Posterior, Vae, log_joint
-from latentwalk.shapes import IMAGE_SHAPE, check_range, check_shape
 
 
 @dataclass(frozen=True)

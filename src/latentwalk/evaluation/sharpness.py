@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from latentwalk.shapes import IMAGE_SHAPE, check_range, check_shape
+from latentwalk.data.shapes import IMAGE_SHAPE, check_range, check_shape
 
 SMALLEST_INK = 1e-6
 """Sum of gradients below which an image counts as blank."""

@@ -8,10 +8,10 @@ nearest one that it can. So report the error with every use.
 import torch
 from torch import Tensor
 
+from latentwalk.data.shapes import IMAGE_SHAPE, check_shape
 from latentwalk.evaluation.neighbours import nearest
 from latentwalk.experiments.judged import check_ready, in_chunks
 from latentwalk.models.gan import Generator, draw_inputs
-from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
 CANDIDATES = 2000
 """Number of random inputs; the search starts from the best of them."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from latentwalk.experiments.interpolation import crossfade, lerp
 from latentwalk.experiments.judged import Judged, check_ready, in_chunks, judge, to_numpy
-from latentwalk.interpolation import crossfade, lerp
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator

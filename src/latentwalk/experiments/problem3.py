@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from latentwalk.data import Digits, to_unit
+from latentwalk.data.mnist import Digits, to_unit
+from latentwalk.experiments.interpolation import lerp
 from latentwalk.experiments.judged import Judged, check_ready, in_chunks, judge, to_numpy
-from latentwalk.interpolation import lerp
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.vae import Vae
 

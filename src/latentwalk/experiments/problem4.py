@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from latentwalk.data import Digits
+from latentwalk.data.mnist import Digits
+from latentwalk.data.shapes import NUM_CLASSES
 from latentwalk.evaluation.frechet import frechet_interval
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.evaluation.labels import label_agreement
@@ -15,7 +16,6 @@ from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.samples import balanced_labels
-from latentwalk.shapes import NUM_CLASSES
 
 IMAGES_A_DIGIT = 10
 

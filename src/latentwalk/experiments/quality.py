@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentwalk.data import Digits, to_unit
+from latentwalk.data.mnist import Digits, to_unit
 from latentwalk.evaluation.frechet import (
     FrechetReference,
     draw,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentwalk.data import Digits, to_unit
+from latentwalk.data.mnist import Digits, to_unit
 from latentwalk.evaluation.frechet import draw
 from latentwalk.evaluation.intervals import Estimate, bootstrap_interval
 from latentwalk.evaluation.judging import JudgedPaths, RealYardstick, judge_paths, real_yardstick
@@ -21,9 +21,9 @@ from latentwalk.evaluation.smoothness import (
     summarise,
     summarise_differences,
 )
+from latentwalk.experiments.interpolation import crossfade, jump, lerp, variance_preserving
 from latentwalk.experiments.inversion import invert
 from latentwalk.experiments.judged import check_ready, in_chunks, read, to_numpy
-from latentwalk.interpolation import crossfade, jump, lerp, variance_preserving
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae

@@ -2,12 +2,13 @@
 
 import torch
 
-from latentwalk import measures, training
-from latentwalk.data import Digits
+from latentwalk.data.mnist import Digits
 from latentwalk.experiments.judged import check_ready
+from latentwalk.model_zoo import measures
 from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models import classifier
 from latentwalk.models.classifier import Classifier, ClassifierConfig
+from latentwalk.training import loop
 
 LESSONS = 60_000
 """Number of samples to train a classifier on: as many as there are training digits."""
@@ -50,6 +51,6 @@ def taught_accuracy(lessons: Digits, test: Digits, config: ClassifierConfig, see
     Source: Ravuri and Vinyals 2019, "Classification accuracy score for conditional generative
     models".
     """
-    taught = training.fit(classifier, config, lessons, seed=seed, key="").network
+    taught = loop.fit(classifier, config, lessons, seed=seed, key="").network
     assert isinstance(taught, Classifier)
     return measures.measure_judge(taught.cpu(), test)["test_accuracy_percent"]

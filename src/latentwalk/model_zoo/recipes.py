@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from latentwalk import data, provenance, replay, training
+from latentwalk.data import mnist
 from latentwalk.models import classifier, gan, vae
+from latentwalk.training import loop, provenance, replay
 
-_LOAD = data.load  # the original function even if a test replaces it, for the weights' key
+_LOAD = mnist.load  # the original function even if a test replaces it, for the weights' key
 LATENT_SIZE = 16
 """d of the homework: number of entries in epsilon in Problem 2 and in z in Problem 3."""
 
@@ -42,7 +43,7 @@ class Recipe:
         """Compute the key of configuration, seed, data and code that valid weights must carry."""
         fields = dataclasses.asdict(self.config) | {"seed": self.seed}
         functions = (self.network, self.model.init, self.model.train_step, _LOAD, run_training)
-        return provenance.recipe_key(fields, functions, data.digest())
+        return provenance.recipe_key(fields, functions, mnist.digest())
 
 
 def recipes() -> dict[str, Recipe]:
@@ -80,14 +81,14 @@ def get(name: str, seed: int | None = None) -> Recipe:
 
 
 def run_training(
-    model: ModuleType, config: Any, digits: data.Digits, seed: int, **options: Any
-) -> training.Trained:
+    model: ModuleType, config: Any, digits: mnist.Digits, seed: int, **options: Any
+) -> loop.Trained:
     """Call `training.fit`; both training runs and replays go through this function."""
-    return training.fit(model, config, digits, seed=seed, **options)
+    return loop.fit(model, config, digits, seed=seed, **options)
 
 
 def repeat_steps(recipe: Recipe) -> replay.Replay:
     """Replay a few steps of a recipe's training with the current code."""
-    digits = data.load("train")
+    digits = mnist.load("train")
     fit = functools.partial(run_training, recipe.model, recipe.config, digits, recipe.seed)
     return replay.record(fit, recipe.config, len(digits))

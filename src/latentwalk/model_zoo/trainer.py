@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,42 +10,44 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from latentwalk import checkpoints, data, history, measures, paths, provenance, training
-from latentwalk.model_zoo import recipes, weights_files
+from latentwalk import paths
+from latentwalk.data import mnist
+from latentwalk.model_zoo import measures, recipes, weights_files
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models import classifier, vae
+from latentwalk.training import checkpoints, history, loop, provenance
 from problemset import source_code
+
+_LOG = logging.getLogger(__name__)
 
 LIKELIHOOD_IMAGES = 500
 """Number of test images on which the gain of importance sampling over the ELBO is measured."""
 
 
-def load(name: str, say: Callable[[str], None] = lambda line: None) -> Released:
+def load(name: str) -> Released:
     """Load a trained model from valid weights; train it if there are none.
 
     Args:
         name: one of `recipes()`.
-        say: receives a line for each weights file that cannot be used, with the reason.
 
     Raises:
         ValueError: there is no such model.
         WeightsError: the file of that name in $LATENTWALK_WEIGHTS cannot be used.
         TrainingDiverged: the model had to be trained, and a loss became infinite or NaN.
     """
-    if found := weights_files.find(name, say):
+    if found := weights_files.find(name):
         return found
-    say(f"{name}: training it, because there are no valid weights")
-    return train(recipes.get(name), say=say)
+    _LOG.warning("%s: training it, because there are no valid weights", name)
+    return train(recipes.get(name))
 
 
 def train(
     recipe: Recipe,
     *,
     out: Path | None = None,
-    precision: training.Precision = "auto",
+    precision: loop.Precision = "auto",
     device: torch.device | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> Released:
     """Train a model, or resume its interrupted training run, and write its weights.
 
@@ -53,27 +56,25 @@ def train(
         out: the weights file to write; `build/weights/<name>.safetensors` if omitted.
         precision: see `training.fit`.
         device: where to train; `training.best_device()` if omitted.
-        say: receives one-line messages.
     """
     out = out or weights_files.places(recipe.name)[0]
-    unmeasured = fit(recipe, precision=precision, device=device, say=say)
+    unmeasured = fit(recipe, precision=precision, device=device)
     tensors, metadata = checkpoints.load_weights(unmeasured)
     network = weights_files.read(unmeasured, recipe).network
-    metrics = measure(recipe, network, say)
+    metrics = measure(recipe, network)
     metadata = dataclasses.replace(metadata, metrics=metrics)
     checkpoints.save_weights(out, tensors, metadata)
     unmeasured.unlink()
-    say(f"{recipe.name}: trained in {metadata.seconds:.0f} s, wrote {out}")
+    _LOG.info("%s: trained in %.0f s, wrote %s", recipe.name, metadata.seconds, out)
     return weights_files.read(out, recipe)
 
 
 def fit(
     recipe: Recipe,
     *,
-    precision: training.Precision = "auto",
+    precision: loop.Precision = "auto",
     device: torch.device | None = None,
     bar_options: Mapping[str, Any] | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Train without evaluating, and write the weights to the checkpoint folder.
 
@@ -83,16 +84,16 @@ def fit(
     Returns:
         Path of the weights, whose metrics are still empty.
     """
-    device = device or training.best_device()
+    device = device or loop.best_device()
     key = recipe.key()
     checkpoint = paths.checkpoints_dir() / f"{recipe.name}-{key.digest[:8]}.safetensors"
     unmeasured = checkpoint.with_stem(f"{checkpoint.stem}-trained")
     if weights_files.file_status(unmeasured, recipe).state == "valid":
         return unmeasured
     trained = recipes.run_training(
-        recipe.model, recipe.config, data.load("train", say), recipe.seed, key=key.digest,
+        recipe.model, recipe.config, mnist.load("train"), recipe.seed, key=key.digest,
         checkpoint=checkpoint, device=device, precision=precision,
-        snapshot=_snapshot(recipe, device), bar_options=bar_options, say=say,
+        snapshot=_snapshot(recipe, device), bar_options=bar_options,
     )  # fmt: skip
     tensors = {f"network/{k}": v for k, v in trained.network.cpu().state_dict().items()}
     tensors |= history.pack(trained.history)
@@ -105,7 +106,7 @@ def fit(
 
 
 def _metadata(
-    recipe: Recipe, trained: training.Trained, device: torch.device, replayed: dict[str, str]
+    recipe: Recipe, trained: loop.Trained, device: torch.device, replayed: dict[str, str]
 ) -> provenance.WeightsMetadata:
     key = recipe.key()
     return provenance.WeightsMetadata(
@@ -132,23 +133,20 @@ def _algorithm(name: str, key: provenance.RecipeKey) -> str:
     return source_code.sha256(key.code)
 
 
-def measure(
-    recipe: Recipe, network: nn.Module, say: Callable[[str], None] = lambda line: None
-) -> dict[str, float]:
+def measure(recipe: Recipe, network: nn.Module) -> dict[str, float]:
     """Measure a trained network; `measures` explains the numbers.
 
     Args:
         recipe: the recipe it was trained with.
         network: on the CPU, in evaluation mode.
-        say: receives one-line messages.
     """
-    say(f"{recipe.name}: measuring it")
-    test = data.load("test", say)
+    _LOG.info("%s: measuring it", recipe.name)
+    test = mnist.load("test")
     if isinstance(network, classifier.Classifier):
         return measures.measure_judge(network, test)
-    judge = load("classifier", say).network
+    judge = load("classifier").network
     assert isinstance(judge, classifier.Classifier)
-    found = measures.measure_samples(network, judge, data.load("train", say), test)
+    found = measures.measure_samples(network, judge, mnist.load("train"), test)
     if isinstance(network, vae.Vae):
         samples = recipe.likelihood_samples
         found |= measures.measure_likelihood(network, test, samples, LIKELIHOOD_IMAGES)

@@ -3,19 +3,23 @@
 import contextlib
 import dataclasses
 import functools
+import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from latentwalk import checkpoints, history, paths, provenance, replay
+from latentwalk import paths
 from latentwalk.model_zoo import recipes
 from latentwalk.model_zoo.recipes import Recipe
-from latentwalk.training import History
+from latentwalk.training import checkpoints, history, provenance, replay
+from latentwalk.training.loop import History
 from problemset import file_io
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def file_status(path: Path, recipe: Recipe) -> checkpoints.WeightsStatus:
     return checkpoints.WeightsStatus("valid", "")
 
 
-def find(name: str, say: Callable[[str], None] = lambda line: None) -> Released | None:
+def find(name: str) -> Released | None:
     """Load a trained model if there are valid weights; unlike `trainer.load`, never train.
 
     Raises:
@@ -67,7 +71,7 @@ def find(name: str, say: Callable[[str], None] = lambda line: None) -> Released 
         if found.state == "valid" or path == _given(name):  # never replace the user's file silently
             return read(path, recipe)
         if found.state != "missing":
-            say(f"{name}: not using {path}: {found.reason}")
+            _LOG.warning("%s: not using %s: %s", name, path, found.reason)
     return None
 
 

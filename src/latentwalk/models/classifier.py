@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latentwalk.data import Batch
-from latentwalk.models.learning import check_positive, warm_up_cosine
-from latentwalk.shapes import IMAGE_SHAPE, NUM_CLASSES, check_shape
+from latentwalk.data.mnist import Batch
+from latentwalk.data.shapes import IMAGE_SHAPE, NUM_CLASSES, check_shape
+from latentwalk.models.optim import check_positive, warm_up_cosine
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ Source: affine coupling layers, Dinh et al. 2017, "Density estimation using Real
 import torch
 from torch import Tensor, nn
 
-from latentwalk.shapes import check_shape
+from latentwalk.data.shapes import check_shape
 
 WIDTH = 64
 """Number of units in each hidden layer of a coupling."""

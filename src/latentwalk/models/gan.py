@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from latentwalk.data import Batch
-from latentwalk.models.learning import check_positive, running_average, warm_up_cosine
-from latentwalk.models.nets import Decoder, Encoder
+from latentwalk.data.mnist import Batch
+from latentwalk.data.shapes import NUM_CLASSES, check_shape
+from latentwalk.models.layers import Decoder, Encoder
+from latentwalk.models.optim import check_positive, running_average, warm_up_cosine
 from latentwalk.models.samples import Samples, balanced_labels
-from latentwalk.shapes import NUM_CLASSES, check_shape
 
 
 @dataclass(frozen=True)

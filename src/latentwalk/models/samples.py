@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from latentwalk.shapes import NUM_CLASSES
+from latentwalk.data.shapes import NUM_CLASSES
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from latentwalk.data import Batch
+from latentwalk.data.mnist import Batch
+from latentwalk.data.shapes import IMAGE_SHAPE, check_shape
 from latentwalk.models.flow import Flow
-from latentwalk.models.learning import check_positive, running_average, warm_up_cosine
+from latentwalk.models.layers import Decoder, Encoder
 from latentwalk.models.muon import Muon, hidden_kernels
-from latentwalk.models.nets import Decoder, Encoder
+from latentwalk.models.optim import check_positive, running_average, warm_up_cosine
 from latentwalk.models.samples import Samples
-from latentwalk.shapes import IMAGE_SHAPE, check_shape
 
 LOG_TWO_PI = math.log(2 * math.pi)
 

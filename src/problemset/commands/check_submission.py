@@ -7,7 +7,6 @@ from typing import Annotated
 
 import tyro
 
-from problemset import workspace
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, parse
 from problemset.grading.hand_in import preflight
@@ -38,7 +37,7 @@ class CheckOptions:
     """The submission's folder; it is only read."""
 
 
-def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Check a submission's files and report which are present, missing or unusable.
 
     Raises:

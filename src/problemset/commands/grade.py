@@ -76,7 +76,7 @@ class GradeOptions:
             raise ValueError("--workers is for this machine; the scheduler has its own workers")
 
 
-def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Grade each submission and write its results.
 
     Raises:
@@ -95,7 +95,7 @@ def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) ->
         rows = grade_class(
             assignment.reference, submissions, out, items, text,
             grader=grader(), grade_all=grade_all, again=options.again,
-            notebook=options.notebook, say=say,
+            notebook=options.notebook,
         )  # fmt: skip
     missing = any(row.score is None for row in rows)
     return Outcome(_text(rows, items, out), exit_code=1 if missing else 0)

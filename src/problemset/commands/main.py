@@ -7,6 +7,7 @@ and `--help` should be fast. This is the only module that prints.
 import importlib
 import importlib.metadata
 import io
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,7 @@ def main(program: Program, arguments: Sequence[str] | None = None) -> int:
         line; 130 if interrupted.
     """
     _prepare_streams()
+    _show_messages(program)
     words = list(sys.argv[1:] if arguments is None else arguments)
     show_traceback = words[:1] == ["--traceback"]
     try:
@@ -80,6 +82,15 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def _show_messages(program: Program) -> None:
+    """Print log messages to standard error, so that standard output holds only the outcome."""
+    handler = logging.StreamHandler()
+    for package in program.packages:
+        logger = logging.getLogger(package)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)
+
+
 def _dispatch(program: Program, words: list[str]) -> int:
     """Find the command and run it."""
     if not words:
@@ -102,10 +113,10 @@ def _dispatch(program: Program, words: list[str]) -> int:
     try:
         if words[0] in program.general:
             command = importlib.import_module(f"problemset.commands.{module}")
-            outcome = command.run(_assignment(program), words[1:], _say)
+            outcome = command.run(_assignment(program), words[1:])
         else:
             command = importlib.import_module(f"{program.own_commands}.{module}")
-            outcome = command.run(words[1:], _say)
+            outcome = command.run(words[1:])
     except HelpAsked as help_text:
         print(help_text)
         return 0
@@ -154,11 +165,6 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _say(line: str) -> None:
-    """Print progress to standard error, so that standard output holds only the outcome."""
-    print(line, file=sys.stderr, flush=True)
-
-
 def _complain(program: Program, line: str, code: int) -> int:
-    _say(f"{program.name}: {line}")
+    print(f"{program.name}: {line}", file=sys.stderr, flush=True)
     return code

@@ -1,5 +1,6 @@
 """`pack FOLDER`: make a submission from what rendering the report has left."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from problemset import student, workspace
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, parse
 from problemset.grading.hand_in import packing, preflight
+
+_LOG = logging.getLogger(__name__)
 
 _HELP = """Make a submission from what `{makes_report}` has made: the report, and the files with
 its results. What was packed is looked at as `{program} check-submission` does; the exit code is 1
@@ -29,7 +32,7 @@ class PackOptions:
     """A folder that is new or empty."""
 
 
-def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Copy the submission's files into the folder and check them.
 
     Raises:
@@ -39,10 +42,10 @@ def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) ->
     program = assignment.program
     description = _HELP.format(program=program, makes_report=assignment.makes_report)
     options = parse(PackOptions, arguments, f"{program} pack", description)
-    with workspace.build_lock(say):  # no report may be rendered meanwhile
+    with workspace.build_lock():  # no report may be rendered meanwhile
         packed = packing.pack(assignment, options.folder)
     if student.load().name is None:
-        say("student.yml has no name, so the report names nobody")
+        _LOG.warning("student.yml has no name, so the report names nobody")
     found = preflight.examine(assignment, packed.folder)
     text = f"{found}\n{packed.folder}: {len(packed.files)} files"
     return Outcome(text, exit_code=1 if found.lacking else 0)

@@ -1,5 +1,6 @@
 """`render`: make the report."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, parse
 from problemset.render.document import read_document
 from problemset.render.engine import Engine, render_report
+
+_LOG = logging.getLogger(__name__)
 
 _HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
 
@@ -27,7 +30,7 @@ class RenderOptions:
     """quarto insists on it, embedded never uses it, auto falls back from one to the other."""
 
 
-def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) -> Outcome:
+def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Make what the report needs, then render it.
 
     Raises:
@@ -44,11 +47,11 @@ def run(assignment: Assignment, arguments: Sequence[str], say: workspace.Say) ->
             f"{report.name} is not in {report.parent}; {assignment.where_to_start}"
         )
     read_document(report)  # report mistakes before anything takes minutes
-    student.load(say=say)
-    with workspace.build_lock(say):
-        assignment.prepare_report(say)
-        say("rendering the report")
-        made = render_report(workspace.report_file(), workspace.build_dir(), options.engine, say)
+    student.load()
+    with workspace.build_lock():
+        assignment.prepare_report()
+        _LOG.info("rendering the report")
+        made = render_report(workspace.report_file(), workspace.build_dir(), options.engine)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 

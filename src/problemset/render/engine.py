@@ -1,6 +1,7 @@
 """Render report.qmd to a PDF, a web page and a notebook, with or without Quarto installed."""
 
 import contextlib
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from problemset.render.markdown import to_markdown
 from problemset.render.notebook import to_notebook
 from problemset.render.pdf import compile_pdf
 from problemset.render.settings import Settings, read_settings
-from problemset.workspace import Say
+
+_LOG = logging.getLogger(__name__)
 
 Engine = Literal["auto", "quarto", "embedded"]
 
@@ -41,14 +43,12 @@ class _Job:
     for_html: Settings
     overrides: dict[str, str]
     work: Path
-    say: Say
 
 
 def render_report(
     qmd: Path,
     out_dir: Path,
     engine: Engine = "auto",
-    say: Say = lambda line: None,
     metadata: Mapping[str, str] | None = None,
 ) -> Rendered:
     """Make the PDF, the web page and the executed notebook of a document.
@@ -59,7 +59,6 @@ def render_report(
         qmd: the document.
         out_dir: folder for `<name>.pdf`, `.html` and `.ipynb`; created if missing.
         engine: "quarto" requires it, "embedded" never uses it, "auto" falls back.
-        say: called with one line for each notable event.
         metadata: plain text, such as the author's name, that overrides the front matter.
 
     Raises:
@@ -73,10 +72,10 @@ def render_report(
     for_html = read_settings(document, "html", overrides)
     with tempfile.TemporaryDirectory(prefix="problemset-") as scratch:
         executed = execute(document, for_typst.shown.eval)
-        job = _Job(executed, for_typst, for_html, overrides, Path(scratch), say)
+        job = _Job(executed, for_typst, for_html, overrides, Path(scratch))
         typst_source, page = _converted(job)
         by_quarto = None if engine == "embedded" else _try_quarto(document, job, engine)
-        pdf, html = by_quarto or (compile_pdf(typst_source, job.work, say), page.encode())
+        pdf, html = by_quarto or (compile_pdf(typst_source, job.work), page.encode())
         notebook = to_notebook(executed, pandoc.labels(job.work), for_html.metadata)
     files = {".pdf": pdf, ".html": html, ".ipynb": notebook.encode()}
     targets = {end: out_dir / f"{qmd.stem}{end}" for end in files}
@@ -107,5 +106,5 @@ def _try_quarto(document: Document, job: _Job, engine: Engine) -> tuple[bytes, b
     except RenderError as error:
         if engine == "quarto":
             raise
-        job.say(f"{error}; using the embedded renderer")
+        _LOG.warning("%s; using the embedded renderer", error)
         return None

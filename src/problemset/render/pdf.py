@@ -1,5 +1,6 @@
 """Compile Typst source to a reproducible, accessible (PDF/UA-1) PDF."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import matplotlib
 import typst
 
 from problemset.render.errors import RenderError
-from problemset.workspace import Say
+
+_LOG = logging.getLogger(__name__)
 
 # Fonts that Matplotlib ships and Typst's wheel lacks: one for characters beyond Latin, and one
 # with a placeholder glyph for every character.
@@ -19,7 +21,7 @@ _LENT = {
 _MISSING_GLYPH = re.compile(r"the text `\"(.+?)\"` could not be displayed")
 
 
-def compile_pdf(source: str, work: Path, say: Say) -> bytes:
+def compile_pdf(source: str, work: Path) -> bytes:
     """Compile Typst source to a PDF.
 
     Typst's own fonts and DejaVu Sans are tried first, so that every machine makes the same bytes.
@@ -29,7 +31,6 @@ def compile_pdf(source: str, work: Path, say: Say) -> bytes:
     Args:
         source: Typst source; paths in it are absolute.
         work: a scratch folder.
-        say: called with one line when the PDF falls short of the ideal.
 
     Raises:
         RenderError: when Typst refuses the source or warns.
@@ -39,19 +40,21 @@ def compile_pdf(source: str, work: Path, say: Say) -> bytes:
         return _compile(source, [fonts], ["DejaVu Sans"])
     except typst.TypstError as error:
         if not (missing := _MISSING_GLYPH.search(error.message)):
-            return _compile_untagged(source, fonts, error, say)
+            return _compile_untagged(source, fonts, error)
     character = missing.group(1)
     try:
         pdf = _compile(source, [fonts], ["DejaVu Sans"], system_fonts=True)
     except typst.TypstError:
         placeholders = ["DejaVu Sans", "Last Resort High-Efficiency"]
         everything = _lend_fonts(work / "all-fonts", placeholders)
-        say(f"no font here has {character!r}: the PDF shows a placeholder, its text holds it")
+        _LOG.warning(
+            "no font here has %r: the PDF shows a placeholder, its text holds it", character
+        )
         try:
             return _compile(source, [everything], placeholders)
         except typst.TypstError as error:
-            return _compile_untagged(source, fonts, error, say)
-    say(f"the PDF uses this machine's fonts: those it comes with lack {character!r}")
+            return _compile_untagged(source, fonts, error)
+    _LOG.warning("the PDF uses this machine's fonts: those it comes with lack %r", character)
     return pdf
 
 
@@ -64,11 +67,11 @@ def _lend_fonts(folder: Path, families: list[str]) -> Path:
     return folder
 
 
-def _compile_untagged(source: str, fonts: Path, refused: typst.TypstError, say: Say) -> bytes:
+def _compile_untagged(source: str, fonts: Path, refused: typst.TypstError) -> bytes:
     """Compile a document that PDF/UA-1 refuses without it; report any other error as it is."""
     if "PDF/UA-1" not in refused.message:
         raise _explained(refused) from refused
-    say(f"the PDF is not accessible (PDF/UA-1): {refused.message}")
+    _LOG.warning("the PDF is not accessible (PDF/UA-1): %s", refused.message)
     try:
         return _compile(source, [fonts], ["DejaVu Sans"], standards=())
     except typst.TypstError as error:

@@ -1,17 +1,19 @@
 """Grade a class: each submission once, with results and table written as they arrive."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from problemset import workspace
 from problemset.grading.batch import graded_results, roster
 from problemset.grading.batch.graded_results import CachedGrade
 from problemset.grading.batch.job import Grader, Job, JobResult
 from problemset.grading.batch.roster import Place, Row
 from problemset.grading.results.formats import points
 from problemset.rubric import Item
+
+_LOG = logging.getLogger(__name__)
 
 GradeAll = Callable[[Sequence[Job], Grader], Iterator[tuple[int, JobResult]]]
 """Runs all jobs; yields each one's index in the list and its result, in any order."""
@@ -34,7 +36,6 @@ def grade_class(
     grade_all: GradeAll = one_by_one,
     again: bool = False,
     notebook: bool = True,
-    say: workspace.Say = lambda line: None,
 ) -> list[Row]:
     """Grade the submissions of a class.
 
@@ -48,7 +49,6 @@ def grade_class(
         grade_all: runs `grader` for all of them.
         again: whether to regrade submissions whose results still hold.
         notebook: whether to run their notebooks.
-        say: called with one line per submission, unless there is a progress bar.
 
     Returns:
         One row per submission, in their order.
@@ -65,11 +65,8 @@ def grade_class(
     rows: dict[int, Row] = {}
     with tqdm(total=len(jobs), unit="submission", disable=None, leave=False) as bar:
         if bar.disable:
-            say(
-                f"grading {len(submissions)} submissions"
-                if len(submissions) > 1
-                else f"grading {submissions[0].name}"
-            )
+            one = len(submissions) == 1
+            _LOG.info("grading %s", submissions[0].name if one else f"{len(jobs)} submissions")
         for n, done in grade_all(jobs, grader):
             place = submissions[n]
             rows[n] = _row(place, done, previous.get(place))
@@ -78,7 +75,7 @@ def grade_class(
             bar.update()
             bar.set_postfix_str(place.name[:30])
             if bar.disable:
-                say(f"{len(rows)} of {len(jobs)}: {_brief(rows[n])}")
+                _LOG.info("%d of %d: %s", len(rows), len(jobs), _brief(rows[n]))
     return [rows[n] for n in range(len(submissions))]
 
 

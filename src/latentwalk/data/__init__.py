@@ -1,0 +1,1 @@
+"""MNIST: downloaded, verified, and given out in batches."""
