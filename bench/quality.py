@@ -64,7 +64,7 @@ REACHED = {
 }  # fmt: skip
 
 
-def train(name: str, steps: int, seed: int, judge: torch.nn.Module) -> dict[str, Any]:
+def train(name: str, steps: int, seed: int, classifier: torch.nn.Module) -> dict[str, Any]:
     """Train a model so many steps and measure it."""
     recipe = recipes.get(name)
     trained = loop.fit(
@@ -72,10 +72,12 @@ def train(name: str, steps: int, seed: int, judge: torch.nn.Module) -> dict[str,
         seed=seed, key="bench",
     )  # fmt: skip
     about = {"model": name, "way": OURS, "seed": seed, "steps": steps}
-    return about | {"seconds": trained.elapsed_seconds} | measure(trained.network, judge)
+    return about | {"seconds": trained.elapsed_seconds} | measure(trained.network, classifier)
 
 
-def train_as_textbook(name: str, seed: int, judge: torch.nn.Module) -> Iterator[dict[str, Any]]:
+def train_as_textbook(
+    name: str, seed: int, classifier: torch.nn.Module
+) -> Iterator[dict[str, Any]]:
     """Train a model's networks with the textbook's loop and measure them at its moments."""
     torch.manual_seed(seed)
     digits = mnist.load("train").to(loop.best_device())
@@ -86,10 +88,14 @@ def train_as_textbook(name: str, seed: int, judge: torch.nn.Module) -> Iterator[
         lessons.take(moment - steps)
         steps, seconds = moment, seconds + time.monotonic() - started
         about = {"model": name, "way": TEXTBOOK, "seed": seed, "steps": steps}
-        yield about | {"seconds": seconds} | measure(copy.deepcopy(lessons.network).eval(), judge)
+        yield (
+            about
+            | {"seconds": seconds}
+            | measure(copy.deepcopy(lessons.network).eval(), classifier)
+        )
 
 
-def measure(network: torch.nn.Module, judge: torch.nn.Module) -> dict[str, Any]:
+def measure(network: torch.nn.Module, classifier: torch.nn.Module) -> dict[str, Any]:
     """Measure samples, and the likelihood of a VAE; with the seconds that it takes.
 
     The network is in evaluation mode; it is moved to the CPU.
@@ -97,7 +103,7 @@ def measure(network: torch.nn.Module, judge: torch.nn.Module) -> dict[str, Any]:
     started = time.monotonic()
     train_digits, test = mnist.load("train"), mnist.load("test")
     network = network.cpu().requires_grad_(False)
-    found = measures.measure_samples(network, judge, train_digits, test)
+    found = measures.measure_samples(network, classifier, train_digits, test)
     if isinstance(network, Vae):
         found |= measures.measure_likelihood(network, test, IMPORTANCE_SAMPLES, LIKELIHOOD_IMAGES)
     numbers = {number: found.get(number) for number in NUMBERS}
@@ -151,14 +157,14 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[2017, 2018, 2019])
     parser.add_argument("--add", action="store_true", help="to what is kept, without the textbook")
     options = parser.parse_args()
-    judge = trainer.load("classifier").network
+    classifier = trainer.load("classifier").network
     for name in options.models:
         rows = before(name) if options.add else []
         for steps in options.lengths or LENGTHS[name]:
             for seed in options.seeds:
-                rows.append(train(name, steps, seed, judge))
+                rows.append(train(name, steps, seed, classifier))
                 print(f"{name}: {steps} steps, seed {seed}: {rows[-1]['seconds']:.0f} s")
-        for row in () if options.add else train_as_textbook(name, options.seeds[0], judge):
+        for row in () if options.add else train_as_textbook(name, options.seeds[0], classifier):
             rows.append(row)
             print(f"{name}, textbook: {row['steps']} steps: {row['seconds']:.0f} s")
         newest = {(row["way"], row["steps"], row["seed"]): row for row in rows}

@@ -1,8 +1,8 @@
 """Train the report's models from several seeds, measure each, and keep that in assets/seeds.json.
 
 Run by `make seeds`, in a build folder of its own (build/seeds); takes hours on two cores. What is
-kept already, of the recipes and the judge as they are now, is not done again, so an interrupted run
-goes on where it stopped.
+saved already, for the recipes and the classifier as they are now, is not done again, so an
+interrupted run goes on where it stopped.
 """
 
 import argparse
@@ -58,22 +58,24 @@ def measured(name: str, seed: int, released: Mapping[str, Released]) -> seeds.Ru
 
 def taught(model: Released, released: Mapping[str, Released]) -> float:
     """Measure what a classifier learns from a model's samples; both of one seed."""
-    seed, judge = model.recipe.seed, released["classifier"]
-    assert isinstance(judge.network, Classifier)
+    seed, classifier = model.recipe.seed, released["classifier"]
+    assert isinstance(classifier.network, Classifier)
     rng = torch.Generator().manual_seed(seed)
-    lessons = teaching.drawn_digits(model, judge.network, rng)
-    return teaching.taught_accuracy(lessons, mnist.load("test"), judge.recipe.config, seed)
+    lessons = teaching.drawn_digits(model, classifier.network, rng)
+    return teaching.classification_accuracy_score(
+        lessons, mnist.load("test"), classifier.recipe.config, seed
+    )
 
 
 def walked(seed: int, released: Mapping[str, Released]) -> seeds.Run:
     """Measure the paths of a GAN and a VAE that were trained from one seed."""
     gan, vae = (trained(name, seed) for name in PATHS.split("+"))
-    judge = released["classifier"].network
+    classifier = released["classifier"].network
     assert isinstance(gan.network, Generator)
     assert isinstance(vae.network, Vae)
-    assert isinstance(judge, Classifier)
+    assert isinstance(classifier, Classifier)
     found = compare_smoothness(
-        gan.network, vae.network, judge, mnist.load("train"), mnist.load("test"),
+        gan.network, vae.network, classifier, mnist.load("train"), mnist.load("test"),
         torch.Generator().manual_seed(seed), pairs=PAIRS,
     )  # fmt: skip
     metrics = {
@@ -130,7 +132,7 @@ def run(models: Sequence[str], wanted_seeds: Sequence[int]) -> None:
             name for name in missing
             if name != PATHS and recipes.get(name, seed) != recipes.get(name)
         ]  # fmt: skip
-        parallel.fit(trained_here, print, seed)
+        parallel.fit(trained_here, seed)
         for model in missing:
             done = walked(seed, released) if model == PATHS else measured(model, seed, released)
             seeds.keep(done)

@@ -74,11 +74,11 @@ def convolutions(device: torch.device, precision: str) -> Take:
     images = torch.randn(128, 64, 14, 14, device=device).to(PRECISIONS[precision])
     images = images.contiguous(memory_format=torch.channels_last).requires_grad_()
     kernels = torch.randn(64, 64, 3, 3, device=device).to(PRECISIONS[precision]).requires_grad_()
-    pull = torch.randn_like(images)
+    image_gradient = torch.randn_like(images)
 
     def take(steps: int) -> None:
         for _ in range(steps):
-            F.conv2d(images, kernels, padding=1).backward(pull)
+            F.conv2d(images, kernels, padding=1).backward(image_gradient)
             images.grad = kernels.grad = None
         if device.type == "cuda":
             torch.cuda.synchronize(device)

@@ -39,9 +39,9 @@ HARMFUL = {
     "no shuffling": one("gan", "data/mnist.py", "torch.randperm(len(digits), generator=rng, device=rng.device)", "torch.arange(len(digits))", "_endless"),
     "epochs of equal order": one("gan", "data/mnist.py", "skip = max(0, skip - per_epoch)", "skip = max(0, skip - per_epoch); rng.manual_seed(7)", "_endless"),
     "first batch of an epoch left out": one("vae", "data/mnist.py", "range(min(skip, per_epoch), per_epoch)", "range(min(skip, per_epoch) + 1, per_epoch)", "_endless"),
-    "average starts slowly": one("gan", "models/optim.py", "(1 + count) / (10 + count)", "(1 + count) / (20 + count)", "running_average"),
-    "average with another decay": one("gan", "models/optim.py", "1 - min(decay,", "1 - min(decay**2,", "running_average"),
-    "average without buffers": one("vae", "models/optim.py", "use_buffers=True", "use_buffers=False", "running_average"),
+    "average starts slowly": one("gan", "models/optim.py", "(1 + count) / (10 + count)", "(1 + count) / (20 + count)", "exponential_moving_average"),
+    "average with another decay": one("gan", "models/optim.py", "1 - min(decay,", "1 - min(decay**2,", "exponential_moving_average"),
+    "average without buffers": one("vae", "models/optim.py", "use_buffers=True", "use_buffers=False", "exponential_moving_average"),
     "last weights released": one("gan", "models/gan.py", "cast(Generator, self.average.module)", "self.generator", "GanState.released"),
     "linear schedule": one("gan", "models/optim.py", "0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))", "1 - progress", "warm_up_cosine"),
     "longer warm-up": one("vae", "models/optim.py", "warm_up_share: float = 0.03", "warm_up_share: float = 0.04", "warm_up_cosine"),
@@ -60,7 +60,7 @@ HARMFUL = {
 }  # fmt: skip
 HARMLESS = {
     "comments and formatting": Change("gan", "models/gan.py", (("    labels = batch.labels if", "    # a comment\n\n    labels = batch.labels if"),)),
-    "a local variable": Change("gan", "models/gan.py", (("pull", "fake_image_gradient"), ("lead", "logits"))),
+    "a local variable": Change("gan", "models/gan.py", (("image_gradient", "pull"), ("relativistic_logits", "lead"))),
     "a private helper": Change("vae", "models/muon.py", (("_whitening", "_inverse_roots"),)),
     "a public function of the package": Change("vae", "models/muon.py", (("orthogonal(", "orthogonalise("),)),
     "a message": Change("vae", "training/loop.py", (("a smaller learning rate usually helps", "try a smaller learning rate"),)),

@@ -21,8 +21,8 @@ from PIL import Image, ImageOps
 
 from latentwalk.checks import contract
 from latentwalk.checks.networks import NETWORKS, open_network
+from latentwalk.evaluation.readings import in_chunks
 from latentwalk.experiments.interpolation import lerp
-from latentwalk.experiments.judged import in_chunks
 from latentwalk.model_zoo import recipes
 from latentwalk.training import checkpoints
 from problemset.grading.evidence.outputs import pictures

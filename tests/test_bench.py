@@ -187,7 +187,7 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     goals = [{"log_likelihood_nats": bound} for bound in (-90, -86.8)]
     monkeypatch.setattr(quality, "GOALS", {"vae": goals})
 
-    def measure_samples(network, judge, train, test):
+    def measure_samples(network, classifier, train, test):
         assert not network.training
         lengths.append(network.config.steps)
         return {"frechet_ratio": 5.0 / len(lengths)}
@@ -451,14 +451,16 @@ def test_class_plays_the_hanging_one_only():
 @pytest.fixture
 def few_seeds(small, monkeypatch):
     folder, found = small
-    network = tiny.shaken(Classifier(tiny.JUDGE)).eval()
-    judge = SimpleNamespace(
+    network = tiny.shaken(Classifier(tiny.CLASSIFIER)).eval()
+    classifier = SimpleNamespace(
         network=network,
-        recipe=SimpleNamespace(config=tiny.JUDGE),
+        recipe=SimpleNamespace(config=tiny.CLASSIFIER),
         metadata=SimpleNamespace(network_digest="j" * 64),
     )
     load = trainer.load
-    monkeypatch.setattr(trainer, "load", lambda name: judge if name == "classifier" else load(name))
+    monkeypatch.setattr(
+        trainer, "load", lambda name: classifier if name == "classifier" else load(name)
+    )
     digits = {"train": tiny.toy_digits(80), "test": tiny.toy_digits(60, seed=1)}
     monkeypatch.setattr(mnist, "load", lambda split: digits[split])
     monkeypatch.setattr(several, "PAIRS", 6)

@@ -13,8 +13,8 @@ from latentwalk.data.mnist import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
 from latentwalk.evaluation.labels import label_histogram
 from latentwalk.evaluation.neighbours import density_coverage, nearer_to_first
+from latentwalk.evaluation.readings import read
 from latentwalk.evaluation.sharpness import sharpness
-from latentwalk.experiments.judged import read
 from latentwalk.model_zoo import trainer
 from latentwalk.models import gan, vae
 
@@ -35,14 +35,14 @@ class Measured:
     precision: float
     recall: float
     sharpness: float
-    certainty: float
+    confidence: float
     label_distance: float
     nearer_to_training: float
 
 
 @pytest.fixture(scope="module")
 def found():
-    judge = trainer.load("classifier").network
+    classifier = trainer.load("classifier").network
     train, test = mnist.load("train"), mnist.load("test")
     learned = to_unit(draw(train.images, 4 * COUNT, rng()))
     real, training = learned[:COUNT], learned[COUNT:]
@@ -57,12 +57,12 @@ def found():
         "noise": torch.rand(COUNT, 1, 28, 28, generator=rng(5)),
         "copies": training[:COUNT],
     }
-    features = {name: read(judge, some).features for name, some in
+    features = {name: read(classifier, some).features for name, some in
                 {"unseen": unseen, "training": training}.items()}  # fmt: skip
     reference = frechet_reference(features["unseen"], features["training"], COUNT)
 
     def measured(some):
-        reading = read(judge, some)
+        reading = read(classifier, some)
         near = density_coverage(features["unseen"], reading.features, rng())
         labels = label_histogram(reading.prediction.labels, test.labels)
         return Measured(
@@ -72,7 +72,7 @@ def found():
             precision=near.precision.value,
             recall=near.recall.value,
             sharpness=sharpness(some).mean().item(),
-            certainty=reading.prediction.certainty.mean().item(),
+            confidence=reading.prediction.confidence.mean().item(),
             label_distance=labels.total_variation,
             nearer_to_training=nearer_to_first(
                 reading.features, features["training"], features["unseen"], rng()
@@ -104,11 +104,11 @@ def test_a_collapsed_generator_is_last_in_variety_and_not_in_fidelity(found):
     assert found["collapsed"].precision > found["vae"].precision, "as the table's reader is told"
 
 
-def test_blur_lowers_sharpness_and_certainty_which_noise_does_not(found):
-    for measure in ("sharpness", "certainty"):
+def test_blur_lowers_sharpness_and_confidence_which_noise_does_not(found):
+    for measure in ("sharpness", "confidence"):
         values = {name: getattr(found[name], measure) for name in found}
         assert values["vae"] < min(values["gan"], values["real"]), measure
-    assert found["noise"].certainty > 0.9, "so it is never shown without a distance"
+    assert found["noise"].confidence > 0.9, "so it is never shown without a distance"
 
 
 def test_copies_of_training_digits_are_told_from_new_ones(found):

@@ -18,7 +18,7 @@ GAN = GanConfig(
 CGAN = replace(GAN, num_classes=10)
 VAE = VaeConfig(latent_size=3, width=4, encoder_width=4, steps=8, batch_size=8)
 FLOW = replace(VAE, flow_layers=2)
-JUDGE = ClassifierConfig(
+CLASSIFIER = ClassifierConfig(
     width=4, feature_size=6, steps=8, batch_size=8, max_rotation_degrees=3, max_shift_pixels=0.5
 )
 

@@ -15,12 +15,12 @@ from latentwalk.checks.networks import open_network
 from latentwalk.checks.shared import Staff
 from latentwalk.data.mnist import to_unit
 from latentwalk.evaluation.frechet import frechet_distance
-from latentwalk.evaluation.judging import judge_paths, real_yardstick
 from latentwalk.evaluation.neighbours import mean_pair_distance
+from latentwalk.evaluation.paths import classify_paths, real_yardstick
+from latentwalk.evaluation.readings import in_chunks, read
 from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.evaluation.smoothness import measure_paths
 from latentwalk.experiments.interpolation import lerp
-from latentwalk.experiments.judged import in_chunks, read
 from latentwalk.models import gan, vae
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.opened import Submission, SubmissionError
@@ -58,7 +58,10 @@ def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
         open_network(submission, "vae"),
     )
     real = to_unit(staff.test.images)
-    reference, edges = read(staff.judge, real).features, in_chunks(sharpness, real).mean().item()
+    reference, edges = (
+        read(staff.classifier, real).features,
+        in_chunks(sharpness, real).mean().item(),
+    )
     inputs = gan.draw_inputs(network.config, IMAGES, rng)
     noise = torch.randn(IMAGES, autoencoder.config.latent_size, generator=rng)
     codes = in_chunks(autoencoder.noise_to_code, noise)
@@ -70,7 +73,7 @@ def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
     measured = {}
     for kind, (make, of) in made.items():
         images = in_chunks(make, of)  # one kind and a few images at a time to save memory
-        distance = frechet_distance(read(staff.judge, images).features, reference)
+        distance = frechet_distance(read(staff.classifier, images).features, reference)
         measured[f"{kind}_frechet_ratio"] = float(distance) / FLOOR
         measured[f"{kind}_sharpness_percent"] = (
             100 * in_chunks(sharpness, images).mean().item() / edges
@@ -94,7 +97,7 @@ def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]
     order = torch.randperm(len(staff.test.images), generator=rng)
     ends = to_unit(staff.test.images[order[: 2 * PAIRS]])
     others = to_unit(staff.test.images[order[2 * PAIRS : 2 * PAIRS + shared.FRESH]])
-    searched, features = (read(staff.judge, images).features for images in (others, ends))
+    searched, features = (read(staff.classifier, images).features for images in (others, ends))
     yardstick = real_yardstick(ends, features, searched, mean_pair_distance(features, rng))
     inputs = torch.randn(2 * PAIRS, network.config.latent_size, generator=rng)
     codes = in_chunks(lambda part: autoencoder.encode(part).mu, ends)
@@ -103,9 +106,9 @@ def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]
         start, end = points.chunk(2)
         line = lerp(start, end, shared.STEPS)  # (P, S, Z)
         images = in_chunks(decode, line.flatten(0, 1))  # (P * S, 1, 28, 28)
-        seen, paths = read(staff.judge, images), images.unflatten(0, line.shape[:2])
-        judged = judge_paths(paths, seen.features, seen.prediction, searched)
-        found = measure_paths(judged, yardstick)
+        seen, paths = read(staff.classifier, images), images.unflatten(0, line.shape[:2])
+        classified = classify_paths(paths, seen.features, seen.prediction, searched)
+        found = measure_paths(classified, yardstick)
         measured |= {
             name: float(getattr(found, name.removeprefix(f"{kind}_")).mean())
             for name in SMOOTHNESS

@@ -17,7 +17,7 @@ from latentwalk.training.tensor_file import WeightsError
 from problemset import workspace
 from problemset.grading.sandbox import forkserver_client
 
-_OWN_JUDGE = "classifier"
+_CLASSIFIER = "classifier"
 
 
 def use_threads() -> None:
@@ -32,19 +32,19 @@ def staff() -> Staff:
         WeightsError: the staff's classifier has no valid weights.
         DataError: MNIST cannot be obtained.
     """
-    path = weights_files.valid_file(_OWN_JUDGE)
+    path = weights_files.valid_file(_CLASSIFIER)
     if path is None:
-        words = "the judge has no valid weights; run `latentwalk train classifier` first"
+        words = "the classifier has no valid weights; run `latentwalk train classifier` first"
         raise WeightsError(words)
-    judge = weights_files.read(path, recipes.get(_OWN_JUDGE)).network
-    assert isinstance(judge, Classifier)
+    classifier = weights_files.read(path, recipes.get(_CLASSIFIER)).network
+    assert isinstance(classifier, Classifier)
     importlib.import_module("torchmetrics.image.fid")  # `frechet_distance` imports it lazily
-    return Staff(judge, mnist.load("test"))
+    return Staff(classifier, mnist.load("test"))
 
 
 def identity() -> str:
     """Digest of the classifier's weights; empty where there are none that are valid."""
-    valid = weights_files.valid_file(_OWN_JUDGE)
+    valid = weights_files.valid_file(_CLASSIFIER)
     return checkpoints.load_weights(valid)[1].network_digest if valid else ""
 
 
@@ -54,11 +54,12 @@ def archive_files() -> Mapping[str, Path]:
     Raises:
         WeightsError: the staff's classifier has no valid weights.
     """
-    valid = weights_files.valid_file(_OWN_JUDGE)
+    valid = weights_files.valid_file(_CLASSIFIER)
     if valid is None:
-        reason = weights_files.status(_OWN_JUDGE)[-1][1].reason
+        reason = weights_files.status(_CLASSIFIER)[-1][1].reason
         raise WeightsError(
-            f"the judge has no valid weights ({reason}); `latentwalk train classifier` makes them"
+            f"the classifier has no valid weights ({reason}); "
+            "`latentwalk train classifier` makes them"
         )
     digits = {f"mnist/{path.name}": path for path in _test_digits()}
     return {"assets/weights/classifier.safetensors": valid, **digits}
@@ -82,7 +83,7 @@ def lay_out_notebook(source: Path, work: Path) -> None:
     for made in (weights, released):
         made.mkdir(parents=True)
     for path in sorted((source / "weights").glob("*.safetensors")):
-        if path.stem != _OWN_JUDGE and path.stem in recipes.recipes() and _is_intact(path):
+        if path.stem != _CLASSIFIER and path.stem in recipes.recipes() and _is_intact(path):
             shutil.copyfile(path, weights / path.name)
     for name in recipes.recipes():
         if valid := weights_files.valid_file(name):

@@ -10,7 +10,7 @@ from latentwalk.checks.networks import open_images, open_network
 from latentwalk.checks.shared import Staff
 from latentwalk.data.shapes import NUM_CLASSES
 from latentwalk.evaluation.frechet import frechet_distance
-from latentwalk.experiments.judged import read
+from latentwalk.evaluation.readings import read
 from problemset.grading.score.verdict import Verdict, exact_ends, same_images, straight_line
 from problemset.grading.submission.opened import Submission, SubmissionError
 
@@ -100,7 +100,7 @@ def path_images_regenerate(submission: Submission, staff: Staff) -> Verdict:
 def _makes_digits(network: Any, staff: Staff) -> Verdict:
     if network.config.num_classes:
         raise SubmissionError("weights/gan.safetensors is a GAN with labels, expected one without")
-    seen = read(staff.judge, shared.fresh(network).images)
+    seen = read(staff.classifier, shared.fresh(network).images)
     distance = frechet_distance(seen.features, staff.test_features)
     shares = torch.bincount(seen.prediction.labels, minlength=NUM_CLASSES) / shared.FRESH
     digits = int((shares >= shared.LEAST_SHARE).sum())

@@ -9,7 +9,7 @@ from latentwalk.checks import shared
 from latentwalk.checks.networks import open_images, open_network
 from latentwalk.checks.shared import Staff
 from latentwalk.data.mnist import to_unit
-from latentwalk.experiments.judged import in_chunks
+from latentwalk.evaluation.readings import in_chunks
 from latentwalk.models import vae
 from problemset.grading.score.verdict import Verdict, same_images, straight_line
 from problemset.grading.submission.opened import Submission

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from latentwalk.checks.networks import open_network
 from latentwalk.data.mnist import Digits, to_unit
-from latentwalk.experiments.judged import in_chunks, read
+from latentwalk.evaluation.readings import in_chunks, read
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.samples import Samples, balanced_labels
@@ -39,21 +39,21 @@ within 0.052."""
 class Staff:
     """Data provided by the course staff, never by the submission."""
 
-    judge: Classifier
+    classifier: Classifier
     test: Digits
 
     def __str__(self) -> str:
-        return f"{len(self.test)} test digits, and a judge with valid weights"
+        return f"{len(self.test)} test digits, and a classifier with valid weights"
 
     @cached_property
     def test_features(self) -> Tensor:
         """Features (FRESH, F), from the classifier, of test digits spread over the file."""
         chosen = self.test.images[:: max(1, len(self.test.images) // FRESH)]
-        return read(self.judge, to_unit(chosen)).features
+        return read(self.classifier, to_unit(chosen)).features
 
     def labels(self, images: np.ndarray) -> np.ndarray:
         """Labels (N,) that the classifier assigns to images (N, 1, 28, 28)."""
-        return read(self.judge, torch.from_numpy(images)).prediction.labels.numpy()
+        return read(self.classifier, torch.from_numpy(images)).prediction.labels.numpy()
 
 
 Check = Callable[[Submission, Staff], Verdict]

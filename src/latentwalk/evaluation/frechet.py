@@ -1,8 +1,8 @@
-"""Frechet distance in the feature space of our own judge, always reported with its floor.
+"""Frechet distance in the feature space of our own classifier, always reported with its floor.
 
 The distance alone means nothing, and distances compare only within one feature network. The
 maintainers of the usual packages advise against Inception features on MNIST, so the features are
-the judge's. The floor is the distance of real images from real images, for the same number of
+the classifier's. The floor is the distance of real images from real images, for the same number of
 images. A perfect generator would reach it, so the ratio to the floor is the number to quote.
 """
 
@@ -33,7 +33,7 @@ class FrechetReference:
 
 @dataclass(frozen=True)
 class FrechetScore:
-    """Distance of a candidate from the reference, in the judge's feature space."""
+    """Distance of a candidate from the reference, in the classifier's feature space."""
 
     distance: float
     floor: float
@@ -56,7 +56,8 @@ def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     r"""Frechet distance between Gaussians fitted to two sets of features.
 
     $\lVert m_a - m_b \rVert^2 + \mathrm{tr}(C_a + C_b - 2 (C_a C_b)^{1/2})$, in float64. It is a
-    distance in the space of the given features, here the judge's: not the "FID" of the literature.
+    distance in the space of the given features, here the classifier's, and not the "FID" of the
+    literature.
 
     Args:
         features_a: (N, F), N at least 2.

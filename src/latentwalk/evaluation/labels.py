@@ -1,4 +1,4 @@
-"""Which digits a model generates, and whether they match the requested labels, per the judge."""
+"""Which digits a classifier reads in generated images, and whether they match the labels asked."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from latentwalk.evaluation.intervals import Estimate, wilson_interval
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """Share of images that the judge reads as the requested digit."""
+    """Share of images that the classifier reads as the requested digit."""
 
     overall: Estimate
     per_digit: tuple[Estimate, ...]
@@ -32,15 +32,15 @@ class LabelHistogram:
 
 
 def label_agreement(predicted: Tensor, asked: Tensor, level: float = 0.95) -> LabelAgreement:
-    """Compare the judge's labels with those requested from the conditional model.
+    """Compare the classifier's labels with those requested from the conditional model.
 
     Args:
-        predicted: (N,) the judge's labels.
+        predicted: (N,) the classifier's labels.
         asked: (N,) the labels given to the model, every digit at least once.
         level: confidence level of the Wilson intervals.
 
     Returns:
-        The share overall and for each digit. The judge's own errors are included.
+        The share overall and for each digit. The classifier's own errors are included.
 
     Raises:
         ValueError: different sizes, labels outside 0..9, or a digit that was never requested.
@@ -61,7 +61,7 @@ def label_histogram(labels: Tensor, data_labels: Tensor) -> LabelHistogram:
     """Compare the digit frequencies of samples with those of the data, to find missing digits.
 
     Args:
-        labels: (N,) the judge's labels of samples.
+        labels: (N,) the classifier's labels of samples.
         data_labels: (M,) true labels of the data.
 
     Raises:

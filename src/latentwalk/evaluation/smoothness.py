@@ -1,4 +1,4 @@
-"""Smoothness and realism of each path between two images, as measured by the judge.
+"""Smoothness and realism of each path between two images, as measured by the classifier.
 
 No single quantity captures "smooth interpolation". Each of the usual ones is best for some null, a
 baseline that is not a good walk:
@@ -11,7 +11,7 @@ baseline that is not a good walk:
 | a new real image at each step | realism, even steps | steadiness: far longer than needed |
 | constant or collapsed generator | short path, no switches | reach: it goes nowhere |
 
-`margin_over_nulls` is the summary to rank by. It measures how far a model's walks beat the two
+`skill_score` is the summary to rank by. It measures how far a model's walks beat the two
 nulls that need no model, cross-fade and jump, each where that null is weak. Neither null can score
 above 0. The other measures explain the ranking.
 """
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from latentwalk.evaluation.intervals import Estimate, bootstrap_interval, paired_difference
-from latentwalk.evaluation.judging import JudgedPaths, RealYardstick
+from latentwalk.evaluation.paths import ClassifiedPaths, RealYardstick
 
 STILL = 1e-3
 """A path shorter than this fraction of `RealYardstick.end_distance` counts as not moving; its steps
@@ -54,11 +54,11 @@ class PathMeasures:
     relative_length: Tensor
     """Path length over the mean distance between unrelated real images, in feature space."""
     label_switches: Tensor
-    """Number of times that the judge's label changes from one step to the next."""
+    """Number of times that the classifier's label changes from one step to the next."""
     third_digit_steps: Tensor
     """Number of steps whose label is neither that of the start nor that of the end."""
     certainty_drop: Tensor
-    """The judge's certainty at the ends minus that in the middle."""
+    """The classifier's confidence at the ends minus that in the middle."""
     sharpness_drop: Tensor
     """Sharpness at the ends minus that in the middle, over that of real digits."""
     nearest_real_rise: Tensor
@@ -66,11 +66,11 @@ class PathMeasures:
     digits."""
 
 
-def measure_paths(paths: JudgedPaths, yardstick: RealYardstick) -> PathMeasures:
+def measure_paths(paths: ClassifiedPaths, yardstick: RealYardstick) -> PathMeasures:
     """Measure every path.
 
     Args:
-        paths: from `judge_paths`; at least 3 steps.
+        paths: from `classify_paths`; at least 3 steps.
         yardstick: from `real_yardstick`; use the same one for all paths that are compared.
 
     Raises:
@@ -101,7 +101,7 @@ def measure_paths(paths: JudgedPaths, yardstick: RealYardstick) -> PathMeasures:
         relative_length=total / yard,
         label_switches=switched.sum(dim=1).double(),
         third_digit_steps=third.sum(dim=1).double(),
-        certainty_drop=-_rise(paths.certainty),
+        certainty_drop=-_rise(paths.confidence),
         sharpness_drop=-_rise(paths.sharpness) / yardstick.sharpness,
         nearest_real_rise=_rise(paths.nearest_real) / yardstick.nearest_real,
     )
@@ -137,7 +137,7 @@ def summarise_differences(
     }
 
 
-def margin_over_nulls(
+def skill_score(
     walks: PathMeasures,
     blends: PathMeasures,
     jumps: PathMeasures,
@@ -216,7 +216,7 @@ def _ratio(above: Tensor, below: Tensor) -> Tensor:
     return above / below.clamp(min=torch.finfo(below.dtype).tiny)
 
 
-def _realism(paths: JudgedPaths, yardstick: RealYardstick) -> Tensor:
+def _realism(paths: ClassifiedPaths, yardstick: RealYardstick) -> Tensor:
     """Sharpness and nearness to real digits, relative to those of real digits: (P, S) in [0, 1]."""
     crisp = (paths.sharpness.double() / yardstick.sharpness).clamp(max=1)
     real = torch.full_like(crisp, yardstick.nearest_real)

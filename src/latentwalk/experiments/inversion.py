@@ -10,7 +10,7 @@ from torch import Tensor
 
 from latentwalk.data.shapes import IMAGE_SHAPE, check_shape
 from latentwalk.evaluation.neighbours import nearest
-from latentwalk.experiments.judged import check_ready, in_chunks
+from latentwalk.evaluation.readings import check_ready, in_chunks
 from latentwalk.models.gan import Generator, draw_inputs
 
 CANDIDATES = 2000

@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from latentwalk.evaluation.readings import (
+    ClassifiedImages,
+    check_ready,
+    classify,
+    in_chunks,
+    to_numpy,
+)
 from latentwalk.experiments.interpolation import crossfade, lerp
-from latentwalk.experiments.judged import Judged, check_ready, in_chunks, judge, to_numpy
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
@@ -18,16 +24,16 @@ NUM_SAMPLES = 10
 
 @dataclass(frozen=True)
 class TenSamples:
-    """2b: ten images, the generator inputs that made them, and the judge's readings."""
+    """2b: ten images, the generator inputs that made them, and the classifier's readings."""
 
     images: np.ndarray
     """(10, 1, 28, 28) float32 in [0, 1]."""
     inputs: np.ndarray
     """(10, Z) float32, the draws of epsilon."""
     labels: np.ndarray
-    """(10,) int64, the digit that the judge reads."""
-    certainty: np.ndarray
-    """(10,) float32, the judge's probability of that digit."""
+    """(10,) int64, the digit that the classifier reads."""
+    confidence: np.ndarray
+    """(10,) float32, the classifier's probability of that digit."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,9 @@ class Pair:
     inputs: np.ndarray
     """(2, Z) float32: epsilon_start and epsilon_end."""
     labels: np.ndarray
-    """(2,) int64, the digits that the judge reads."""
-    certainty: np.ndarray
-    """(2,) float32, the judge's probability of these digits."""
+    """(2,) int64, the digits that the classifier reads."""
+    confidence: np.ndarray
+    """(2,) float32, the classifier's probability of these digits."""
     automatic: bool
     """Whether the rule picked the pair, rather than the reader."""
     same_digit: bool
@@ -59,28 +65,28 @@ class GeneratorPath:
     inputs: np.ndarray
     """(S, Z) float32: epsilon_1 to epsilon_S; these two equal epsilon_start and epsilon_end
     exactly."""
-    strip: Judged
+    strip: ClassifiedImages
     """The generator's images from these inputs, (S, 1, 28, 28)."""
-    crossfade: Judged
+    crossfade: ClassifiedImages
     """Cross-fade between the strip's first and last image, (S, 1, 28, 28)."""
 
 
 def ten_samples(generator: Generator, classifier: Classifier, rng: torch.Generator) -> TenSamples:
-    """Answer 2b: draw ten inputs, generate their images, label them with the judge.
+    """Answer 2b: draw ten inputs, generate their images, label them with the classifier.
 
     Args:
         generator: trained, unconditional.
-        classifier: the judge.
+        classifier: the classifier.
         rng: draws epsilon from N(0, I).
 
     Raises:
         ValueError: a conditional generator, or a network in training mode.
     """
     _check_unconditional(generator)
-    check_ready(generator=generator, judge=classifier)
+    check_ready(generator=generator, classifier=classifier)
     samples = gan.sample(generator, NUM_SAMPLES, rng)
-    seen = judge(classifier, samples.images)
-    return TenSamples(seen.images, to_numpy(samples.inputs), seen.labels, seen.certainty)
+    seen = classify(classifier, samples.images)
+    return TenSamples(seen.images, to_numpy(samples.inputs), seen.labels, seen.confidence)
 
 
 def pick_pair(samples: TenSamples, pair: tuple[int, int] | None = None) -> Pair:
@@ -103,14 +109,14 @@ def pick_pair(samples: TenSamples, pair: tuple[int, int] | None = None) -> Pair:
         images=samples.images[rows],
         inputs=samples.inputs[rows],
         labels=samples.labels[rows],
-        certainty=samples.certainty[rows],
+        confidence=samples.confidence[rows],
         automatic=pair is None,
         same_digit=bool(samples.labels[start] == samples.labels[end]),
     )
 
 
 def _automatic_pair(samples: TenSamples) -> tuple[int, int]:
-    labels, certainty = samples.labels, samples.certainty
+    labels, confidence = samples.labels, samples.confidence
     pairs = itertools.combinations(range(len(labels)), 2)
     different = [(i, j) for i, j in pairs if labels[i] != labels[j]]
     if not different:
@@ -119,7 +125,7 @@ def _automatic_pair(samples: TenSamples) -> tuple[int, int]:
             "train longer, draw with another seed, or name a pair"
         )
     # max() returns the first of several equal maxima, which has the lowest numbers
-    return max(different, key=lambda pair: min(certainty[pair[0]], certainty[pair[1]]))
+    return max(different, key=lambda pair: min(confidence[pair[0]], confidence[pair[1]]))
 
 
 def checked_pair(samples: TenSamples, pair: Any) -> tuple[int, int]:
@@ -150,7 +156,7 @@ def generator_path(
 
     Args:
         generator: the generator that made the pair.
-        classifier: the judge.
+        classifier: the classifier.
         pair: from `pick_pair`.
         steps: number of images, including both ends.
 
@@ -158,7 +164,7 @@ def generator_path(
         ValueError: a conditional generator, a network in training mode, or fewer than 2 steps.
     """
     _check_unconditional(generator)
-    check_ready(generator=generator, judge=classifier)
+    check_ready(generator=generator, classifier=classifier)
     device = next(generator.parameters()).device
     start, end = torch.from_numpy(pair.inputs).to(device)
     inputs = lerp(start, end, steps)  # (S, Z)
@@ -167,8 +173,8 @@ def generator_path(
     return GeneratorPath(
         times=np.linspace(0, 1, steps),
         inputs=to_numpy(inputs),
-        strip=judge(classifier, images),
-        crossfade=judge(classifier, blend),
+        strip=classify(classifier, images),
+        crossfade=classify(classifier, blend),
     )
 
 

@@ -6,8 +6,14 @@ import numpy as np
 import torch
 
 from latentwalk.data.mnist import Digits, to_unit
+from latentwalk.evaluation.readings import (
+    ClassifiedImages,
+    check_ready,
+    classify,
+    in_chunks,
+    to_numpy,
+)
 from latentwalk.experiments.interpolation import lerp
-from latentwalk.experiments.judged import Judged, check_ready, in_chunks, judge, to_numpy
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.vae import Vae
 
@@ -20,7 +26,7 @@ class VaePath:
     """Indices of the two images in the test set, from 0."""
     digits: tuple[int, int]
     """Their true labels."""
-    originals: Judged
+    originals: ClassifiedImages
     """The two test images, (2, 1, 28, 28)."""
     code_deviations: np.ndarray
     """(2, Z) float32, standard deviations of both posteriors, whose means are the path's ends."""
@@ -28,7 +34,7 @@ class VaePath:
     """(S,) float64, from 0 to 1."""
     codes: np.ndarray
     """(S, Z) float32: z_1 = z_start to z_S = z_end; these two are the posterior means."""
-    strip: Judged
+    strip: ClassifiedImages
     """The decoded path, (S, 1, 28, 28); its ends are the reconstructions of the originals."""
 
 
@@ -42,7 +48,7 @@ def vae_path(
 
     Args:
         vae: trained.
-        classifier: the judge.
+        classifier: the classifier.
         test: the test digits.
         digits: labels of start and end, those of 2c.
         steps: number of images, including both ends.
@@ -51,7 +57,7 @@ def vae_path(
         ValueError: a digit without enough test images, a network in training mode, or fewer than
             2 steps.
     """
-    check_ready(vae=vae, judge=classifier)
+    check_ready(vae=vae, classifier=classifier)
     indices = _first_images(test, digits)
     device = next(vae.parameters()).device
     originals = to_unit(test.images[list(indices)]).to(device)
@@ -61,11 +67,11 @@ def vae_path(
     return VaePath(
         indices=indices,
         digits=(int(digits[0]), int(digits[1])),
-        originals=judge(classifier, originals),
+        originals=classify(classifier, originals),
         code_deviations=to_numpy((0.5 * posterior.logvar).exp()),
         times=np.linspace(0, 1, steps),
         codes=to_numpy(codes),
-        strip=judge(classifier, in_chunks(vae.decode, codes)),
+        strip=classify(classifier, in_chunks(vae.decode, codes)),
     )
 
 

@@ -10,7 +10,7 @@ from latentwalk.data.shapes import NUM_CLASSES
 from latentwalk.evaluation.frechet import frechet_interval
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.evaluation.labels import label_agreement
-from latentwalk.experiments.judged import check_ready, judge, read, to_numpy
+from latentwalk.evaluation.readings import check_ready, classify, read, to_numpy
 from latentwalk.experiments.quality import RealDigits, ratio_to_floor, real_digits
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
@@ -41,7 +41,7 @@ class InputReading:
     ratio: Estimate
     """Frechet distance over the floor; 1 is as good as real images."""
     agreement: Estimate | None
-    """Share of images that the judge reads as the requested digit; None without labels."""
+    """Share of images that the classifier reads as the requested digit; None without labels."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class DigitGrid:
     asked: np.ndarray
     """(10, 10) int64, the requested digit, which is the row's number."""
     judged: np.ndarray
-    """(10, 10) int64, the digit that the judge reads."""
-    certainty: np.ndarray
-    """(10, 10) float32, the judge's probability of that digit."""
+    """(10, 10) int64, the digit that the classifier reads."""
+    confidence: np.ndarray
+    """(10, 10) float32, the classifier's probability of that digit."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often the judge reads the requested digit, with 95 % Wilson intervals."""
+    """How often the classifier reads the requested digit, with 95 % Wilson intervals."""
 
     num_images: int
     overall: Estimate
@@ -94,7 +94,7 @@ def input_readings(
 
     Args:
         generators: trained, by name.
-        classifier: the judge.
+        classifier: the classifier.
         train: the training digits, for the floor.
         test: the test digits, the reference.
         rng: draws inputs, training images and the resampling.
@@ -103,7 +103,7 @@ def input_readings(
     Raises:
         ValueError: a network in training mode, or `count` above the number of training images.
     """
-    check_ready(judge=classifier, **generators)
+    check_ready(classifier=classifier, **generators)
     real = real_digits(classifier, train, test, rng, count)
     rows = [
         _reading(name, generator, classifier, real, rng, count)
@@ -150,35 +150,35 @@ def digit_grid(generator: Generator, classifier: Classifier, rng: torch.Generato
 
     Args:
         generator: trained, conditional.
-        classifier: the judge.
+        classifier: the classifier.
         rng: draws epsilon from N(0, I).
 
     Raises:
         ValueError: an unconditional generator, or a network in training mode.
     """
     _check_conditional(generator)
-    check_ready(generator=generator, judge=classifier)
+    check_ready(generator=generator, classifier=classifier)
     shape = (NUM_CLASSES, IMAGES_A_DIGIT)
     asked = torch.arange(NUM_CLASSES).repeat_interleave(IMAGES_A_DIGIT)  # 0 0 ... 9 9
     samples = gan.sample(generator, len(asked), rng, asked)
-    seen = judge(classifier, samples.images)
+    seen = classify(classifier, samples.images)
     return DigitGrid(
         images=seen.images.reshape(*shape, *seen.images.shape[1:]),
         inputs=to_numpy(samples.inputs).reshape(*shape, -1),
         asked=to_numpy(asked).reshape(shape),
         judged=seen.labels.reshape(shape),
-        certainty=seen.certainty.reshape(shape),
+        confidence=seen.confidence.reshape(shape),
     )
 
 
 def agreement_by_digit(
     generator: Generator, classifier: Classifier, rng: torch.Generator, count: int = 10_000
 ) -> Agreement:
-    """Supplement 4d: request every digit equally often, and count the digits that the judge reads.
+    """Supplement 4d: request every digit equally often, and count what the classifier reads.
 
     Args:
         generator: trained, conditional.
-        classifier: the judge; its own errors count against the generator.
+        classifier: the classifier; its own errors count against the generator.
         rng: draws epsilon.
         count: total number of images.
 
@@ -186,7 +186,7 @@ def agreement_by_digit(
         ValueError: an unconditional generator, a network in training mode, or fewer than 10 images.
     """
     _check_conditional(generator)
-    check_ready(generator=generator, judge=classifier)
+    check_ready(generator=generator, classifier=classifier)
     asked = balanced_labels(count)
     images = gan.sample(generator, count, rng, asked).images
     judged = read(classifier, images).prediction.labels.cpu()

@@ -17,8 +17,8 @@ from latentwalk.evaluation.intervals import Estimate, bootstrap_interval
 from latentwalk.evaluation.labels import label_histogram
 from latentwalk.evaluation.mixture import draw_mixture, fit_mixture
 from latentwalk.evaluation.neighbours import SEARCHED, density_coverage, nearer_to_first
+from latentwalk.evaluation.readings import Reading, check_ready, in_chunks, read, to_numpy
 from latentwalk.evaluation.sharpness import sharpness
-from latentwalk.experiments.judged import Reading, check_ready, in_chunks, read, to_numpy
 from latentwalk.models import gan
 from latentwalk.models import vae as vae_model
 from latentwalk.models.classifier import Classifier
@@ -42,17 +42,17 @@ class QualityRow:
     name: str
     """Kind of images."""
     frechet: Estimate
-    """Frechet distance from the test images in the judge's feature space."""
+    """Frechet distance from the test images in the classifier's feature space."""
     ratio: Estimate
     """That distance over the floor; 1 is as good as real images."""
     sharpness: Estimate
     """Mean sharpness of the edges, in [0, 1]."""
-    certainty: Estimate
-    """Mean probability that the judge gives to the digit it reads."""
+    confidence: Estimate
+    """Mean probability that the classifier gives to the digit it reads."""
     label_distance: float
     """Total variation distance between the digit shares and those of the test images, in [0, 1]."""
     label_shares: np.ndarray
-    """(10,) float64, share of each digit as the judge reads it."""
+    """(10,) float64, share of each digit as the classifier reads it."""
     density: Estimate
     """Density of real digits around these images; about 1 for real images. See `neighbours`."""
     coverage: Estimate
@@ -93,7 +93,7 @@ class RealDigits:
     images: Tensor
     """(M, 1, 28, 28) in [0, 1]: training images, as many as each candidate has."""
     reading: Reading
-    """The judge's output for `images`."""
+    """The classifier's output for `images`."""
     other_features: Tensor
     """(R, F) features of all other training images."""
 
@@ -135,7 +135,7 @@ def compare_quality(
         generator: trained, unconditional.
         vae: trained, with the prior N(0, I).
         learned: trained, with a learned prior.
-        classifier: the judge.
+        classifier: the classifier.
         train: the training digits, for the floor, the fitted prior and the search for copies.
         test: the test digits, the reference.
         rng: draws noise, codes, training images and the resampling.
@@ -144,7 +144,7 @@ def compare_quality(
     Raises:
         ValueError: a network in training mode, or fewer training or test digits than `count`.
     """
-    check_ready(generator=generator, vae=vae, learned=learned, judge=classifier)
+    check_ready(generator=generator, vae=vae, learned=learned, classifier=classifier)
     real = real_digits(classifier, train, test, rng, count)
     device = real.images.device
     originals = to_unit(draw(test.images, count, rng)).to(device)
@@ -188,7 +188,7 @@ def _measure(
         frechet=frechet,
         ratio=ratio_to_floor(frechet, real.reference.floor),
         sharpness=bootstrap_interval(sharpness(images), rng),
-        certainty=bootstrap_interval(reading.prediction.certainty, rng),
+        confidence=bootstrap_interval(reading.prediction.confidence, rng),
         label_distance=labels.total_variation,
         label_shares=to_numpy(labels.shares),
         density=near.density,

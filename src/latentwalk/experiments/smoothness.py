@@ -11,19 +11,24 @@ from torch import Tensor
 from latentwalk.data.mnist import Digits, to_unit
 from latentwalk.evaluation.frechet import draw
 from latentwalk.evaluation.intervals import Estimate, bootstrap_interval
-from latentwalk.evaluation.judging import JudgedPaths, RealYardstick, judge_paths, real_yardstick
 from latentwalk.evaluation.neighbours import mean_pair_distance
+from latentwalk.evaluation.paths import (
+    ClassifiedPaths,
+    RealYardstick,
+    classify_paths,
+    real_yardstick,
+)
+from latentwalk.evaluation.readings import check_ready, in_chunks, read, to_numpy
 from latentwalk.evaluation.smoothness import (
     PathMeasures,
-    margin_over_nulls,
     measure_paths,
     pick,
+    skill_score,
     summarise,
     summarise_differences,
 )
 from latentwalk.experiments.interpolation import crossfade, jump, lerp, variance_preserving
 from latentwalk.experiments.inversion import invert
-from latentwalk.experiments.judged import check_ready, in_chunks, read, to_numpy
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
@@ -62,11 +67,11 @@ class SmoothnessRow:
     measures: dict[str, Estimate]
     """Mean over the paths of every measure of `evaluation.smoothness.PathMeasures`."""
     same_digit: dict[str, Estimate]
-    """The same mean over only the paths whose two ends the judge reads as the same digit."""
+    """The same mean over only the paths whose two ends the classifier reads as the same digit."""
     num_same_digit: int
     """Number of those paths."""
-    certainty: np.ndarray
-    """(S,) float64, the judge's mean certainty at each step."""
+    confidence: np.ndarray
+    """(S,) float64, the classifier's mean confidence at each step."""
     sharpness: np.ndarray
     """(S,) float64, mean sharpness at each step, relative to a real image."""
     nearest_real: np.ndarray
@@ -94,7 +99,7 @@ class Smoothness:
     """In this order: GAN with random inputs, with variance kept, and between test images; VAE
     between test images and between random codes; the two nulls."""
     margins: dict[str, Estimate]
-    """`evaluation.smoothness.margin_over_nulls` by row name; 0 for both nulls."""
+    """`evaluation.smoothness.skill_score` by row name; 0 for both nulls."""
     differences: tuple[Difference, ...]
     """Differences of the pairs in `COMPARED`."""
     inversion_error: Estimate
@@ -124,7 +129,7 @@ def compare_smoothness(
     Args:
         generator: trained, unconditional.
         vae: trained.
-        classifier: the judge.
+        classifier: the classifier.
         train: the training digits, among which the nearest real images are searched.
         test: the test digits, each at one end of at most one path.
         rng: draws pairs, inputs, codes, training images and the resampling.
@@ -134,7 +139,7 @@ def compare_smoothness(
     Raises:
         ValueError: a network in training mode, fewer than 3 steps, or too few test digits.
     """
-    check_ready(generator=generator, vae=vae, judge=classifier)
+    check_ready(generator=generator, vae=vae, classifier=classifier)
     device = next(classifier.parameters()).device
     near = to_unit(draw(train.images, min(NUM_SEARCHED, len(train.images)), rng)).to(device)
     searched = read(classifier, near).features
@@ -142,9 +147,9 @@ def compare_smoothness(
     rows, measured, ends = [], {}, {}
     for name, make in _all_paths(generator, vae, test, rng, pairs, steps).items():
         images = make()  # one kind at a time, to bound the memory
-        judged = _judge(classifier, images, searched)
-        measured[name] = measure_paths(judged, yardstick)
-        rows.append(_row(name, judged, measured[name], yardstick, rng))
+        classified = _classify(classifier, images, searched)
+        measured[name] = measure_paths(classified, yardstick)
+        rows.append(_row(name, classified, measured[name], yardstick, rng))
         ends[name] = images[:, [0, -1]]
     return Smoothness(
         num_pairs=pairs,
@@ -203,9 +208,9 @@ def _walk(
     return images.unflatten(0, points.shape[:2])
 
 
-def _judge(classifier: Classifier, images: Tensor, searched: Tensor) -> JudgedPaths:
+def _classify(classifier: Classifier, images: Tensor, searched: Tensor) -> ClassifiedPaths:
     reading = read(classifier, images.flatten(0, 1))
-    return judge_paths(images, reading.features, reading.prediction, searched)
+    return classify_paths(images, reading.features, reading.prediction, searched)
 
 
 def _yardstick(
@@ -217,7 +222,7 @@ def _yardstick(
 
 def _row(
     name: str,
-    paths: JudgedPaths,
+    paths: ClassifiedPaths,
     measures: PathMeasures,
     yardstick: RealYardstick,
     rng: torch.Generator,
@@ -232,7 +237,7 @@ def _row(
         measures=summarise(measures, rng),
         same_digit=summarise(pick(measures, same), rng) if int(same.sum()) > 1 else {},
         num_same_digit=int(same.sum()),
-        certainty=along(paths.certainty),
+        confidence=along(paths.confidence),
         sharpness=along(paths.sharpness, yardstick.sharpness),
         nearest_real=along(paths.nearest_real, yardstick.nearest_real),
     )
@@ -244,7 +249,7 @@ def _margins(measured: dict[str, PathMeasures], rng: torch.Generator) -> dict[st
     for name, paths in measured.items():
         first = slice(len(paths.steadiness))
         blends, jumps = (pick(measured[null], first) for null in (BLENDS, JUMPS))
-        found[name] = margin_over_nulls(paths, blends, jumps, rng)
+        found[name] = skill_score(paths, blends, jumps, rng)
     return found
 
 

@@ -46,7 +46,7 @@ class Study:
 
     def ten_samples(self) -> problem2.TenSamples:
         """2b: ten images from the GAN, with their inputs."""
-        return self._obtain("2b", problem2.ten_samples, ["gan"], rng=self._rng(2))
+        return self._cached("2b", problem2.ten_samples, ["gan"], rng=self._rng(2))
 
     def pick_pair(
         self, samples: problem2.TenSamples, pair: tuple[int, int] | None = None
@@ -60,23 +60,23 @@ class Study:
 
     def generator_path(self, pair: problem2.Pair) -> problem2.GeneratorPath:
         """2d and 2e: ten generated steps between the pair's inputs, and the cross-fade."""
-        return self._obtain("2e", problem2.generator_path, ["gan"], pair=pair)
+        return self._cached("2e", problem2.generator_path, ["gan"], pair=pair)
 
     def vae_path(self, digits: Sequence[int]) -> problem3.VaePath:
         """3b and 3c: two test images of these digits, their codes, and the path between them."""
         start, end = (int(digit) for digit in digits)
-        return self._obtain("3c", problem3.vae_path, ["vae"], test=self.test, digits=(start, end))
+        return self._cached("3c", problem3.vae_path, ["vae"], test=self.test, digits=(start, end))
 
     def quality(self) -> quality.Quality:
         """3d: quality of the images of the GAN and of both VAEs."""
-        return self._obtain(
+        return self._cached(
             "3d", quality.compare_quality, ["gan", "vae", "vae_flow"],
             train=self.train, test=self.test, rng=self._rng(3),
         )  # fmt: skip
 
     def smoothness(self) -> smoothness.Smoothness:
         """3e: smoothness of many paths of both models."""
-        return self._obtain(
+        return self._cached(
             "3e", smoothness.compare_smoothness, ["gan", "vae"],
             train=self.train, test=self.test, rng=self._rng(4),
         )  # fmt: skip
@@ -92,11 +92,11 @@ class Study:
 
     def digit_grid(self) -> problem4.DigitGrid:
         """4d: ten images of each digit."""
-        return self._obtain("4d", problem4.digit_grid, ["cgan"], rng=self._rng(6))
+        return self._cached("4d", problem4.digit_grid, ["cgan"], rng=self._rng(6))
 
     def agreement(self) -> problem4.Agreement:
-        """4d: how often the judge reads the requested digit."""
-        return self._obtain("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=self._rng(7))
+        """4d: how often the classifier reads the requested digit."""
+        return self._cached("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=self._rng(7))
 
     def _rng(self, purpose: int) -> torch.Generator:
         """Separate generator for each experiment, so that running one does not change another."""
@@ -105,10 +105,10 @@ class Study:
     def _key(self, names: Sequence[str]) -> str:
         return " ".join(f"{n}:{self.released[n].metadata.network_digest[:16]}" for n in names)
 
-    def _obtain(
+    def _cached(
         self, item: str, function: Callable[..., Any], names: Sequence[str], **arguments: Any
     ) -> Any:
-        """Run an experiment on the judge and the named networks, or read its saved result."""
+        """Run an experiment on the classifier and the named networks, or read its saved result."""
         parameter = {
             "gan": "generator", "cgan": "generator", "vae": "vae", "vae_flow": "learned"
         }  # fmt: skip

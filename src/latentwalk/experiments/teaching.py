@@ -3,7 +3,7 @@
 import torch
 
 from latentwalk.data.mnist import Digits
-from latentwalk.experiments.judged import check_ready
+from latentwalk.evaluation.readings import check_ready
 from latentwalk.model_zoo import measures
 from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models import classifier
@@ -15,34 +15,37 @@ LESSONS = 60_000
 
 
 def drawn_digits(
-    model: Released, judge: Classifier, rng: torch.Generator, count: int = LESSONS
+    model: Released, oracle: Classifier, rng: torch.Generator, count: int = LESSONS
 ) -> Digits:
     """Draw samples of a model as a training set.
 
     Args:
         model: a trained generator or VAE.
-        judge: labels the images of a model without labels.
+        oracle: labels the images of a model without labels.
         rng: draws noise or codes.
         count: number of samples.
 
     Raises:
         ValueError: a network in training mode.
     """
-    check_ready(model=model.network, judge=judge)
+    check_ready(model=model.network, oracle=oracle)
     drawn = model.recipe.model.sample(model.network, count, rng)
     labels = (
-        classifier.predict(judge, drawn.images).labels if drawn.labels is None else drawn.labels
+        classifier.predict(oracle, drawn.images).labels if drawn.labels is None else drawn.labels
     )
     return Digits((255 * drawn.images).round().to(torch.uint8), labels)
 
 
-def taught_accuracy(lessons: Digits, test: Digits, config: ClassifierConfig, seed: int) -> float:
+def classification_accuracy_score(
+    training: Digits, test: Digits, config: ClassifierConfig, seed: int
+) -> float:
     """Train a new classifier and measure its accuracy on real digits.
 
     Args:
-        lessons: the training set.
+        training: the training set.
         test: the digits to classify.
-        config: the classifier's configuration; use the judge's for a comparison with real digits.
+        config: configuration of the new classifier; use that of the released one for a comparison
+            with real digits.
         seed: determines the initial weights and the order of the training set.
 
     Returns:
@@ -51,6 +54,6 @@ def taught_accuracy(lessons: Digits, test: Digits, config: ClassifierConfig, see
     Source: Ravuri and Vinyals 2019, "Classification accuracy score for conditional generative
     models".
     """
-    taught = loop.fit(classifier, config, lessons, seed=seed, key="").network
+    taught = loop.fit(classifier, config, training, seed=seed, key="").network
     assert isinstance(taught, Classifier)
-    return measures.measure_judge(taught.cpu(), test)["test_accuracy_percent"]
+    return measures.measure_accuracy(taught.cpu(), test)["test_accuracy_percent"]

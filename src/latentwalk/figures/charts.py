@@ -10,14 +10,14 @@ from latentwalk.figures.style import GAN, INK, MUTED, add_axes, blank, styled
 
 @styled
 def fig_quality(quality: Quality) -> Figure:
-    """Draw 3d: Frechet distance over the floor, sharpness, and the judge's certainty."""
+    """Draw 3d: Frechet distance over the floor, sharpness, and the classifier's confidence."""
     figure = blank(47.0)
     rows = quality.rows
     colors = [INK if row.name.startswith("real") else model_color(row.name) for row in rows]
     panels = (
         ("Fr\u00e9chet distance over the floor", [row.ratio for row in rows], 31.0, 56.0),
         ("sharpness of edges", [row.sharpness for row in rows], 95.0, 27.0),
-        ("judge\u2019s certainty", [row.certainty for row in rows], 130.0, 27.0),
+        ("judge\u2019s certainty", [row.confidence for row in rows], 130.0, 27.0),
     )
     for title, estimates, left, width in panels:
         axes = add_axes(figure, left, 7.0, width, 33.0)
@@ -39,7 +39,7 @@ def fig_quality(quality: Quality) -> Figure:
 
 @styled
 def fig_agreement(agreement: Agreement) -> Figure:
-    """Supplement 4d: draw for each digit the share of images that the judge reads as requested."""
+    """Supplement 4d: draw the share of images that are read as requested, for each digit."""
     figure = blank(50.0)
     axes = add_axes(figure, 14.0, 3.0, 128.0, 36.0)
     shares, lows, highs = (

@@ -77,7 +77,7 @@ def fig_vae_losses(rows: Rows) -> Figure:
 
 @styled
 def fig_classifier_losses(rows: Rows) -> Figure:
-    """Draw the judge's training curves: loss and accuracy on rotated, shifted training digits."""
+    """Draw the classifier's loss and accuracy on rotated, shifted training digits."""
     figure = blank(55.0)
     loss = add_axes(figure, 11.0, 7.0, 62.0, 37.0)
     loss.semilogy(*_series(rows, "cross_entropy_nats"), color=INK)

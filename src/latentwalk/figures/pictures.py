@@ -7,17 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from latentwalk.experiments.judged import Judged
+from latentwalk.evaluation.readings import ClassifiedImages
 from latentwalk.experiments.problem2 import GeneratorPath, Pair, TenSamples
 from latentwalk.experiments.problem3 import VaePath
 from latentwalk.experiments.problem4 import DigitGrid
 from latentwalk.figures.rows import (
     GAP_MM,
     INPUTS_MM,
-    JUDGE_MM,
+    READING_MM,
     columns,
     draw_inputs,
-    draw_judgement,
+    draw_reading,
     draw_scale,
     draw_strip,
     draw_times,
@@ -41,24 +41,24 @@ from latentwalk.figures.style import (
 
 @styled
 def fig_ten_samples(samples: TenSamples, picked: tuple[int, int] | None = None) -> Figure:
-    """Draw 2b: the images with their numbers, the judge's readings, and their inputs as colours.
+    """Draw 2b: the images with numbers, the classifier's readings, and the inputs as colours.
 
     Args:
         samples: from `problem2.ten_samples`.
         picked: numbers of two images to frame, if any.
     """
     lefts, side = columns(len(samples.images))
-    height = 5.0 + side + JUDGE_MM + 2.0 + INPUTS_MM + 5.0
+    height = 5.0 + side + READING_MM + 2.0 + INPUTS_MM + 5.0
     figure, axes = sheet(height)
     name_row(axes, 2.2, "number")
     for n, left in enumerate(lefts):
         chosen = picked is not None and n in picked
         write(axes, left + side / 2, 2.2, str(n), 8.0, weight="bold" if chosen else "normal")
-    strip = Judged(samples.images, samples.labels, samples.certainty)
+    strip = ClassifiedImages(samples.images, samples.labels, samples.confidence)
     y = draw_strip(axes, 5.0, strip, "image", path=False)
     for n in picked or ():
         draw_image(axes, samples.images[n], lefts[n], 5.0, side, frame=GAN)
-    name_row(axes, 5.0 + side + JUDGE_MM / 2, "judge")
+    name_row(axes, 5.0 + side + READING_MM / 2, "judge")
     y = draw_inputs(axes, y + 2.0, samples.inputs, "input\n$\\epsilon$", INPUTS_MM)
     draw_scale(axes, y + 2.2)
     return figure
@@ -74,7 +74,7 @@ def fig_pair(pair: Pair) -> Figure:
         draw_image(axes, pair.images[n], left, 5.0, side)
         middle = left + side / 2
         write(axes, middle, 2.2, f"number {pair.indices[n]}: {names[n]}", 8.5)
-        draw_judgement(axes, middle, 34.0, int(pair.labels[n]), float(pair.certainty[n]))
+        draw_reading(axes, middle, 34.0, int(pair.labels[n]), float(pair.confidence[n]))
     wide = TEXT_WIDTH_MM - 2 * side
     _draw_entries(add_axes(figure, side + 14.0, 8.0, wide - 20.0, 25.0), pair.inputs)
     return figure
@@ -102,7 +102,7 @@ def _draw_entries(axes: Axes, inputs: np.ndarray) -> None:
 def fig_generator_path(path: GeneratorPath) -> Figure:
     """Draw 2d and 2e: the inputs step by step, their images, and the cross-fade of the ends."""
     _, side = columns(len(path.times))
-    height = 5.0 + INPUTS_MM + 4.0 + 2 * (side + JUDGE_MM) + 2.0
+    height = 5.0 + INPUTS_MM + 4.0 + 2 * (side + READING_MM) + 2.0
     figure, axes = sheet(height)
     draw_times(axes, 2.2, len(path.times))
     y = draw_inputs(axes, 5.0, path.inputs, "input\n$\\epsilon_t$", INPUTS_MM) + 4.0
@@ -115,7 +115,7 @@ def fig_generator_path(path: GeneratorPath) -> Figure:
 def fig_vae_path(path: VaePath) -> Figure:
     """Draw 3b and 3c: the codes step by step, the decoded images, and the two originals."""
     lefts, side = columns(len(path.times))
-    height = 5.0 + INPUTS_MM + 4.0 + 2 * (side + JUDGE_MM) + 2.0
+    height = 5.0 + INPUTS_MM + 4.0 + 2 * (side + READING_MM) + 2.0
     figure, axes = sheet(height)
     draw_times(axes, 2.2, len(path.times))
     y = draw_inputs(axes, 5.0, path.codes, "code\n$z_t$", INPUTS_MM) + 4.0
@@ -123,8 +123,8 @@ def fig_vae_path(path: VaePath) -> Figure:
     name_row(axes, y + side / 2, "test\nimages")
     for n, left in enumerate((lefts[0], lefts[-1])):
         draw_image(axes, path.originals.images[n], left, y, side)
-        label, certainty = int(path.originals.labels[n]), float(path.originals.certainty[n])
-        draw_judgement(axes, left + side / 2, y + side, label, certainty, {path.digits[n]})
+        label, confidence = int(path.originals.labels[n]), float(path.originals.confidence[n])
+        draw_reading(axes, left + side / 2, y + side, label, confidence, {path.digits[n]})
         code = (r"$z_\mathrm{start}$", r"$z_\mathrm{end}$")[n]
         text = f"test image {path.indices[n]:,}, a {path.digits[n]},\nencoded as {code}"
         edge, align = (left + side + 2.5, "left") if n == 0 else (left - 2.5, "right")
@@ -139,7 +139,7 @@ def fig_vae_path(path: VaePath) -> Figure:
 def fig_strips(generator_path: GeneratorPath, vae_path: VaePath) -> Figure:
     """Draw the paths of both models above the cross-fade, for the front page."""
     _, side = columns(len(generator_path.times))
-    figure, axes = sheet(5.0 + 3 * (side + JUDGE_MM) + 3.0)
+    figure, axes = sheet(5.0 + 3 * (side + READING_MM) + 3.0)
     draw_times(axes, 2.2, len(generator_path.times))
     y = draw_strip(axes, 5.0, generator_path.strip, "GAN", GAN) + 1.5
     y = draw_strip(axes, y, vae_path.strip, "VAE", VAE) + 1.5
@@ -169,7 +169,7 @@ def fig_progress(snapshots: Sequence[tuple[int, np.ndarray]]) -> Figure:
 
 @styled
 def fig_digit_grid(grid: DigitGrid) -> Figure:
-    """Draw 4d: ten images of each digit, one row per digit, marking those the judge misreads."""
+    """Draw 4d: ten images of each digit, one row per digit; mark those that are misread."""
     side, gap, top, left = 10.6, 1.2, 5.5, 21.0
     rows, columns = grid.asked.shape
     figure, axes = sheet(top + rows * (side + gap))

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from latentwalk.experiments.judged import Judged
+from latentwalk.evaluation.readings import ClassifiedImages
 from latentwalk.figures.style import (
     ALERT,
     INK,
@@ -20,7 +20,7 @@ from latentwalk.figures.style import (
 MARGIN_MM = 15.0  # on the left, for the row names
 GAP_MM = 1.5
 INPUTS_MM = 24.0
-JUDGE_MM = 8.5  # the judge's label and certainty below an image
+READING_MM = 8.5  # the classifier's label and confidence below an image
 
 
 def columns(count: int) -> tuple[np.ndarray, float]:
@@ -34,27 +34,27 @@ def name_row(axes: Axes, y: float, name: str, color: str = INK) -> None:
     write(axes, MARGIN_MM - 2.5, y, name, 8.5, ha="right", color=color, linespacing=1.15)
 
 
-def draw_judgement(
-    axes: Axes, x: float, y: float, label: int, certainty: float, expected: set[int] | None = None
+def draw_reading(
+    axes: Axes, x: float, y: float, label: int, confidence: float, expected: set[int] | None = None
 ) -> None:
-    """Write the judge's digit and certainty below an image; mark a digit that is not expected."""
+    """Write the digit read and the confidence below an image; mark an unexpected digit."""
     odd = expected is not None and label not in expected
     write(axes, x, y + 2.6, str(label), 10.0, color=ALERT if odd else INK, weight="bold")
-    write(axes, x, y + 6.3, percent(certainty), 7.0, color=ALERT if odd else MUTED)
+    write(axes, x, y + 6.3, percent(confidence), 7.0, color=ALERT if odd else MUTED)
 
 
 def draw_strip(
-    axes: Axes, y: float, strip: Judged, name: str, color: str = INK, *, path: bool = True
+    axes: Axes, y: float, strip: ClassifiedImages, name: str, color: str = INK, *, path: bool = True
 ) -> float:
-    """Draw a row of images with the judge's readings below; return the y where the row ends."""
+    """Draw a row of images with the digits read below; return the y where the row ends."""
     lefts, side = columns(len(strip.images))
     expected = {int(strip.labels[0]), int(strip.labels[-1])} if path else None
     name_row(axes, y + side / 2, name, color)
     for n, left in enumerate(lefts):
         draw_image(axes, strip.images[n], left, y, side)
-        label, certainty = int(strip.labels[n]), float(strip.certainty[n])
-        draw_judgement(axes, left + side / 2, y + side, label, certainty, expected)
-    return y + side + JUDGE_MM
+        label, confidence = int(strip.labels[n]), float(strip.confidence[n])
+        draw_reading(axes, left + side / 2, y + side, label, confidence, expected)
+    return y + side + READING_MM
 
 
 def draw_inputs(axes: Axes, y: float, inputs: np.ndarray, name: str, height: float) -> float:

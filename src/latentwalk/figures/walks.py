@@ -34,7 +34,7 @@ LOOKS = {
 }  # fmt: skip
 """Line styles of the paths whose means at each step are drawn; the models set the colours."""
 ALONG = {
-    "certainty": ("judge\u2019s certainty", "its probability of what it reads"),
+    "confidence": ("judge\u2019s certainty", "its probability of what it reads"),
     "sharpness": ("sharpness", "over that of a real digit"),
     "nearest_real": ("distance to the nearest real digit", "over that of a real digit"),
 }

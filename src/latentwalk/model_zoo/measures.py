@@ -16,8 +16,8 @@ SAMPLES = 10_000
 ELBO_DRAWS = 10  # draws of z per test image
 
 
-def measure_judge(classifier: Classifier, test: Digits) -> dict[str, float]:
-    """Measure the judge's accuracy on the test digits, in percent."""
+def measure_accuracy(classifier: Classifier, test: Digits) -> dict[str, float]:
+    """Measure the classifier's accuracy on the test digits, in percent."""
     right = predict(classifier, to_unit(test.images)).labels == test.labels
     return {"test_accuracy_percent": 100 * right.double().mean().item()}
 
@@ -25,17 +25,17 @@ def measure_judge(classifier: Classifier, test: Digits) -> dict[str, float]:
 def measure_samples(
     network: nn.Module, classifier: Classifier, train: Digits, test: Digits
 ) -> dict[str, float]:
-    """Measure 10,000 samples of a generator or a VAE with the judge.
+    """Measure 10,000 samples of a generator or a VAE with the classifier.
 
     Args:
         network: a trained generator or VAE, in evaluation mode.
-        classifier: the judge.
+        classifier: the classifier.
         train: the training digits, from which sets of 10,000 give the floor.
         test: the test digits, the reference.
 
     Returns:
-        For every model: `frechet_distance` and `frechet_floor` in the judge's feature space, and
-        their ratio; `coverage_percent`, the share of test digits with a sample nearby, and
+        For every model: `frechet_distance` and `frechet_floor` in the classifier's feature space,
+        and their ratio; `coverage_percent`, the share of test digits with a sample nearby, and
         `real_coverage_percent`, the same with training digits instead of samples. For a conditional
         generator: the agreement with its labels, overall and for the worst digit. For others:
         `label_distance`, the total variation distance between the digit shares of the samples and

@@ -2,7 +2,7 @@
 
 One training run says little about a recipe. These runs are too many to repeat for every report, so
 their measurements are stored in the repository, like the weights. Each run carries the digests of
-its recipe and of the judge, so that the report only shows runs that match its own models. The
+its recipe and of the classifier, so that the report only shows runs that match its own models. The
 digests do not cover how a metric is measured: if you change a metric, delete the runs that contain
 it.
 """
@@ -40,7 +40,7 @@ class Run:
     """A name in `recipes.recipes()`; for 3e, two of them joined by a plus sign."""
     seed: int
     recipe: str
-    """Digests of the trained recipes, including the seed, and of the judge: see `digest`."""
+    """Digests of the trained recipes, including the seed, and of the classifier: see `digest`."""
     device: str
     """Device that was used for training."""
     seconds: float
@@ -81,15 +81,15 @@ def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:
     Args:
         model: as in `Run`.
         seed: the run's seed.
-        released: by name, the models in use that `model` names, and the judge, "classifier".
+        released: by name, the models in use that `model` names, and the classifier, "classifier".
     """
     digests = []
     for name in model.split("+"):
         recipe, algorithm = released[name].recipe, released[name].metadata.algorithm
         key = dataclasses.replace(recipe, seed=seed).key()
         digests.append(sha256([key.configuration, key.data_digest, algorithm]))
-    judge = released["classifier"].metadata.network_digest
-    return "+".join(each[:16] for each in (*digests, judge))
+    classifier = released["classifier"].metadata.network_digest
+    return "+".join(each[:16] for each in (*digests, classifier))
 
 
 def load() -> list[Run]:
@@ -120,7 +120,9 @@ def runs(
     model: str,
     released: Mapping[str, Released],
 ) -> list[Run]:
-    """Select the runs of a model whose recipe and judge match the models in use, ordered by seed.
+    """Select the runs of a model that match the models in use, ordered by seed.
+
+    Recipe and classifier must be the same.
 
     Args:
         model: as in `Run`.
@@ -130,7 +132,7 @@ def runs(
     current = [run for run in known if run.recipe == digest(model, run.seed, released)]
     if len(current) < len(known):
         _LOG.warning(
-            "%s: %d seeds in %s are of another recipe or judge: run `make seeds`",
+            "%s: %d seeds in %s are of another recipe or classifier: run `make seeds`",
             model,
             len(known) - len(current),
             path().name,

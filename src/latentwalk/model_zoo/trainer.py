@@ -143,10 +143,10 @@ def measure(recipe: Recipe, network: nn.Module) -> dict[str, float]:
     _LOG.info("%s: measuring it", recipe.name)
     test = mnist.load("test")
     if isinstance(network, classifier.Classifier):
-        return measures.measure_judge(network, test)
-    judge = load("classifier").network
-    assert isinstance(judge, classifier.Classifier)
-    found = measures.measure_samples(network, judge, mnist.load("train"), test)
+        return measures.measure_accuracy(network, test)
+    oracle = load("classifier").network
+    assert isinstance(oracle, classifier.Classifier)
+    found = measures.measure_samples(network, oracle, mnist.load("train"), test)
     if isinstance(network, vae.Vae):
         samples = recipe.likelihood_samples
         found |= measures.measure_likelihood(network, test, samples, LIKELIHOOD_IMAGES)
@@ -154,7 +154,7 @@ def measure(recipe: Recipe, network: nn.Module) -> dict[str, float]:
 
 
 def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Tensor] | None:
-    """Function that generates ten images from the same inputs each time; None for the judge."""
+    """Give a function that generates ten images of the same inputs; None for the classifier."""
     if recipe.model is classifier:
         return None
 

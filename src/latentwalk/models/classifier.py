@@ -1,4 +1,4 @@
-"""The judge: a small convolutional digit classifier, trained on real digits only.
+"""The classifier: a small convolutional digit classifier, trained on real digits only.
 
 It labels generated digits, and its penultimate layer is the feature space of the
 Frechet distances. It never sees a generated image during training.
@@ -19,7 +19,7 @@ from latentwalk.models.optim import check_positive, warm_up_cosine
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """Architecture and training settings of the judge."""
+    """Architecture and training settings of the classifier."""
 
     width: int = 48
     """Number of channels at 14 x 14; twice as many at 7 x 7."""
@@ -129,7 +129,7 @@ class ClassifierState:
 
 
 def init(config: ClassifierConfig, device: torch.device) -> ClassifierState:
-    """Build an untrained judge; PyTorch's global generator draws the weights."""
+    """Build an untrained classifier; PyTorch's global generator draws the weights."""
     network = Classifier(config).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -156,11 +156,11 @@ def train_step(
 
 @dataclass(frozen=True)
 class Prediction:
-    """The judge's labels for a batch of images, with its confidence in them."""
+    """The classifier's labels for a batch of images, with its confidence in them."""
 
     labels: Tensor
     """(B,) int64, most likely digit."""
-    certainty: Tensor
+    confidence: Tensor
     """(B,) probability of that digit, in [0.1, 1]."""
 
 
@@ -168,11 +168,11 @@ class Prediction:
 def predict(classifier: Classifier, images: Tensor, batch_size: int = 1000) -> Prediction:
     """Label images (B, 1, 28, 28) in [0, 1]."""
     scores = torch.cat([classifier(part) for part in images.split(batch_size)])
-    certainty, labels = scores.softmax(1).max(1)
-    return Prediction(labels, certainty)
+    confidence, labels = scores.softmax(1).max(1)
+    return Prediction(labels, confidence)
 
 
 @torch.inference_mode()
 def extract_features(classifier: Classifier, images: Tensor, batch_size: int = 1000) -> Tensor:
-    """Map images (B, 1, 28, 28) in [0, 1] to the judge's features (B, F)."""
+    """Map images (B, 1, 28, 28) in [0, 1] to the classifier's features (B, F)."""
     return torch.cat([classifier.features(part) for part in images.split(batch_size)])

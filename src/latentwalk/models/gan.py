@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 from latentwalk.data.mnist import Batch
 from latentwalk.data.shapes import NUM_CLASSES, check_shape
 from latentwalk.models.layers import Decoder, Encoder
-from latentwalk.models.optim import check_positive, running_average, warm_up_cosine
+from latentwalk.models.optim import check_positive, exponential_moving_average, warm_up_cosine
 from latentwalk.models.samples import Samples, balanced_labels
 
 
@@ -229,7 +229,7 @@ def init(config: GanConfig, device: torch.device) -> GanState:
     """Build an untrained GAN; PyTorch's global generator draws the weights."""
     generator = Generator(config).to(device).to(memory_format=torch.channels_last)
     discriminator = Discriminator(config).to(device).to(memory_format=torch.channels_last)
-    average = running_average(generator, config.average_decay)
+    average = exponential_moving_average(generator, config.average_decay)
     betas = (config.beta1, config.beta2)
     rate = config.learning_rate
     return GanState(
@@ -267,7 +267,7 @@ def update_discriminator(
     Source: Mescheder et al. 2018, eq. 9 and 10, for the penalties.
     """
     config, count = state.config, len(batch.images)
-    # detached: this loss must not reach the generator, which gets its gradient from `pull`
+    # detached: this loss must not reach the generator, whose gradient comes from `image_gradient`
     images = torch.cat([batch.images, fake_images.detach()]).requires_grad_()  # (2B, 1, 28, 28)
     labels = torch.cat([batch.labels, batch.labels]) if config.num_classes else None
     scores, classes = state.discriminator(images, labels)
@@ -279,34 +279,36 @@ def update_discriminator(
         naming = F.cross_entropy(classes[:count], batch.labels)  # for real images only
         loss = loss + config.naming * naming
         metrics["naming_nats"] = naming.detach()
-    lead = (real_scores - fake_scores).detach().view(-1, 1, 1, 1)  # d above, (B, 1, 1, 1)
+    relativistic_logits = (
+        (real_scores - fake_scores).detach().view(-1, 1, 1, 1)
+    )  # d above, (B, 1, 1, 1)
     state.discriminator_optimizer.zero_grad(set_to_none=True)
     if config.penalty > 0 and state.step % config.penalty_interval == 0:
-        (slopes,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-        penalty = slopes.square().sum(dim=(1, 2, 3)).mean() * 2  # mean over 2B images: R1 + R2
+        (gradients,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+        penalty = gradients.square().sum(dim=(1, 2, 3)).mean() * 2  # mean over 2B images: R1 + R2
         loss = loss + config.penalty_interval * config.penalty / 2 * penalty
         # only the parameters: the images' gradient would include that of the penalty
         loss.backward(inputs=list(state.discriminator.parameters()))
-        pull = -torch.sigmoid(lead) * slopes.detach()[count:] / count
+        image_gradient = -torch.sigmoid(relativistic_logits) * gradients.detach()[count:] / count
         metrics["slope_penalty"] = penalty.detach()
     else:
         loss.backward()
         assert images.grad is not None
-        pull = -torch.exp(lead) * images.grad[count:]
+        image_gradient = -torch.exp(relativistic_logits) * images.grad[count:]
     state.discriminator_optimizer.step()
-    return pull, metrics
+    return image_gradient, metrics
 
 
-def update_generator(state: GanState, fake_images: Tensor, pull: Tensor) -> None:
+def update_generator(state: GanState, fake_images: Tensor, image_gradient: Tensor) -> None:
     """Take one step on E softplus(D(x) - D(G(e))); the discriminator is unchanged.
 
     Args:
         state: its generator is updated, then the moving average of the generator's weights.
         fake_images: (B, 1, 28, 28) from the generator, with their autograd graph.
-        pull: (B, 1, 28, 28) gradient of that loss at the images.
+        image_gradient: (B, 1, 28, 28) gradient of that loss at the images.
     """
     state.generator_optimizer.zero_grad(set_to_none=True)
-    fake_images.backward(pull)
+    fake_images.backward(image_gradient)
     state.generator_optimizer.step()
     state.average.update_parameters(state.generator)
 
@@ -321,7 +323,7 @@ def train_step(
             group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)
     labels = batch.labels if config.num_classes else None
     fake_images = state.generator(draw_inputs(config, len(batch.images), rng, labels))
-    pull, metrics = update_discriminator(state, batch, fake_images)
-    update_generator(state, fake_images, pull)
+    image_gradient, metrics = update_discriminator(state, batch, fake_images)
+    update_generator(state, fake_images, image_gradient)
     state.step += 1
     return state, metrics

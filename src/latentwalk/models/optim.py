@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def running_average(network: nn.Module, decay: float) -> AveragedModel:
+def exponential_moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """Keep an exponential moving average of a network's weights and batch-norm statistics.
 
     The decay starts low and rises to `decay`, so that the average quickly forgets the untrained

@@ -28,7 +28,7 @@ from latentwalk.data.shapes import IMAGE_SHAPE, check_shape
 from latentwalk.models.flow import Flow
 from latentwalk.models.layers import Decoder, Encoder
 from latentwalk.models.muon import Muon, hidden_kernels
-from latentwalk.models.optim import check_positive, running_average, warm_up_cosine
+from latentwalk.models.optim import check_positive, exponential_moving_average, warm_up_cosine
 from latentwalk.models.samples import Samples
 
 LOG_TWO_PI = math.log(2 * math.pi)
@@ -232,7 +232,7 @@ class VaeState:
 def init(config: VaeConfig, device: torch.device) -> VaeState:
     """Build an untrained VAE; PyTorch's global generator draws the weights."""
     network = Vae(config).to(device).to(memory_format=torch.channels_last)
-    average = running_average(network, config.average_decay)
+    average = exponential_moving_average(network, config.average_decay)
     kernels, others = hidden_kernels(network, ends=("encoder.entry", "posterior", "decoder.exit"))
     rate = config.learning_rate
     return VaeState(

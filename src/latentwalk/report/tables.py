@@ -106,7 +106,7 @@ def quality(result: Quality) -> str:
     """3d: table of image quality, one kind of images per row."""
     header = ["images", "Fréchet / floor", "sharpness", "certainty", "shares off by"]
     rows = [
-        [row.name, number(row.ratio, 1), number(row.sharpness, 3), number(row.certainty, 3),
+        [row.name, number(row.ratio, 1), number(row.sharpness, 3), number(row.confidence, 3),
          f"{100 * row.label_distance:.1f} %"]
         for row in result.rows
     ]  # fmt: skip

@@ -18,11 +18,11 @@ from problemset.grading.submission.opened import Submission, SubmissionError
 
 ROOT = places.ROOT
 CHECKS = Path(registry.__file__).parent
-NO_CHECKS = ("known", "shared", "contract", "grader", "networks", "thumbnails", "points")
+NO_CHECKS = ("registry", "shared", "contract", "grader", "networks", "thumbnails")
 READING = sorted(path for path in CHECKS.glob("*.py") if path.stem not in NO_CHECKS)
 # what is no array and no network, and who reads it
 BESIDES = {
-    "problem1": {"document"}, "answers": {"document", "pdf_text"}, "problem5": {"pdf_text"},
+    "problem1": {"document"}, "claims": {"document", "pdf_text"}, "problem5": {"pdf_text"},
     "notebook": {"notebook_run"}, "figures": {"notebook_cells", "pdf_pictures"},
 }  # fmt: skip
 SIZES = {"shared.STEPS": shared.STEPS, "NUM_CLASSES": NUM_CLASSES}

@@ -25,7 +25,7 @@ from problemset.commands import render
 from problemset.render.engine import Rendered
 from problemset.render.errors import DocumentError, RenderError
 
-TINY = {"classifier": tiny.JUDGE, "gan": tiny.GAN, "vae": tiny.VAE, "cgan": tiny.CGAN}
+TINY = {"classifier": tiny.CLASSIFIER, "gan": tiny.GAN, "vae": tiny.VAE, "cgan": tiny.CGAN}
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_version(latentwalk):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("walk", "there is no command 'walk', expected data, train, sample"),
+        ("walk", "there is no command 'walk', expected init, data, train, sample"),
         ("train", "comes a model, got nothing, expected classifier, gan, vae, cgan"),
         ("train wgan", "comes a model, got 'wgan'"),
         ("train --steps 3 gan", "comes a model, got '--steps'"),

@@ -4,13 +4,13 @@ import pytest
 import torch
 from drawing import AXIS, blur, discs, draw_discs
 
-from latentwalk.evaluation.judging import RealYardstick, judge_paths, real_yardstick
 from latentwalk.evaluation.neighbours import mean_pair_distance, nearest
+from latentwalk.evaluation.paths import RealYardstick, classify_paths, real_yardstick
 from latentwalk.evaluation.smoothness import (
     PathMeasures,
-    margin_over_nulls,
     measure_paths,
     pick,
+    skill_score,
     summarise,
     summarise_differences,
 )
@@ -25,7 +25,7 @@ def rng(seed=0):
 
 
 def disc_features(images):
-    """A judge that sees where the ink is, how much, and how widely it is spread: (B, 4)."""
+    """A classifier that sees where the ink is, how much, and how widely it is spread: (B, 4)."""
     ink = images.sum(dim=(1, 2, 3)).clamp(min=1e-6)
     row = (images.squeeze(1).sum(dim=2) @ AXIS) / ink
     column = (images.squeeze(1).sum(dim=1) @ AXIS) / ink
@@ -35,7 +35,7 @@ def disc_features(images):
 
 
 def disc_prediction(images):
-    """Label: the quarter of the frame; certainty: how far it is from the borders of quarters."""
+    """Label: the quarter of the frame; confidence: how far it is from the borders of quarters."""
     row, column = disc_features(images)[:, :2].unbind(dim=1)
     margin = torch.minimum((row - 13.5).abs(), (column - 13.5).abs())
     return Prediction((row > 13.5).long() + 2 * (column > 13.5).long(), 1 - 0.5 * (-margin).exp())
@@ -43,7 +43,7 @@ def disc_prediction(images):
 
 def judged_discs(images, search_features):
     flat = images.flatten(0, 1)
-    return judge_paths(images, disc_features(flat), disc_prediction(flat), search_features)
+    return classify_paths(images, disc_features(flat), disc_prediction(flat), search_features)
 
 
 @pytest.fixture(scope="module")
@@ -105,26 +105,26 @@ def nulls(search, search_features):
 def test_no_null_comes_near_the_walk_in_the_designated_summary(world):
     got = {name: measured(world, images) for name, images in nulls(*world[:2]).items()}
     rivals = got["crossfade"], got["jump"], rng()
-    walk = margin_over_nulls(measured(world, the_walk()), *rivals)
+    walk = skill_score(measured(world, the_walk()), *rivals)
     assert walk.low > 0.5
     for name, paths in got.items():
-        assert margin_over_nulls(paths, *rivals).high < 0.6 * walk.low, name
+        assert skill_score(paths, *rivals).high < 0.6 * walk.low, name
 
 
 def test_margin_is_0_for_either_null_and_1_for_the_best_of_both(world):
     blends, jumps = (measured(world, nulls(*world[:2])[name]) for name in ("crossfade", "jump"))
     for null in (blends, jumps):
-        margin = margin_over_nulls(null, blends, jumps, rng())
+        margin = skill_score(null, blends, jumps, rng())
         assert (margin.value, margin.low, margin.high) == (0, 0, 0)
     best = replace(blends, realism=jumps.realism)
-    assert margin_over_nulls(best, blends, jumps, rng()).value == pytest.approx(1)
+    assert skill_score(best, blends, jumps, rng()).value == pytest.approx(1)
     half = replace(best, steadiness=(blends.steadiness + jumps.steadiness) / 2)
-    assert margin_over_nulls(half, blends, jumps, rng()).value == pytest.approx(0.5)
+    assert skill_score(half, blends, jumps, rng()).value == pytest.approx(0.5)
     near = replace(best, reach=jumps.reach / 4)
-    margin = margin_over_nulls(near, blends, jumps, rng())
+    margin = skill_score(near, blends, jumps, rng())
     assert margin.value == margin.low == margin.high == pytest.approx(0.25)
     with pytest.raises(ValueError, match=r"got \[5, 60, 60\] walks, blends and jumps"):
-        margin_over_nulls(pick(best, slice(5)), blends, jumps, rng())
+        skill_score(pick(best, slice(5)), blends, jumps, rng())
 
 
 def test_each_null_wins_elsewhere_and_is_punished_where_the_docstring_says(world):
@@ -163,7 +163,7 @@ def made(features, **changes):
     flat = torch.ones(count, steps)
     images = torch.rand(count, steps, 1, 28, 28, generator=rng())
     prediction = Prediction(torch.zeros(count * steps).long(), torch.ones(count * steps))
-    judged = judge_paths(images, features.flatten(0, 1), prediction, features.flatten(0, 1) + 1)
+    judged = classify_paths(images, features.flatten(0, 1), prediction, features.flatten(0, 1) + 1)
     return replace(judged, **({"sharpness": flat, "nearest_real": flat} | changes))
 
 
@@ -202,7 +202,7 @@ def test_middle_against_ends():
     even = torch.tensor([[1.0, 0.2, 0.5, 0.8]])
     for values, middle in [(odd, 0.5), (even, 0.35)]:
         features = torch.randn(1, values.shape[1], 2, generator=rng())
-        paths = made(features, certainty=values, sharpness=values, nearest_real=values)
+        paths = made(features, confidence=values, sharpness=values, nearest_real=values)
         got = measure_paths(paths, replace(YARDSTICK, sharpness=2.0, nearest_real=4.0))
         assert float(got.certainty_drop) == pytest.approx(0.9 - middle)
         assert float(got.sharpness_drop) == pytest.approx((0.9 - middle) / 2)
@@ -245,6 +245,6 @@ def test_wrong_input_is_named(world):
     with pytest.raises(ValueError, match="paths have 2 steps, expected at least 3"):
         measure_paths(made(torch.randn(3, 2, 2, generator=rng())), YARDSTICK)
     with pytest.raises(ValueError, match="images has shape"):
-        judge_paths(search, search_features, disc_prediction(search), search_features)
+        classify_paths(search, search_features, disc_prediction(search), search_features)
     with pytest.raises(ValueError, match=r"nearest_real is 0\.0, expected above 0"):
         real_yardstick(search[:10], search_features[:10], search_features, 1.0)

@@ -4,13 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import CGAN, FLOW, GAN, JUDGE, VAE, frozen_copy, rng, shaken, toy_digits
+from tiny import CGAN, CLASSIFIER, FLOW, GAN, VAE, frozen_copy, rng, shaken, toy_digits
 
 from latentwalk.data.mnist import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_distance
-from latentwalk.evaluation.smoothness import margin_over_nulls, pick
+from latentwalk.evaluation.readings import check_ready, classify, in_chunks, read
+from latentwalk.evaluation.smoothness import pick, skill_score
 from latentwalk.experiments import inversion, problem2, problem3, problem4, quality, smoothness
-from latentwalk.experiments.judged import check_ready, in_chunks, judge, read
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier, extract_features, predict
 from latentwalk.models.gan import Generator
@@ -49,7 +49,7 @@ def learned():
 
 @pytest.fixture(scope="module")
 def classifier():
-    return built(Classifier, JUDGE, 4)
+    return built(Classifier, CLASSIFIER, 4)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_one_look_of_the_judge_equals_its_own_functions(classifier, test_set):
     expected = predict(classifier, images)
     torch.testing.assert_close(seen.features, extract_features(classifier, images))
     assert torch.equal(seen.prediction.labels, expected.labels)
-    torch.testing.assert_close(seen.prediction.certainty, expected.certainty)
+    torch.testing.assert_close(seen.prediction.confidence, expected.confidence)
 
 
 def test_chunks_come_back_in_order():
@@ -116,19 +116,19 @@ def test_chunks_come_back_in_order():
 
 def test_judged_arrays_are_copies(classifier, test_set):
     images = to_unit(test_set.images[:3])
-    seen = judge(classifier, images)
+    seen = classify(classifier, images)
     seen.images[:] = 0.5
     assert (images != 0.5).any()
     assert seen.labels.dtype == np.int64
-    assert seen.certainty.dtype == np.float32
+    assert seen.confidence.dtype == np.float32
 
 
 def test_a_network_in_training_mode_is_refused(classifier):
     learning = built(Generator, GAN, 1).train()
     with pytest.raises(ValueError, match=r"the generator is in training mode.*\.eval\(\)"):
         problem2.ten_samples(learning, classifier, rng())
-    with pytest.raises(ValueError, match="the judge"):
-        check_ready(judge=built(Classifier, JUDGE, 4).train())
+    with pytest.raises(ValueError, match="the classifier"):
+        check_ready(classify=built(Classifier, CLASSIFIER, 4).train())
 
 
 # ---- 2b
@@ -143,7 +143,7 @@ def test_ten_samples(generator, classifier, samples):
     np.testing.assert_allclose(samples.images, images.numpy(), atol=1e-6)
     seen = predict(classifier, torch.from_numpy(samples.images))
     np.testing.assert_array_equal(samples.labels, seen.labels.numpy())
-    np.testing.assert_allclose(samples.certainty, seen.certainty.numpy(), atol=1e-6)
+    np.testing.assert_allclose(samples.confidence, seen.confidence.numpy(), atol=1e-6)
 
 
 def test_the_seed_decides_and_nothing_else_changes(generator, classifier, samples):
@@ -167,16 +167,16 @@ def test_problem_2_refuses_a_conditional_generator(conditional, classifier, samp
 # ---- 2c
 
 
-def with_labels(samples, labels, certainty):
-    return replace(samples, labels=np.array(labels), certainty=np.array(certainty, np.float32))
+def with_labels(samples, labels, confidence):
+    return replace(samples, labels=np.array(labels), confidence=np.array(confidence, np.float32))
 
 
-def best_pair(labels, certainty):
+def best_pair(labels, confidence):
     """The rule, in the most literal way: score every pair, keep the first best."""
     best = None
     for i, j in itertools.product(range(10), range(10)):
         if i < j and labels[i] != labels[j]:
-            score = min(certainty[i], certainty[j])
+            score = min(confidence[i], confidence[j])
             if best is None or score > best[0]:
                 best = (score, (i, j))
     return best[1]
@@ -186,18 +186,18 @@ def best_pair(labels, certainty):
 def test_the_rule_against_all_pairs(samples, seed):
     draws = np.random.default_rng(seed)
     labels = draws.integers(0, 3, 10)
-    certainty = draws.integers(1, 4, 10) / 4  # few values, so that there are ties
+    confidence = draws.integers(1, 4, 10) / 4  # few values, so that there are ties
     labels[0], labels[1] = 1, 2
-    picked = problem2.pick_pair(with_labels(samples, labels, certainty))
-    assert picked.indices == best_pair(labels, certainty)
+    picked = problem2.pick_pair(with_labels(samples, labels, confidence))
+    assert picked.indices == best_pair(labels, confidence)
     assert picked.automatic
     assert not picked.same_digit
 
 
 def test_the_rule_by_hand(samples):
     labels = [7, 7, 7, 7, 2, 2, 2, 2, 2, 2]
-    certainty = [0.5, 0.99, 1.0, 1.0, 0.6, 0.9, 0.9, 0.5, 0.5, 0.5]
-    picked = problem2.pick_pair(with_labels(samples, labels, certainty))
+    confidence = [0.5, 0.99, 1.0, 1.0, 0.6, 0.9, 0.9, 0.5, 0.5, 0.5]
+    picked = problem2.pick_pair(with_labels(samples, labels, confidence))
     assert picked.indices == (1, 5)  # every 7 from number 1 on would do: lowest numbers
 
 
@@ -209,7 +209,7 @@ def test_a_pair_holds_its_rows(samples):
         np.testing.assert_array_equal(picked.images[n], samples.images[index])
         np.testing.assert_array_equal(picked.inputs[n], samples.inputs[index])
         assert picked.labels[n] == samples.labels[index]
-        assert picked.certainty[n] == samples.certainty[index]
+        assert picked.confidence[n] == samples.confidence[index]
 
 
 def test_a_reader_may_pick_one_digit_twice(samples):
@@ -312,7 +312,7 @@ def test_quality_rows(compared):
     for row in compared.rows:
         assert row.label_shares.shape == (10,)
         assert row.label_shares.sum() == pytest.approx(1)
-        for estimate in (row.frechet, row.ratio, row.sharpness, row.certainty):
+        for estimate in (row.frechet, row.ratio, row.sharpness, row.confidence):
             assert estimate.low <= estimate.value <= estimate.high
         assert row.ratio.value == pytest.approx(row.frechet.value / compared.floor)
         for share in (row.coverage, row.precision, row.recall, row.nearer_to_training):
@@ -381,7 +381,7 @@ def test_smoothness_rows(walked):
     ]
     assert (walked.num_pairs, walked.num_steps) == (PAIRS, STEPS)
     for row in walked.rows:
-        assert row.certainty.shape == row.sharpness.shape == row.nearest_real.shape == (STEPS,)
+        assert row.confidence.shape == row.sharpness.shape == row.nearest_real.shape == (STEPS,)
         assert row.num_pairs == PAIRS
         for estimate in (*row.measures.values(), *row.same_digit.values()):
             assert estimate.low <= estimate.value <= estimate.high
@@ -396,9 +396,9 @@ def test_smoothness_knows_its_nulls(walked):
     assert jump.measures["steadiness"].value == pytest.approx(1 / (STEPS - 1), rel=1e-5)
     assert jump.measures["third_digit_steps"].value == 0
     assert jump.measures["label_switches"].value <= 1
-    np.testing.assert_allclose(jump.certainty[:3], jump.certainty[0])
+    np.testing.assert_allclose(jump.confidence[:3], jump.confidence[0])
     np.testing.assert_allclose(jump.sharpness[3:], jump.sharpness[-1])
-    for profile in ("certainty", "sharpness", "nearest_real"):  # the same images at both ends
+    for profile in ("confidence", "sharpness", "nearest_real"):  # the same images at both ends
         ends = [getattr(row, profile)[[0, -1]] for row in (blend, jump)]
         np.testing.assert_allclose(*ends, rtol=1e-5)
 
@@ -458,7 +458,7 @@ def test_few_paths_are_searched_for_and_compared_with_the_first_of_the_others(
     expected = inverted.realism.mean() - others.realism[:3].mean()
     assert inverted_less_vae.value == pytest.approx(float(expected))
     nulls = (pick(kinds[null], slice(3)) for null in (smoothness.BLENDS, smoothness.JUMPS))
-    margin = margin_over_nulls(inverted, *nulls, rng())
+    margin = skill_score(inverted, *nulls, rng())
     assert found.margins[smoothness.INVERTED_PATHS].value == pytest.approx(margin.value)
     for null in (smoothness.BLENDS, smoothness.JUMPS):
         assert found.margins[null].value == 0

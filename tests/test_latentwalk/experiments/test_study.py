@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny import CGAN, FLOW, GAN, JUDGE, VAE, shaken, toy_digits
+from tiny import CGAN, CLASSIFIER, FLOW, GAN, VAE, shaken, toy_digits
 
 from latentwalk.data import mnist
 from latentwalk.experiments import study
@@ -15,7 +15,7 @@ from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
 
 NETWORKS = {
-    "classifier": (Classifier, JUDGE),
+    "classifier": (Classifier, CLASSIFIER),
     "gan": (Generator, GAN),
     "vae": (Vae, VAE),
     "cgan": (Generator, CGAN),

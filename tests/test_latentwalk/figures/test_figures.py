@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from latentwalk import figures
 from latentwalk.evaluation.intervals import Estimate
-from latentwalk.experiments.judged import Judged
+from latentwalk.evaluation.readings import ClassifiedImages
 from latentwalk.experiments.problem2 import GeneratorPath, Pair, TenSamples
 from latentwalk.experiments.problem3 import VaePath
 from latentwalk.experiments.problem4 import Agreement, DigitGrid
@@ -33,7 +33,9 @@ def images(*shape):
 
 def strip(labels):
     labels = np.array(labels)
-    return Judged(images(len(labels)), labels, np.linspace(0.5, 1, len(labels), dtype=np.float32))
+    return ClassifiedImages(
+        images(len(labels)), labels, np.linspace(0.5, 1, len(labels), dtype=np.float32)
+    )
 
 
 def inputs(count, size=16):
@@ -91,7 +93,9 @@ VAE_ROWS = [
      "negative_elbo_nats": 89 + 99 / s}
     for s in STEPS
 ]  # fmt: skip
-JUDGE_ROWS = [{"step": s, "cross_entropy_nats": 9 / s, "accuracy": 1 - 1 / (s + 10)} for s in STEPS]
+CLASSIFIER_ROWS = [
+    {"step": s, "cross_entropy_nats": 9 / s, "accuracy": 1 - 1 / (s + 10)} for s in STEPS
+]
 ALL = {
     "ten_samples": (figures.fig_ten_samples, (SAMPLES, (3, 8))),
     "pair": (figures.fig_pair, (PAIR,)),
@@ -107,7 +111,7 @@ ALL = {
     "along_paths": (figures.fig_along_paths, (SMOOTHNESS,)),
     "gan_losses": (figures.fig_gan_losses, (GAN_ROWS,)),
     "vae_losses": (figures.fig_vae_losses, (VAE_ROWS,)),
-    "classifier_losses": (figures.fig_classifier_losses, (JUDGE_ROWS,)),
+    "classifier_losses": (figures.fig_classifier_losses, (CLASSIFIER_ROWS,)),
 }
 
 
@@ -245,7 +249,7 @@ def test_a_third_digit_on_a_path_stands_out(drawn):
     figure = drawn["generator_path"]
     odd = [t.get_text() for t in figure.findobj(Text) if t.get_color() == style.ALERT]
     assert odd[0] == "8"
-    assert len(odd) == 2  # the digit and its certainty, once: the blend has none
+    assert len(odd) == 2  # the digit and its confidence, once: the blend has none
 
 
 def test_vae_path_shows_decoded_images_and_originals(drawn):
@@ -316,7 +320,7 @@ def test_quality_draws_the_measured_numbers(drawn):
     assert ratio.get_xscale() == "log"
     assert [label.get_text() for label in ratio.get_yticklabels()] == NAMES
     assert [x for x, _ in dots(sharp)[0]] == [row.sharpness.value for row in QUALITY.rows]
-    assert [x for x, _ in dots(certain)[0]] == [row.certainty.value for row in QUALITY.rows]
+    assert [x for x, _ in dots(certain)[0]] == [row.confidence.value for row in QUALITY.rows]
     assert ratio.yaxis_inverted()  # the first row on top
 
 
@@ -343,7 +347,7 @@ def test_glance_puts_each_kind_where_it_was_measured(drawn):
 
 def test_along_paths_draws_the_profiles(drawn):
     for axes, name in zip(
-        drawn["along_paths"].axes, ("certainty", "sharpness", "nearest_real"), strict=True
+        drawn["along_paths"].axes, ("confidence", "sharpness", "nearest_real"), strict=True
     ):
         rows = [row for row in SMOOTHNESS.rows if row.name != "GAN, variance kept"]
         for line, row in zip(axes.lines, rows, strict=True):

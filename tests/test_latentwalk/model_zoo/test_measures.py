@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tiny import CGAN, GAN, JUDGE, VAE, rng, shaken, toy_digits
+from tiny import CGAN, CLASSIFIER, GAN, VAE, rng, shaken, toy_digits
 from torch import nn
 
 from latentwalk.data.mnist import to_unit
@@ -21,7 +21,7 @@ def seeded_and_few(monkeypatch):
 
 
 class BlotReader(nn.Module):
-    """A judge that reads the toy digits without a mistake: the ink at each digit's place."""
+    """A classifier that reads the toy digits without a mistake: the ink at each digit's place."""
 
     def features(self, images):
         rows = [images[:, 0, 5 + 14 * (k // 5), 2 + 5 * (k % 5)] for k in range(10)]
@@ -47,16 +47,16 @@ def asked(inputs):
     return inputs[:, CGAN.latent_size :].argmax(1)
 
 
-def measure(network, judge=None):
-    return measures.measure_samples(network, judge or BlotReader(), TRAIN, TEST)
+def measure(network, oracle=None):
+    return measures.measure_samples(network, oracle or BlotReader(), TRAIN, TEST)
 
 
 def test_judges_accuracy_is_the_percentage_of_right_answers():
-    assert measures.measure_judge(BlotReader(), TEST) == {"test_accuracy_percent": 100.0}
+    assert measures.measure_accuracy(BlotReader(), TEST) == {"test_accuracy_percent": 100.0}
     wrong = TEST.labels.clone()
     wrong[:3] = (wrong[:3] + 1) % 10
     spoiled = type(TEST)(TEST.images, wrong)
-    found = measures.measure_judge(BlotReader(), spoiled)
+    found = measures.measure_accuracy(BlotReader(), spoiled)
     assert found == {"test_accuracy_percent": pytest.approx(95)}
 
 
@@ -90,10 +90,10 @@ def test_unconditional_generator_that_paints_one_digit_is_nine_tenths_off():
 
 @pytest.mark.parametrize(("kind", "config"), [(Generator, GAN), (Generator, CGAN), (Vae, VAE)])
 def test_measuring_twice_gives_the_same_finite_numbers(kind, config):
-    judge, network = shaken(Classifier(JUDGE)).eval(), shaken(kind(config)).eval()
+    oracle, network = shaken(Classifier(CLASSIFIER)).eval(), shaken(kind(config)).eval()
     before = torch.get_rng_state()
-    found = measure(network, judge)
-    assert found == measure(network, judge)
+    found = measure(network, oracle)
+    assert found == measure(network, oracle)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.isfinite(torch.tensor(value)) for value in found.values())
     assert found["frechet_floor"] > 0
@@ -101,9 +101,9 @@ def test_measuring_twice_gives_the_same_finite_numbers(kind, config):
 
 
 def test_real_network_is_judged_by_its_predictions():
-    judge = shaken(Classifier(JUDGE)).eval()
-    right = classifier.predict(judge, to_unit(TEST.images)).labels == TEST.labels
-    assert measures.measure_judge(judge, TEST)["test_accuracy_percent"] == pytest.approx(
+    oracle = shaken(Classifier(CLASSIFIER)).eval()
+    right = classifier.predict(oracle, to_unit(TEST.images)).labels == TEST.labels
+    assert measures.measure_accuracy(oracle, TEST)["test_accuracy_percent"] == pytest.approx(
         100 * sum(right.tolist()) / 60
     )
 

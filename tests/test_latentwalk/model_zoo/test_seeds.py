@@ -19,11 +19,11 @@ def file(tmp_path, monkeypatch):
     return path
 
 
-JUDGES = [SimpleNamespace(metadata=SimpleNamespace(network_digest=n * 64)) for n in "ab"]
+CLASSIFIERS = [SimpleNamespace(metadata=SimpleNamespace(network_digest=n * 64)) for n in "ab"]
 IN_USE = {
     name: SimpleNamespace(recipe=recipes.get(name), metadata=SimpleNamespace(algorithm=name))
     for name in ("gan", "vae", "cgan")
-} | {"classifier": JUDGES[0]}  # fmt: skip
+} | {"classifier": CLASSIFIERS[0]}  # fmt: skip
 
 
 def run(model="gan", seed=1, recipe=None, **metrics):
@@ -46,7 +46,7 @@ def test_runs_of_another_recipe_or_judge_are_left_out_and_named(said):
     seeds.keep(run(seed=2, recipe="0" * 16))
     assert [found.seed for found in seeds.runs("gan", IN_USE)] == [1]
     assert said == [
-        "gan: 1 seeds in seeds.json are of another recipe or judge: run `make seeds`"
+        "gan: 1 seeds in seeds.json are of another recipe or classifier: run `make seeds`"
     ]  # fmt: skip
     assert seeds.runs("vae", IN_USE) == []
     assert len(said) == 1
@@ -57,7 +57,7 @@ def test_runs_of_another_recipe_or_judge_are_left_out_and_named(said):
         )
         == []
     )
-    assert seeds.runs("gan", IN_USE | {"classifier": JUDGES[1]}) == []
+    assert seeds.runs("gan", IN_USE | {"classifier": CLASSIFIERS[1]}) == []
     other_code = SimpleNamespace(recipe=recipes.get("gan"), metadata=IN_USE["vae"].metadata)
     assert seeds.runs("gan", IN_USE | {"gan": other_code}) == []
     of_another_seed = SimpleNamespace(

@@ -8,7 +8,7 @@ import places
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import CGAN, GAN, JUDGE, VAE, rng, shaken, shapes_of, toy_batch, toy_digits
+from tiny import CGAN, CLASSIFIER, GAN, VAE, rng, shaken, shapes_of, toy_batch, toy_digits
 
 from latentwalk import paths
 from latentwalk.data import mnist
@@ -23,7 +23,7 @@ from problemset import workspace
 NAMES = ["classifier", "gan", "vae", "cgan", "gan_10d", "gan_onehot", "vae_flow"]
 SHIPPED = places.ROOT / "assets" / "weights"
 TINY = {
-    "classifier": Recipe("classifier", "judge", classifier, classifier.Classifier, JUDGE),
+    "classifier": Recipe("classifier", "judge", classifier, classifier.Classifier, CLASSIFIER),
     "gan": Recipe("gan", "Problem 2", gan, gan.Generator, GAN),
     "vae": Recipe("vae", "Problem 3", vae, vae.Vae, VAE, likelihood_samples=3),
     "cgan": Recipe("cgan", "Problem 4", gan, gan.Generator, CGAN),
@@ -322,11 +322,11 @@ def test_interrupted_training_goes_on_and_its_checkpoint_goes_in_the_end(project
     options = {"seed": recipe.seed, "key": recipe.key().digest, "precision": "float32"}
     schedule = loop.Schedule(rows=8, checkpoint_seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        loop.fit(Interrupted, JUDGE, toys, checkpoint=checkpoint, schedule=schedule, **options)
+        loop.fit(Interrupted, CLASSIFIER, toys, checkpoint=checkpoint, schedule=schedule, **options)
     resumed = trainer.train(recipe, precision="float32")
     assert f"going on from step 5 in {checkpoint}" in said
     assert not checkpoint.exists()
-    whole = loop.fit(classifier, JUDGE, toys, **options).network
+    whole = loop.fit(classifier, CLASSIFIER, toys, **options).network
     for name, tensor in resumed.network.state_dict().items():
         assert torch.equal(tensor, whole.state_dict()[name]), name
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from drawing import draw_discs
-from tiny import JUDGE, fresh, rng, toy_batch, toy_digits
+from tiny import CLASSIFIER, fresh, rng, toy_batch, toy_digits
 
 from latentwalk.data.mnist import to_unit
 from latentwalk.models import classifier
@@ -47,7 +47,7 @@ def slants(images):
 
 def ready(seed=0):
     """An untrained judge with batch statistics that are not the initial ones."""
-    state = fresh(classifier, JUDGE, seed)
+    state = fresh(classifier, CLASSIFIER, seed)
     for step in range(3):
         state.network(toy_batch(20, step).images)
     return state.network.eval()
@@ -76,7 +76,7 @@ def test_configuration_out_of_range_names_field_got_and_expected(fields, words):
 def test_shapes():
     network, images = ready(), toy_batch(5).images
     assert network(images).shape == (5, 10)
-    assert network.features(images).shape == (5, JUDGE.feature_size)
+    assert network.features(images).shape == (5, CLASSIFIER.feature_size)
     with pytest.raises(ValueError, match=r"images has shape \(5, 784\), expected"):
         network(images.flatten(1))
 
@@ -141,12 +141,12 @@ def test_scores_come_from_the_features_and_predictions_from_the_scores():
         scores, features = network(images), network.features(images)
         torch.testing.assert_close(network.head(F.relu(features)), scores)
     seen = classifier.predict(network, images)
-    assert seen.labels.shape == seen.certainty.shape == (20,)
+    assert seen.labels.shape == seen.confidence.shape == (20,)
     assert seen.labels.dtype == torch.int64
     assert torch.equal(seen.labels, scores.argmax(1))
     shares = scores.double().exp() / scores.double().exp().sum(1, keepdim=True)
-    torch.testing.assert_close(seen.certainty.double(), shares.amax(1), rtol=1e-5, atol=0)
-    assert 0.1 <= seen.certainty.min() <= seen.certainty.max() <= 1
+    torch.testing.assert_close(seen.confidence.double(), shares.amax(1), rtol=1e-5, atol=0)
+    assert 0.1 <= seen.confidence.min() <= seen.confidence.max() <= 1
     torch.testing.assert_close(classifier.extract_features(network, images), features)
 
 
@@ -154,13 +154,13 @@ def test_batches_do_not_change_what_the_judge_sees():
     network, images = ready(), toy_batch(20).images
     whole, parts = (classifier.predict(network, images, size) for size in (1000, 7))
     assert torch.equal(whole.labels, parts.labels)
-    torch.testing.assert_close(whole.certainty, parts.certainty)
+    torch.testing.assert_close(whole.confidence, parts.confidence)
     features = [classifier.extract_features(network, images, size) for size in (1000, 7)]
     torch.testing.assert_close(*features)
 
 
 def test_train_step_returns_the_cross_entropy_and_accuracy_of_its_batch():
-    still = replace(JUDGE, max_rotation_degrees=1e-9, max_shift_pixels=1e-9)
+    still = replace(CLASSIFIER, max_rotation_degrees=1e-9, max_shift_pixels=1e-9)
     state, batch = fresh(classifier, still), toy_batch(16)
     before, global_state = copy.deepcopy(state.network), torch.get_rng_state()
     returned, parts = classifier.train_step(state, batch, rng())
@@ -181,7 +181,7 @@ def test_train_step_returns_the_cross_entropy_and_accuracy_of_its_batch():
 
 
 def test_judge_learns_digits_that_can_be_told_apart():
-    config = replace(JUDGE, width=8, feature_size=16, steps=60, learning_rate=1e-2)
+    config = replace(CLASSIFIER, width=8, feature_size=16, steps=60, learning_rate=1e-2)
     state, draws = fresh(classifier, config), rng()
     rows = [classifier.train_step(state, toy_batch(16, step), draws)[1] for step in range(60)]
     assert rows[-1]["cross_entropy_nats"] < 0.3 * rows[0]["cross_entropy_nats"]

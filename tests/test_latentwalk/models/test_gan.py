@@ -235,7 +235,7 @@ def test_unconditional_discriminator_ignores_labels():
 def test_pull_is_autograds_gradient_of_the_generators_loss(config, step):
     state, batch, fake_images = game(config, step)
     before = copy.deepcopy(state.discriminator)
-    pull, metrics = gan.update_discriminator(state, batch, fake_images)
+    image_gradient, metrics = gan.update_discriminator(state, batch, fake_images)
     assert ("slope_penalty" in metrics) == (step == 0)
 
     labels = labels_for(config, batch.labels)
@@ -243,7 +243,7 @@ def test_pull_is_autograds_gradient_of_the_generators_loss(config, step):
     loss = gan.generator_loss(before(batch.images, labels)[0], before(fake_images, labels)[0])
     (expected,) = torch.autograd.grad(loss, fake_images)
     assert expected.abs().max() > 1e-6
-    torch.testing.assert_close(pull, expected, rtol=1e-9, atol=1e-15)
+    torch.testing.assert_close(image_gradient, expected, rtol=1e-9, atol=1e-15)
     assert metrics["generator_nats"].item() == pytest.approx(loss.item())
 
 
@@ -260,8 +260,8 @@ def test_discriminator_descends_its_documented_objective(config, step):
     for images in (batch.images.clone(), fake_images.clone()):
         images.requires_grad_()
         scores.append(before(images, labels)[0])
-        (slopes,) = torch.autograd.grad(scores[-1].sum(), images, create_graph=True)
-        penalties.append(slopes.flatten(1).norm(dim=1).square().mean())  # R1, then R2
+        (gradients,) = torch.autograd.grad(scores[-1].sum(), images, create_graph=True)
+        penalties.append(gradients.flatten(1).norm(dim=1).square().mean())  # R1, then R2
     adversarial = -torch.sigmoid(scores[0] - scores[1]).log().mean()
     objective = adversarial
     if step == 0:
@@ -309,13 +309,13 @@ def test_generators_step_leaves_the_discriminator_alone(config, step):
     parameters = list(state.generator.parameters())
     expected = torch.autograd.grad(loss, parameters, retain_graph=True)
 
-    pull, _ = gan.update_discriminator(state, batch, fake_images)
+    image_gradient, _ = gan.update_discriminator(state, batch, fake_images)
     generator = frozen_copy(state.generator)
     discriminator = frozen_copy(state.discriminator)
-    slopes = [parameter.grad.clone() for parameter in state.discriminator.parameters()]
-    gan.update_generator(state, fake_images, pull)
+    gradients = [parameter.grad.clone() for parameter in state.discriminator.parameters()]
+    gan.update_generator(state, fake_images, image_gradient)
     assert changed(state.discriminator, discriminator) == []
-    for parameter, slope in zip(state.discriminator.parameters(), slopes, strict=True):
+    for parameter, slope in zip(state.discriminator.parameters(), gradients, strict=True):
         assert torch.equal(parameter.grad, slope)
     assert "decoder.entry.weight" in changed(state.generator, generator)
     for parameter, gradient in zip(parameters, expected, strict=True):
@@ -387,8 +387,8 @@ def test_generator_learns_to_deceive_when_the_discriminator_stands_still():
     for _ in range(15):
         fake_images = state.generator(inputs)
         loss = gan.generator_loss(real_scores, discriminator(fake_images)[0])
-        (pull,) = torch.autograd.grad(loss, fake_images, retain_graph=True)
-        gan.update_generator(state, fake_images, pull)
+        (image_gradient,) = torch.autograd.grad(loss, fake_images, retain_graph=True)
+        gan.update_generator(state, fake_images, image_gradient)
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
 
@@ -412,6 +412,6 @@ def test_conditional_gan_trains_to_obey_its_labels():
     _, end = trained(CGAN, 100)
     samples = gan.sample(end, 200, rng())
     upper, lower = samples.images.split(14, dim=2)
-    lead = (upper - lower).mean(dim=(1, 2, 3))
-    obeyed = (lead > 0) == (samples.labels < 5)  # 0 to 4 are drawn in the upper half
+    relativistic_logits = (upper - lower).mean(dim=(1, 2, 3))
+    obeyed = (relativistic_logits > 0) == (samples.labels < 5)  # 0 to 4 are drawn in the upper half
     assert obeyed.float().mean() > 0.9

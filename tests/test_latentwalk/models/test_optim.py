@@ -6,7 +6,7 @@ import torch
 from tiny import frozen_copy, rng, shaken
 from torch import nn
 
-from latentwalk.models.optim import check_positive, running_average, warm_up_cosine
+from latentwalk.models.optim import check_positive, exponential_moving_average, warm_up_cosine
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def test_short_trainings_still_learn_at_their_first_step(steps):
 
 def test_running_average_follows_its_rule_for_weights_and_batch_statistics():
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
-    average = running_average(network, decay=0.3)
+    average = exponential_moving_average(network, decay=0.3)
     expected = None
     for update in range(6):
         shaken(network, seed=update)

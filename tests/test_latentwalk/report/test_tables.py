@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pypandoc
 import pytest
-from tiny import CGAN, GAN, JUDGE, VAE
+from tiny import CGAN, CLASSIFIER, GAN, VAE
 
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.experiments.problem4 import InputReading, InputReadings
@@ -36,7 +36,7 @@ def model(network, seconds, device="CPU (A)", precision="float32"):
 
 
 RELEASED = {
-    "classifier": model(Classifier(JUDGE), 60.0),
+    "classifier": model(Classifier(CLASSIFIER), 60.0),
     "gan": model(Generator(GAN), 90.0),
     "vae": model(Vae(VAE), 30.0),
     "cgan": model(Generator(CGAN), 120.0),

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import CGAN, CPU, GAN, JUDGE, VAE, rng, toy_digits
+from tiny import CGAN, CLASSIFIER, CPU, GAN, VAE, rng, toy_digits
 from torch import nn
 
 from latentwalk.models import classifier, gan, vae
@@ -15,7 +15,7 @@ from latentwalk.training.loop import Schedule, TrainingDiverged, choose_precisio
 
 MODELS = pytest.mark.parametrize(
     ("model", "config"),
-    [(gan, GAN), (gan, CGAN), (vae, VAE), (classifier, JUDGE)],
+    [(gan, GAN), (gan, CGAN), (vae, VAE), (classifier, CLASSIFIER)],
     ids=["gan", "cgan", "vae", "classifier"],
 )
 EACH_STEP = Schedule(rows=8, checkpoint_seconds=0)
@@ -188,6 +188,7 @@ def test_resumed_training_equals_an_uninterrupted_one_bit_for_bit(model, config,
         run(failing(model, at=5), config, checkpoint=file, **options)
     with pytest.raises(KeyboardInterrupt):  # twice, and the second time at once
         run(failing(model, at=5), config, checkpoint=file, **options)
+    said.clear()
     resumed = run(model, config, checkpoint=file, **options)
     assert said == [f"going on from step 5 in {file}"]
     assert same(whole, resumed)

@@ -17,7 +17,11 @@ from problemset import source_code
 ROOT = places.ROOT
 BEFORE = json.loads((ROOT / "tests/fixtures/keys_before_version_2.json").read_text())
 TOLERANCE = 0.01
-MODELS = {"gan": (gan, tiny.CGAN), "vae": (vae, tiny.FLOW), "classifier": (classifier, tiny.JUDGE)}
+MODELS = {
+    "gan": (gan, tiny.CGAN),
+    "vae": (vae, tiny.FLOW),
+    "classifier": (classifier, tiny.CLASSIFIER),
+}
 
 
 def recorded(model, config):

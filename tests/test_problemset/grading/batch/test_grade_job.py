@@ -55,8 +55,8 @@ def test_a_submission_gives_all_its_files(job):
 def test_the_grader_gets_the_copy_whose_digest_counts(job, monkeypatch):
     seen, taken = [], []
 
-    def once(folder, scratch):
-        taken.append(take_in(folder, scratch))
+    def once(folder, scratch, **options):
+        taken.append(take_in(folder, scratch, **options))
         return taken[-1]
 
     monkeypatch.setattr(module, "take_in", once)

@@ -185,7 +185,7 @@ def test_the_same_clone_gives_the_same_bytes(built, tmp_path, monkeypatch):
 def test_only_digits_that_verify_are_packed(tmp_path, monkeypatch):
     wanted = mnist.files_of("test")
     for file in wanted:
-        (tmp_path / file.name).write_bytes((mnist.obtain(None, wanted) / file.name).read_bytes())
+        (tmp_path / file.name).write_bytes((mnist.obtain(wanted) / file.name).read_bytes())
     monkeypatch.setenv("LATENTWALK_CACHE", str(tmp_path))
     assert grader._test_digits() == [tmp_path / file.name for file in wanted]
     (tmp_path / wanted[1].name).write_bytes(bytes(10_008))
@@ -308,10 +308,10 @@ def test_setup_without_python_is_one_line(tmp_path):
 
 def test_ready_looks_at_rubric_digits_and_judge(monkeypatch):
     checks = sum(len(item.checks) for item in ITEMS)
-    words = f"ready: {checks} checks, 10000 test digits, and a judge with valid weights"
+    words = f"ready: {checks} checks, 10000 test digits, and a classifier with valid weights"
     assert entry.ready(ASSIGNMENT) == words
     monkeypatch.setattr(weights_files, "valid_file", lambda name: None)
-    with pytest.raises(ValueError, match="the judge has no valid weights"):
+    with pytest.raises(ValueError, match="the classifier has no valid weights"):
         entry.ready(ASSIGNMENT)
 
 

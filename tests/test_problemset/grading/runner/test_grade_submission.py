@@ -194,8 +194,8 @@ def test_a_judge_that_cannot_be_had_is_told_by_each_check(submission, tmp_path, 
     score = grade_submission(ASSIGNMENT, submission, tmp_path / "out", ITEMS)
     assert [o.state for o in score.outcomes] == ["broken", "broken", "to be read"]
     assert {o.says for o in score.outcomes[:2]} == {
-        "could not be carried out (crashed): could not be prepared: WeightsError: the judge has "
-        "no valid weights; run `latentwalk train classifier` first"
+        "could not be carried out (crashed): could not be prepared: WeightsError: the "
+        "classifier has no valid weights; run `latentwalk train classifier` first"
     }
 
 

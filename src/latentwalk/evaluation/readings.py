@@ -1,4 +1,4 @@
-"""Helpers shared by all experiments: images with the judge's readings, as NumPy arrays."""
+"""Helpers shared by all experiments: images with the classifier's readings, as NumPy arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ IMAGES_AT_ONCE = 100  # larger batches are slower on a CPU: they no longer fit i
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Images with the judge's labels."""
+class ClassifiedImages:
+    """Images with the classifier's labels."""
 
     images: np.ndarray
     """(B, 1, 28, 28) float32 in [0, 1], 1 is ink."""
     labels: np.ndarray
-    """(B,) int64, the digit that the judge reads."""
-    certainty: np.ndarray
-    """(B,) float32, the judge's probability of that digit."""
+    """(B,) int64, the digit that the classifier reads."""
+    confidence: np.ndarray
+    """(B,) float32, the classifier's probability of that digit."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The judge's output for a batch, from one pass through its network."""
+    """The classifier's output for a batch, from one pass through its network."""
 
     features: Tensor
     """(B, F), in the feature space of the Frechet distance."""
     prediction: Prediction
-    """Labels and certainty, each (B,)."""
+    """Labels and confidence, each (B,)."""
 
 
 def check_ready(**networks: nn.Module) -> None:
@@ -58,17 +58,19 @@ def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
 
 
 def read(classifier: Classifier, images: Tensor) -> Reading:
-    """Run the judge once on images (B, 1, 28, 28) in [0, 1], for features and labels."""
+    """Run the classifier once on images (B, 1, 28, 28) in [0, 1], for features and labels."""
     features = in_chunks(classifier.features, images)
     with torch.inference_mode():
-        certainty, labels = classifier.head(F.relu(features)).softmax(1).max(1)
-    return Reading(features, Prediction(labels.clone(), certainty.clone()))
+        confidence, labels = classifier.head(F.relu(features)).softmax(1).max(1)
+    return Reading(features, Prediction(labels.clone(), confidence.clone()))
 
 
-def judge(classifier: Classifier, images: Tensor) -> Judged:
+def classify(classifier: Classifier, images: Tensor) -> ClassifiedImages:
     """Label images (B, 1, 28, 28) in [0, 1] and return them with their labels."""
     prediction = read(classifier, images).prediction
-    return Judged(to_numpy(images), to_numpy(prediction.labels), to_numpy(prediction.certainty))
+    return ClassifiedImages(
+        to_numpy(images), to_numpy(prediction.labels), to_numpy(prediction.confidence)
+    )
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

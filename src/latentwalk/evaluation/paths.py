@@ -1,4 +1,4 @@
-"""The judge's readings of images along paths, and reference values from real digits."""
+"""The classifier's readings of images along paths, and reference values from real digits."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from latentwalk.models.classifier import Prediction
 
 
 @dataclass(frozen=True)
-class JudgedPaths:
-    """Images along P paths of S steps, with the judge's readings."""
+class ClassifiedPaths:
+    """Images along P paths of S steps, with the classifier's readings."""
 
     images: Tensor
     """(P, S, 1, 28, 28) in [0, 1]."""
     features: Tensor
-    """(P, S, F) the judge's features."""
+    """(P, S, F) the classifier's features."""
     labels: Tensor
-    """(P, S) the judge's labels."""
-    certainty: Tensor
-    """(P, S) the judge's probability of its label."""
+    """(P, S) the classifier's labels."""
+    confidence: Tensor
+    """(P, S) the classifier's probability of its label."""
     nearest_real: Tensor
     """(P, S) distance to the nearest of many real images, in feature space."""
     sharpness: Tensor
@@ -40,24 +40,24 @@ class RealYardstick:
     """Mean distance between the features of two unrelated real images."""
 
 
-def judge_paths(
+def classify_paths(
     images: Tensor, features: Tensor, prediction: Prediction, real_features: Tensor
-) -> JudgedPaths:
-    """Collect the judge's readings of every image of every path.
+) -> ClassifiedPaths:
+    """Collect the classifier's readings of every image of every path.
 
     Args:
         images: (P, S, 1, 28, 28) in [0, 1].
-        features: (P * S, F) the judge's features.
-        prediction: the judge's labels and certainty, (P * S,) each.
+        features: (P * S, F) the classifier's features.
+        prediction: the classifier's labels and confidence, (P * S,) each.
         real_features: (N, F) features of the real images searched for neighbours.
     """
     check_shape("images", images, (None, None, *IMAGE_SHAPE))
     shape = images.shape[:2]
-    return JudgedPaths(
+    return ClassifiedPaths(
         images=images,
         features=features.unflatten(0, shape),
         labels=prediction.labels.unflatten(0, shape),
-        certainty=prediction.certainty.unflatten(0, shape),
+        confidence=prediction.confidence.unflatten(0, shape),
         nearest_real=nearest(features, real_features).distances.unflatten(0, shape),
         sharpness=sharpness(images.flatten(0, 1)).unflatten(0, shape),
     )
@@ -72,7 +72,7 @@ def real_yardstick(
         images: (N, 1, 28, 28) real images, none of which is among those of `real_features`.
         features: (N, F) features of `images`.
         real_features: (M, F) features of the real images searched for neighbours, as in
-            `judge_paths`.
+            `classify_paths`.
         end_distance: mean distance between the features of two unrelated real images, from
             `neighbours.mean_pair_distance`.
 
