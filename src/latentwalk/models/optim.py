@@ -1,5 +1,6 @@
 """What the training of all models shares: state, learning rate, weight averaging, checks."""
 
+import abc
 import math
 from typing import Any
 
@@ -8,13 +9,18 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 
-class TrainState:
+class TrainState(abc.ABC):
     """A model's training state: fields with a state of their own, and the step.
 
     Its subclasses are dataclasses.
     """
 
     step: int
+
+    @property
+    @abc.abstractmethod
+    def released(self) -> nn.Module:
+        """Network that is kept when training ends."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to resume training."""

@@ -382,7 +382,7 @@ def test_reading_refuses_weights_of_another_network(project):
     words = r"decoder.entry.weight is \(2, 2\), expected \(392, 3\)"
     with pytest.raises(WeightsError, match=words) as error:
         weights_files.read(path, TINY["gan"])
-    assert error.value.fault == "misfit"
+    assert error.value.problem == "misfit"
     assert "\n" not in str(error.value)
     with pytest.raises(WeightsError, match="stale"):
         weights_files.read(put(path, TINY["gan"]), TINY["cgan"])
