@@ -105,7 +105,10 @@ def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> S
         ValueError: `score.json` is not a score.
     """
     score = formats.from_json(results["score.json"].decode("utf-8"))
-    (file_io.make_folder(out) / RECORD).unlink(missing_ok=True)
+    try:
+        (file_io.make_folder(out) / RECORD).unlink(missing_ok=True)
+    except OSError as error:
+        raise file_io.write_error(out, error) from error
     for name, content in results.items():
         _replace(out / name, content)
     found = {name: _sha256(content) for name, content in results.items()}
