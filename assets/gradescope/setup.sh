@@ -5,7 +5,7 @@
 set -euo pipefail
 folder=${1:-/autograder}
 source=$folder/source
-libraries=(torch torchvision torchmetrics numpy mpmath safetensors PyYAML tqdm pypdfium2 pillow nbformat)
+libraries=(torch torchvision torchmetrics numpy mpmath safetensors PyYAML tqdm pypdfium2 pillow nbformat platformdirs)
 
 fail() {
     echo "setup.sh: $*" >&2

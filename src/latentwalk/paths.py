@@ -4,11 +4,14 @@ Environment variables, each optional; an empty one counts as unset:
     LATENTWALK_ROOT: folder of report.qmd, if it is not the current folder or above it.
     LATENTWALK_BUILD: folder for all output, instead of build/ in the project.
     LATENTWALK_DATA: folder with MNIST's four files, used instead of any download.
-    LATENTWALK_CACHE: folder for downloaded MNIST files, instead of ~/.cache/latentwalk/mnist.
+    LATENTWALK_CACHE: folder for downloaded MNIST files, instead of latentwalk/mnist in the user's
+        cache folder, which is $XDG_CACHE_HOME, or else ~/.cache, or ~/Library/Caches on macOS.
     LATENTWALK_WEIGHTS: folder of weights to use as they are, with any configuration and seed.
 """
 
 from pathlib import Path
+
+import platformdirs
 
 from problemset.file_io import OTHER_FOLDERS
 from problemset.workspace import (
@@ -40,7 +43,7 @@ def data_cache() -> Path:
     if named := folder_from_environment("CACHE"):
         return named
     try:
-        return Path.home() / ".cache" / "latentwalk" / "mnist"
+        return platformdirs.user_cache_path("latentwalk") / "mnist"
     except RuntimeError as error:
         raise ProjectNotFoundError(
             "this user has no home folder to keep MNIST in; set LATENTWALK_CACHE to a folder"

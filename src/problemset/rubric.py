@@ -6,25 +6,38 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 
 from problemset import workspace
 
-_LINE = "line"
+# A field's type, then what YAML must give: its type, a pattern of it as text, and the words for it.
+_Text = Annotated[str, str, r"(?s).*\S.*", "text"]
+_Id = Annotated[str, str, r"[1-9][a-z]", "problem and letter, such as 2a"]
+_Points = Annotated[int, int, r"[1-9]\d*", "1 or more"]
+_PointsOrNone = Annotated[int, int, r"\d+", "0 or more"]
+_Checks = Annotated[tuple["ItemCheck", ...], list, r"(?s).*", "a list"]
+_Items = Annotated[list[Any], list, r"(?s).*", "a list"]
 
 
 @dataclass(frozen=True)
 class Settings:
     """What a rubric says besides its items."""
 
-    assignment: str = ""
+    assignment: _Text = ""
     """Reference of the assignment, such as `checks:ASSIGNMENT`."""
-    pledge: str = ""
+    pledge: _Text = ""
     """The sentence that student.yml must have, word for word; empty: none."""
-    total: int = 100
+    total: _Points = 100
     """Points of all items together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rubric(Settings):
+    """All of a rubric, with its items as YAML gives them."""
+
+    items: _Items
 
 
 class RubricError(ValueError):
@@ -35,11 +48,11 @@ class RubricError(ValueError):
 class ItemCheck:
     """One automatic check of an item."""
 
-    check: str
+    check: _Text
     """Name of the check."""
-    points: int
+    points: _Points
     """At least 1."""
-    shows: str
+    shows: _Text
     """What a passing submission demonstrates."""
 
 
@@ -47,17 +60,17 @@ class ItemCheck:
 class Item:
     """One graded item."""
 
-    id: str
+    id: _Id
     """Problem and letter, such as `2a`."""
-    points: int
+    points: _Points
     """At least 1; the points of all items sum to 100."""
-    title: str
+    title: _Text
     """A few words."""
-    asks: str
+    asks: _Text
     """What a complete answer contains."""
-    checks: tuple[ItemCheck, ...]
+    checks: _Checks
     """The automatic checks of the item."""
-    reader: int
+    reader: _PointsOrNone
     """Points that only a person can award; with those of the checks they make up the item's
     points."""
 
@@ -75,8 +88,8 @@ def load(path: Path | None = None, known: Collection[str] | None = None) -> tupl
     path = path or workspace.rubric_file()
     with _in_one_line(path):
         content = _content(path)
-        items = tuple(_item(entry) for entry in _items(content))
-        _check_together(items, _settings(content).total, known)
+        items = tuple(_item(entry) for entry in content.items)
+        _check_together(items, content.total, known)
     return items
 
 
@@ -84,7 +97,7 @@ def settings(path: Path | None = None) -> Settings:
     """Read what a rubric says besides its items; see `load`."""
     path = path or workspace.rubric_file()
     with _in_one_line(path):
-        return _settings(_content(path))
+        return _content(path)
 
 
 def assignment_reference() -> str:
@@ -112,110 +125,72 @@ def _in_one_line(path: Path) -> Iterator[None]:
         raise RubricError(f"{path}: {' '.join(str(error).split())}") from error
 
 
-def _content(path: Path) -> dict[Any, Any]:
-    content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    names = {"items", *(field.name for field in dataclasses.fields(Settings))}
-    if not isinstance(content, dict) or not {"items"} <= content.keys() - {_LINE} <= names:
-        raise RubricError(
-            f"expected entries {', '.join(sorted(names))}, of which `items` is a list"
-        )
-    return content
+class _Mapping(dict[Any, Any]):
+    """A mapping of the file."""
 
-
-def _settings(content: dict[Any, Any]) -> Settings:
-    fields = {name: value for name, value in content.items() if name not in ("items", _LINE)}
-    line = content[_LINE]
-    _text(fields, tuple(fields.keys() - {"total"}), line)
-    if "total" in fields:
-        _count(fields, "total", 1, line)
-    return Settings(**fields)
+    line: int
+    """Number of its first line in the file."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, which also stores each mapping's line number under `line`."""
+    """YAML's safe loader, which also gives each mapping its line number."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: Any, deep: bool = False) -> _Mapping:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        line = node.start_mark.line + 1
-        twice = [key for key in keys if keys.count(key) > 1]
-        if twice:
-            raise RubricError(f"line {line}: {twice[0]!r} is given twice")
-        return {**super().construct_mapping(node, deep=True), _LINE: line}
+        found = _Mapping(super().construct_mapping(node, deep=True))
+        found.line = node.start_mark.line + 1
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise RubricError(f"line {found.line}: {twice[0]!r} is given twice")
+        return found
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_mapping)
 
 
-def _items(content: dict[Any, Any]) -> list[Any]:
-    if not isinstance(content["items"], list):
-        raise RubricError("`items` is no list, expected entries of which `items` is a list")
-    return content["items"]
+def _content(path: Path) -> _Rubric:
+    return _made(_Rubric, yaml.load(path.read_text("utf-8"), _Loader), "rubric")
+
+
+def _made(kind: type, entry: Any, what: str) -> Any:
+    """Make a dataclass of a mapping; each value must be what the field's annotation says."""
+    fields: dict[str, Any] = {field.name: field for field in dataclasses.fields(kind)}
+    names = ", ".join(sorted(fields))
+    if not isinstance(entry, _Mapping):
+        raise RubricError(f"{what} is {entry!r}, expected the fields {names}")
+    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    if wrong := (needed - entry.keys()) | (entry.keys() - fields):
+        raise RubricError(
+            f"line {entry.line}: {what} has too many or too few fields "
+            f"({', '.join(sorted(map(str, wrong)))}), expected {names}"
+        )
+    for name, value in entry.items():
+        wanted, pattern, expected = fields[name].type.__metadata__
+        if type(value) is not wanted or not re.fullmatch(pattern, str(value)):
+            raise RubricError(f"line {entry.line}: {name} is {value!r}, expected {expected}")
+    return kind(**entry)
 
 
 def _item(entry: Any) -> Item:
-    fields = _fields(entry, {"id", "points", "title", "asks", "checks", "reader"}, "item")
-    name, line = fields["id"], entry[_LINE]
-    if not isinstance(name, str) or not re.fullmatch(r"[1-9][a-z]", name):
-        raise RubricError(f"line {line}: id is {name!r}, expected problem and letter, such as 2a")
-    _text(fields, ("title", "asks"), line)
-    _count(fields, "points", 1, line)
-    _count(fields, "reader", 0, line)
-    if not isinstance(fields["checks"], list):
-        raise RubricError(f"line {line}: checks is {fields['checks']!r}, expected a list")
-    checks = tuple(_check(each) for each in fields["checks"])
-    together = sum(check.points for check in checks) + fields["reader"]
-    if together != fields["points"]:
+    item = _made(Item, entry, "item")
+    checks = tuple(_made(ItemCheck, each, "check") for each in item.checks)
+    together = sum(check.points for check in checks) + item.reader
+    if together != item.points:
         raise RubricError(
-            f"line {line}: the checks and the reader of {name} give {together} points, "
-            f"expected its {fields['points']}"
+            f"line {entry.line}: the checks and the reader of {item.id} give {together} points, "
+            f"expected its {item.points}"
         )
-    return Item(**fields | {"checks": checks})
-
-
-def _check(entry: Any) -> ItemCheck:
-    fields = _fields(entry, {"check", "points", "shows"}, "check")
-    _text(fields, ("check", "shows"), entry[_LINE])
-    _count(fields, "points", 1, entry[_LINE])
-    return ItemCheck(**fields)
-
-
-def _fields(entry: Any, names: set[str], what: str) -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        raise RubricError(f"{what} is {entry!r}, expected the fields {', '.join(sorted(names))}")
-    got = entry.keys() - {_LINE}
-    if got != names:
-        wrong = sorted(map(str, got ^ names))
-        raise RubricError(
-            f"line {entry[_LINE]}: {what} has too many or too few fields ({', '.join(wrong)}), "
-            f"expected {', '.join(sorted(names))}"
-        )
-    return {name: entry[name] for name in names}
-
-
-def _text(fields: dict[str, Any], names: tuple[str, ...], line: int) -> None:
-    for name in names:
-        if not isinstance(fields[name], str) or not fields[name].strip():
-            raise RubricError(f"line {line}: {name} is {fields[name]!r}, expected text")
-
-
-def _count(fields: dict[str, Any], name: str, least: int, line: int) -> None:
-    value = fields[name]
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise RubricError(f"line {line}: {name} is {value!r}, expected {least} or more")
+    return dataclasses.replace(item, checks=checks)
 
 
 def _check_together(items: tuple[Item, ...], wanted: int, known: Collection[str] | None) -> None:
     ids = [item.id for item in items]
     if ids != sorted(set(ids)):
         raise RubricError(f"items are {', '.join(ids)}, expected each once and in order")
-    total = sum(item.points for item in items)
-    if total != wanted:
+    if (total := sum(item.points for item in items)) != wanted:
         raise RubricError(f"points add up to {total}, expected {wanted}")
     used = [check.check for item in items for check in item.checks]
-    twice = [name for name in used if used.count(name) > 1]
-    if twice:
+    if twice := [name for name in used if used.count(name) > 1]:
         raise RubricError(f"the check {twice[0]} is used twice, expected once")
-    unknown = [name for name in used if known is not None and name not in known]
-    if unknown:
+    if unknown := [name for name in used if known is not None and name not in known]:
         names = ", ".join(known or ())
         raise RubricError(f"there is no check {unknown[0]!r}, expected one of {names}")

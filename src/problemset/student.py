@@ -1,7 +1,9 @@
 """The student's name, hours and pledge, read from `student.yml`."""
 
+import contextlib
 import logging
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ _LOG = logging.getLogger(__name__)
 MAX_HOURS = 10_000.0
 _FIELDS = ("name", "hours", "pledge")
 _TAG = "tag:yaml.org,2002:"
+_COMMENT = re.compile(r"(?<!\n)[ \t]*#")  # on the same line as what is before it
 
 
 class StudentFileError(ValueError):
@@ -36,10 +39,7 @@ class Student:
     """The pledge, word for word."""
 
 
-def load(
-    path: Path | None = None,
-    pledge: str | None = None,
-) -> Student:
+def load(path: Path | None = None, pledge: str | None = None) -> Student:
     """Read the student's file.
 
     Args:
@@ -50,22 +50,16 @@ def load(
         StudentFileError: the file is not YAML or not a mapping, or a field is invalid.
     """
     path = path or workspace.student_file()
-    wanted = _pledge_of_rubric() if pledge is None else pledge
+    if pledge is None:
+        pledge = rubric.settings().pledge if workspace.rubric_file().is_file() else ""
     text = _read(path)
     if text is None:
         _LOG.warning("%s is missing: the report names nobody and states the computer's hours", path)
-        return Student(None, None, wanted)
-    values = {name: _Field(path, text, name, *nodes) for name, nodes in _fields(path, text).items()}
-    name, hours, given = (values.get(field) for field in _FIELDS)
-    if given is None and wanted:
-        raise StudentFileError(path, 1, f'pledge is missing, expected "{wanted}"')
-    if given is not None and wanted:
-        given.check_pledge(wanted)
-    return Student(name.as_name() if name else None, hours.as_hours() if hours else None, wanted)
-
-
-def _pledge_of_rubric() -> str:
-    return rubric.settings().pledge if workspace.rubric_file().is_file() else ""
+        return Student(None, None, pledge)
+    fields = _fields(path, text)
+    if pledge:
+        fields["pledge"].check_pledge(pledge)
+    return Student(fields["name"].as_name(), fields["hours"].as_hours(), pledge)
 
 
 @dataclass(frozen=True)
@@ -75,81 +69,67 @@ class _Field:
     path: Path
     text: str
     name: str
-    key: yaml.Node
-    value: yaml.Node
+    line: int
+    value: Any
+    """YAML's node."""
 
-    def error(self, expected: str, got: str | None = None) -> StudentFileError:
+    def error(self, expected: str) -> StudentFileError:
         """Build an error that says what was found and what was expected."""
-        line = self.key.start_mark.line + 1
-        return StudentFileError(self.path, line, f"{self.name} is {got or self}, {expected}")
-
-    def __str__(self) -> str:
-        kinds: dict[type, str] = {yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
-        return kinds.get(type(self.value)) or repr(self.value.value[:60])
+        found = {"sequence": "a list", "mapping": "a mapping", "null": "not given"}.get(self.kind)
+        found = found or repr(self.value.value[:60])
+        return StudentFileError(self.path, self.line, f"{self.name} is {found}, {expected}")
 
     @property
-    def tag(self) -> str:
-        """YAML's type of the value: str, int, float, bool, null, seq, map ..."""
-        return self.value.tag.removeprefix(_TAG)
+    def kind(self) -> str:
+        """What YAML takes the value for: str, int, float, bool, null, sequence, mapping ..."""
+        node = self.value
+        return node.tag.removeprefix(_TAG) if node.id == "scalar" else node.id
 
     def as_name(self) -> str | None:
         """Return the text; refuse anything that YAML would silently drop or convert."""
-        if self._rest_of_line().startswith("#"):
+        if _COMMENT.match(self.text, self.value.end_mark.index):
             raise self.error(
                 "and # starts a comment after it: put the whole name in single quotes, "
                 "or the comment on a line of its own"
             )
-        if self.tag == "null":
-            return None
-        if self.tag != "str":
+        if self.kind not in ("str", "null"):
             raise self.error("expected text: put it in single quotes")
-        return self.value.value.strip() or None
-
-    def _rest_of_line(self) -> str:
-        """The rest of the line on which the value ends; empty for a block (`|` or `>`)."""
-        mark = self.value.end_mark
-        rest = self.text.splitlines()[mark.line :][:1]
-        is_block = getattr(self.value, "style", None) in ("|", ">")
-        return rest[0][mark.column :].strip() if rest and not is_block else ""
+        return (self.kind == "str" and self.value.value.strip()) or None
 
     def as_hours(self) -> float | None:
         """Return the number exactly as written; YAML itself would read 1:30 as 90."""
-        if self.tag == "null":
+        if self.kind == "null":
             return None
-        expected = f"expected a number from 0 to {MAX_HOURS:.0f}, such as 7.5, or nothing"
-        try:
-            hours = float(self.value.value) if self.tag in ("int", "float") else math.nan
-        except ValueError:
-            hours = math.nan
+        hours = math.nan
+        if self.kind in ("int", "float"):
+            with contextlib.suppress(ValueError):
+                hours = float(self.value.value)
         if not 0 <= hours <= MAX_HOURS:  # NaN fails both comparisons
-            quoted = getattr(self.value, "style", None) in ("'", '"')
-            raise self.error(f"{expected}{'; without quotes' if quoted else ''}")
+            number = f"a number from 0 to {MAX_HOURS:.0f}, such as 7.5, without quotes"
+            raise self.error(f"expected {number}, or nothing")
         return hours
 
     def check_pledge(self, wanted: str) -> None:
         """Accept only the exact text of the pledge."""
-        if self.tag != "str" or " ".join(self.value.value.split()) != wanted:
-            got = "empty" if self.tag == "null" else None
-            raise self.error(f'expected word for word "{wanted}"', got)
+        if self.kind != "str" or " ".join(self.value.value.split()) != wanted:
+            raise self.error(f'expected word for word "{wanted}"')
 
 
 def _read(path: Path) -> str | None:
     """Return the file's text, or None if it does not exist."""
     try:
-        content = path.read_bytes()
+        return path.read_text("utf-8-sig")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StudentFileError(path, 1, f"cannot be read: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
         raise StudentFileError(path, line, "is not UTF-8 text; save it as UTF-8") from error
 
 
-def _fields(path: Path, text: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    """Return the key and value nodes of each field, by name."""
+def _fields(path: Path, text: str) -> dict[str, _Field]:
+    """Return the three fields by their names; one that is not there is null."""
     try:
         root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
@@ -158,15 +138,17 @@ def _fields(path: Path, text: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     if not isinstance(root, yaml.MappingNode):
         got = "empty" if root is None else {"sequence": "a list"}.get(root.id, "one value")
         raise StudentFileError(path, 1, f"the file is {got}, {expected}")
-    found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    found: dict[str, _Field] = {}
     for key, value in root.value:
         name, line = str(key.value), key.start_mark.line + 1
         if name not in _FIELDS:
             raise StudentFileError(path, line, f"unknown field {name[:60]!r}, {expected}")
         if name in found:
             raise StudentFileError(path, line, f"{name} is there twice, {expected}")
-        found[name] = (key, value)
-    return found
+        found[name] = _Field(path, text, name, line, value)
+    null = yaml.ScalarNode(f"{_TAG}null", "", root.start_mark, root.start_mark)
+    absent = {name: _Field(path, text, name, null.start_mark.line + 1, null) for name in _FIELDS}
+    return absent | found
 
 
 def _not_yaml(path: Path, text: str, error: Exception) -> StudentFileError:
@@ -174,8 +156,7 @@ def _not_yaml(path: Path, text: str, error: Exception) -> StudentFileError:
     position = getattr(error, "position", 0)  # set when YAML's reader refuses a character
     line = mark.line if mark else text[:position].count("\n")
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "nested too deep"
-    written = text.splitlines()[line : line + 1]
-    field = written[0].partition(":")[0].strip() if written else ""
+    field = "".join(text.splitlines()[line : line + 1]).partition(":")[0].strip()
     named = f"{field}: " if field in _FIELDS else ""
     hint = "put text with special characters in single quotes"
     return StudentFileError(path, line + 1, f"{named}not YAML, {problem}; {hint}")

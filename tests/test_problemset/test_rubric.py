@@ -71,8 +71,11 @@ def check(content, name="2d"):
         (lambda c: c["items"].insert(0, "1a"), "expected the fields"),
         (doubled, "expected each once and in order"),
         (swapped, "expected each once and in order"),
-        (lambda c: c.update(more=1), "of which `items` is a list"),
-        (lambda c: c.update(items={}), "of which `items` is a list"),
+        (lambda c: c.update(more=1), "(more), expected assignment, items, pledge, total"),
+        (lambda c: c.pop("items"), "(items), expected assignment, items, pledge, total"),
+        (lambda c: c.update(items={}), "line 1: items is {}, expected a list"),
+        (lambda c: c.update(total=0), "line 1: total is 0, expected 1 or more"),
+        (lambda c: c.update(pledge=[]), "line 1: pledge is [], expected text"),
     ],
 )
 def test_a_rubric_that_does_not_add_up_is_refused(tmp_path, change, words):

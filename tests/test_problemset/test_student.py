@@ -86,7 +86,7 @@ def test_a_name_that_a_comment_would_cut_is_refused(load, line):
 @pytest.mark.parametrize(
     ("value", "got"),
     [("42", "'42'"), ("yes", "'yes'"), ("2001-01-01", "'2001-01-01'"), ("[Ada]", "a list"),
-     ("{first: Ada}", "a mapping"), ("!tag Ada", "'Ada'")],
+     ("{first: Ada}", "a mapping"), ("!tag Ada", "'Ada'"), ("!!str [Ada]", "a list")],
 )  # fmt: skip
 def test_a_name_that_is_no_text_is_refused(load, value, got):
     message = refusal(load, f"name: {value}\n" + TAIL)
@@ -107,7 +107,7 @@ def test_hours_may_be_left_out(load, empty):
 
 @pytest.mark.parametrize(
     "hours", ["-1", "-0.5", "ten", "'7'", ".nan", "nan", ".inf", "1e400", "10001", "1:30", "0x10",
-              "true", "[7]", "{a: 1}", "9" * 400, "7,5", "7h", "1_0.5_"],
+              "true", "[7]", "{a: 1}", "9" * 400, "7,5", "7h", "1_0.5_", "!!int [7]"],
 )  # fmt: skip
 def test_hours_out_of_range_are_refused_with_line_and_field(load, hours):
     message = refusal(load, f"name: Ada\n\nhours: {hours}\npledge: {PLEDGE}\n")
@@ -128,7 +128,8 @@ def test_an_altered_pledge_is_refused(load, pledge):
 
 
 def test_a_pledge_that_was_taken_out_is_missed(load):
-    assert f'pledge is missing, expected "{PLEDGE}"' in refusal(load, "name: Ada\n")
+    message = refusal(load, "# first\nname: Ada\n")
+    assert message == f'student.yml:2: pledge is not given, expected word for word "{PLEDGE}"'
 
 
 def test_a_pledge_may_be_folded(load):

@@ -92,8 +92,25 @@ def test_build_and_cache_follow_the_environment(tmp_path, monkeypatch):
 def test_defaults_without_environment(tmp_path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path / "project"))
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    caches = "Library/Caches" if sys.platform == "darwin" else ".cache"
     assert workspace.build_dir() == tmp_path / "project" / "build"
-    assert paths.data_cache() == tmp_path / ".cache" / "latentwalk" / "mnist"
+    assert paths.data_cache() == tmp_path / caches / "latentwalk" / "mnist"
+
+
+def test_the_user_s_cache_folder_is_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert paths.data_cache() == tmp_path / "caches" / "latentwalk" / "mnist"
+    monkeypatch.setenv("LATENTWALK_CACHE", str(tmp_path / "kept"))
+    assert paths.data_cache() == tmp_path / "kept"
+
+
+def test_a_user_without_home_folder_is_told_what_to_set(monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "LATENTWALK_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    with pytest.raises(workspace.ProjectNotFoundError, match="set LATENTWALK_CACHE to a folder"):
+        paths.data_cache()
 
 
 def test_relative_folders_do_not_move_with_the_current_one(tmp_path, monkeypatch):

