@@ -120,7 +120,9 @@ def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = No
         with npz_path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if content.pop("checksum") != _checksum(content, arrays):
-            raise ResultError(f"{json_path} or {npz_path.name} was altered or belongs to another")
+            raise ResultError(
+                f"{json_path} or {npz_path.name} was altered, or is of another result"
+            )
         return _decode(content["values"], kind, arrays)
     except ResultError:
         raise

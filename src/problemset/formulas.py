@@ -60,7 +60,7 @@ def parse(text: str) -> ast.expr:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise FormulaError(f"{_shown(text)} is no formula") from error
+        raise FormulaError(f"{_shown(text)} is not a formula") from error
     if sum(1 for _ in ast.walk(tree)) > MOST_NODES or _depth(tree) > DEEPEST:
         raise FormulaError(f"{_shown(text)} is too large, expected at most {MOST_NODES} parts")
     return tree
@@ -135,7 +135,7 @@ def _value(tree: ast.AST, point: Point, *, nested: bool) -> Any:
             return _derivative(inner, over, point)
         case ast.Call(func=ast.Name(id="Subs"), args=[inner, ast.Name(id=name), new], keywords=[]):
             return _value(inner, point.at(**{name: go(new)}), nested=nested)
-    raise FormulaError(f"{_shown(ast.unparse(tree))} is not of the notation")
+    raise FormulaError(f"{_shown(ast.unparse(tree))} is not in the notation")
 
 
 def _term(name: str, point: Point) -> Any:
@@ -147,7 +147,7 @@ def _term(name: str, point: Point) -> Any:
 def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool) -> Any:
     """A sum over all outcomes, or an integral over the whole real line."""
     if nested:
-        raise FormulaError("a sum or an integral inside another is not of the notation")
+        raise FormulaError("a sum or an integral inside another is not in the notation")
     assert isinstance(tree, ast.Call)
     assert isinstance(tree.func, ast.Name)
     if (tree.func.id, over) == ("Sum", "(k, 1, K)"):
@@ -159,7 +159,7 @@ def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool
         return (
             mpmath.fsum(_value(inner, point.at(z=place), nested=True) for place in _LINE) * _WIDTH
         )
-    raise FormulaError(f"{tree.func.id} over {_shown(over)} is not of the notation")
+    raise FormulaError(f"{tree.func.id} over {_shown(over)} is not in the notation")
 
 
 def _derivative(inner: ast.expr, over: ast.expr, point: Point) -> Any:
@@ -169,9 +169,9 @@ def _derivative(inner: ast.expr, over: ast.expr, point: Point) -> Any:
         case ast.Tuple(elts=[ast.Name(id=name), ast.Constant(value=1 | 2 as order)]):
             pass
         case _:
-            raise FormulaError(f"Derivative by {_shown(ast.unparse(over))} is not of the notation")
+            raise FormulaError(f"Derivative by {_shown(ast.unparse(over))} is not in the notation")
     if name not in point.symbols:
-        raise FormulaError(f"{_shown(name)} is no symbol")
+        raise FormulaError(f"{_shown(name)} is not a symbol")
 
     def along(place: Any) -> Any:
         return _value(inner, point.at(**{name: place}), nested=True)

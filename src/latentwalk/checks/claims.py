@@ -138,7 +138,7 @@ def _compare(claims: dict[str, Any], measured: dict[str, float]) -> Verdict:
     if wrong:
         says = f"{len(wrong)} of {len(measured)} claims fail: {'; '.join(wrong[:3])}"
         return Verdict(False, says, evidence)
-    return Verdict(True, f"all {len(measured)} claims measure the same again", evidence)
+    return Verdict(True, f"all {len(measured)} claims agree with a new measurement", evidence)
 
 
 def _quoted(submission: Submission, names: tuple[str, ...], item: str) -> Verdict:
@@ -192,7 +192,7 @@ def claims_of(
             or not _NUMBER.fullmatch(printed)
         ):
             raise SubmissionError(
-                f"results/claims.json: {name} needs a value and how it is printed"
+                f"results/claims.json: {name} needs a finite value and its printed number"
             )
     return claims
 

@@ -95,7 +95,7 @@ def _look_at_network(name: str, submission: "Submission", sizes: Sizes) -> Look:
     sizes[rule.size] = entries
     if rule.size == "d":
         sizes["10 d + 10"] = 10 * entries + 10
-    says = f"takes {entries} entries"
+    says = f"input size {entries}"
     if entries == wanted:
         return Look("ok", f"intact, {says}")
     mend = f"train it with --latent-size {wanted - 10}"
@@ -136,7 +136,7 @@ def _look_at_notebook(submission: "Submission", sizes: Sizes) -> Look:
         try:
             figures.pictures_of(submission, item)
         except SubmissionError as error:
-            return Look("misfit", str(error), "draw there what the item asks for")
+            return Look("misfit", str(error), "draw the images of the item under its heading")
     return Look("ok", f"executed, {len(cells)} cells with code")
 
 
@@ -234,6 +234,6 @@ def check_weights(found: Mapping[str, Path]) -> None:
             packed = found.get(f"weights/{name}.safetensors")
             if packed and not checkpoints.load_weights(packed)[1].network_digest.startswith(digest):
                 raise PackError(
-                    f"{archive} was made with other weights than {packed}; give the same "
-                    "LATENTWALK_WEIGHTS as to `make report`, or run that once more"
+                    f"{archive} was made with other weights than {packed}; set "
+                    "LATENTWALK_WEIGHTS as for `make report`, or run `make report` again"
                 )

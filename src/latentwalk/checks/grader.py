@@ -59,7 +59,7 @@ def archive_files() -> Mapping[str, Path]:
         reason = weights_files.status(_CLASSIFIER)[-1][1].reason
         raise WeightsError(
             f"the classifier has no valid weights ({reason}); "
-            "`latentwalk train classifier` makes them"
+            "`latentwalk train classifier` trains it"
         )
     digits = {f"mnist/{path.name}": path for path in _test_digits()}
     return {"assets/weights/classifier.safetensors": valid, **digits}

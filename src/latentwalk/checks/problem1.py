@@ -69,7 +69,9 @@ def counterexample_refutes(submission: Submission, staff: Staff) -> Verdict:
     given = _part(submission, "counterexample", dict)
     q, joint = (_numbers(given, name) for name in ("q", "joint"))
     if len(q) != len(joint) or min(q) < 0 or min(joint) <= 0:
-        return Verdict(False, "the counter-example needs q and joint of equal length, not negative")
+        return Verdict(
+            False, "the counter-example needs q and joint of equal length, without negatives"
+        )
     if not mpmath.almosteq(sum(q), 1) or sum(joint) > 1 + CLOSE:
         return Verdict(False, "the counter-example's q must sum to 1, and joint to at most 1")
     evidence = sum(joint)
@@ -185,14 +187,16 @@ def _part(submission: Submission, name: str, kind: type) -> Any:
 
 def _of_item(step: Any, item: str) -> bool:
     if not isinstance(step, dict):
-        raise SubmissionError(f"results/{FILE}.json: a step is no object")
+        raise SubmissionError(f"results/{FILE}.json: a step is not an object")
     return step.get("item") == item
 
 
 def _text(content: dict[str, Any], name: str) -> str:
     found = content.get(name)
     if not isinstance(found, str):
-        raise SubmissionError(f"results/{FILE}.json has no text {name!r} where one is expected")
+        raise SubmissionError(
+            f"results/{FILE}.json needs a text {name!r}, which is missing or no text"
+        )
     return found
 
 
@@ -200,7 +204,7 @@ def _numbers(content: dict[str, Any], name: str) -> list[Any]:
     found = content.get(name)
     if not isinstance(found, list) or not 2 <= len(found) <= 10:
         raise SubmissionError(
-            f"results/{FILE}.json: {name} of the counter-example is no list of 2 to 10"
+            f"results/{FILE}.json: {name} of the counter-example is not a list of 2 to 10"
         )
     return [_evaluate(str(each), random_point(POINTS[0]), name) for each in found]
 

@@ -42,7 +42,7 @@ def originals_are_test_digits(submission: Submission, staff: Staff) -> Verdict:
     known = staff.test.images.flatten(1)
     places = [(known == row).all(dim=1).nonzero().flatten().tolist() for row in pixels]
     if not all(places):
-        return Verdict(False, "an original is no image of MNIST's test set", {"places": places})
+        return Verdict(False, "an original is not an image of MNIST's test set", {"places": places})
     found = [int(staff.test.labels[place[0]]) for place in places]
     evidence = {"places": places, "labels": found, "labels_of_2c": wanted}
     says = f"the originals are test images of a {found[0]} and a {found[1]}"

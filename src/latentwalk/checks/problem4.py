@@ -16,7 +16,7 @@ def noise_is_ten_times_larger(submission: Submission, staff: Staff) -> Verdict:
     """4a: the conditional generator takes ten times as many noise entries as Problem 2's."""
     small = open_network(submission, "gan").config.latent_size
     large = open_network(submission, "cgan").config.latent_size
-    says = f"epsilon has {large} entries in the conditional GAN and {small} in Problem 2's"
+    says = f"epsilon has size {large} in the conditional GAN and {small} in Problem 2's"
     expected = "" if large == 10 * small else f", expected {10 * small}"
     return Verdict(large == 10 * small, says + expected, {"small": small, "large": large})
 
@@ -28,7 +28,7 @@ def labels_are_one_hot(submission: Submission, staff: Staff) -> Verdict:
     inputs = submission.array("4d", "inputs", shape)
     wanted = np.eye(NUM_CLASSES)[:, None, :].repeat(shared.STEPS, axis=1)
     wrong = int((inputs[..., size:] != wanted).any(axis=-1).sum())
-    says = f"{100 - wrong} of 100 inputs end in the one-hot row of their row's digit"
+    says = f"{100 - wrong} of 100 inputs end in the one-hot vector of their row's digit"
     return Verdict(wrong == 0, says, {"wrong": wrong})
 
 

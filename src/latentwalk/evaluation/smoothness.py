@@ -166,7 +166,7 @@ def skill_score(
     kinds = (walks, blends, jumps)
     counts = [len(kind.steadiness) for kind in kinds]
     if len(set(counts)) > 1:
-        raise ValueError(f"got {counts} walks, blends and jumps, expected as many of each")
+        raise ValueError(f"got {counts} walks, blends and jumps, expected the same number of each")
     columns = torch.stack(
         [torch.stack([kind.steadiness, kind.realism, kind.reach], dim=1) for kind in kinds], dim=1
     )  # (P, kinds, measures)

@@ -64,7 +64,7 @@ class Run:
         )
         if not fits:
             raise SeedsError(
-                f"{path()} holds {str(saved)[:80]}, expected a run of a training; "
+                f"{path()} holds {str(saved)[:80]}, expected the record of a training run; "
                 "`git checkout` it, or remove it"
             )
         return cls(**{field.name: saved[field.name] for field in dataclasses.fields(cls)})
@@ -132,7 +132,7 @@ def runs(
     current = [run for run in known if run.recipe == digest(model, run.seed, released)]
     if len(current) < len(known):
         _LOG.warning(
-            "%s: %d seeds in %s are of another recipe or classifier: run `make seeds`",
+            "%s: %d seeds in %s have another recipe or classifier: run `make seeds`",
             model,
             len(known) - len(current),
             path().name,

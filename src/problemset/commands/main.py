@@ -61,7 +61,7 @@ def main(program: Program, arguments: Sequence[str] | None = None) -> int:
         code = _dispatch(program, words[show_traceback:])
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _complain(program, "interrupted; the same command goes on from what is saved", 130)
+        return _complain(program, "interrupted; run the same command again to resume", 130)
     except BrokenPipeError:  # `latentwalk doctor | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -146,7 +146,7 @@ def _overview(program: Program) -> str:
             f"usage: {program.name} COMMAND [OPTIONS]\n",
             f"{program.summary}\n",
             "commands:", *commands, "\nexamples:", *examples,
-            f"\n`{program.name} COMMAND --help` explains a command. What is made goes to build/.",
+            f"\n`{program.name} COMMAND --help` explains a command. Output goes to build/.",
             f"`{program.name} --traceback COMMAND ...` shows where an error comes from.",
         ]
     )  # fmt: skip

@@ -148,7 +148,7 @@ def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) ->
         raise CellError(
             document.path,
             prose.line + prose.text.count("\n", 0, adjacent.start()),
-            "inline code begins where other code ends; put a space between, or make it one",
+            "inline code begins where other code ends; put a space between them, or join them",
         )
     matches = list(_INLINE.finditer(prose.text))
     if not matches:
@@ -178,7 +178,9 @@ def _value(document: Document, line: int, result: dict[str, Any]) -> str:
         return str(data["text/markdown"])
     if "text/latex" in data or "text/html" in data:
         raise CellError(
-            document.path, line, "inline code gave HTML or LaTeX; wrap it in Markdown(...) or str()"
+            document.path,
+            line,
+            "inline code returned HTML or LaTeX; wrap it in Markdown(...) or str()",
         )
     shown = str(data["text/plain"])
     if shown[:1] in "'\"" and shown[-1:] == shown[:1]:

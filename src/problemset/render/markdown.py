@@ -65,7 +65,7 @@ def _figure(document: Document, ran: RanCell, show: Shown, images: list[str]) ->
     if len(images) != 1:
         raise CellError(
             document.path, ran.cell.line,
-            f"{ran.cell.options.label} gave {len(images)} images, expected 1; "
+            f"{ran.cell.options.label} made {len(images)} images, expected 1; "
             "draw panels in one figure, and end the cell with it",
         )  # fmt: skip
     place = "" if show.fig_pos == "H" else f' fig-pos="{show.fig_pos}"'

@@ -35,7 +35,7 @@ def find_quarto() -> Path:
     numbers = re.match(r"(\d+)\.(\d+)", answer)
     if not numbers or (int(numbers[1]), int(numbers[2])) < OLDEST:
         wanted = ".".join(str(part) for part in OLDEST)
-        raise RenderError(f"{found} is version {answer or 'unknown'}, needed is {wanted} or newer")
+        raise RenderError(f"{found} is version {answer or 'unknown'}, expected {wanted} or newer")
     return Path(found)
 
 

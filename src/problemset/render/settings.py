@@ -95,7 +95,7 @@ def _check_keys(path: Path, given: dict[str, Any]) -> None:
         if key not in (*_FOR_PANDOC, *_USED, *_QUARTO_ONLY):
             raise _at_key(path, key, f"unknown option {key}; leave it out")
         if key in _ONLY_VALUE and value != _ONLY_VALUE[key]:
-            raise _at_key(path, key, f"{key} is {value!r}, supported is {_ONLY_VALUE[key]!r}")
+            raise _at_key(path, key, f"{key} is {value!r}, expected {_ONLY_VALUE[key]!r}")
     if given.get("fig-pos", "H") not in FIGURE_PLACES:
         raise _at_key(path, "fig-pos", f"fig-pos is not one of {', '.join(FIGURE_PLACES)}")
     execute = given.get("execute") or {}
@@ -105,7 +105,9 @@ def _check_keys(path: Path, given: dict[str, Any]) -> None:
     formats = given.get("format") or {}
     for name in [formats] if isinstance(formats, str) else formats:
         if name not in _FORMATS:
-            raise _at_key(path, str(name), f"format {name} is not made; made are typst and html")
+            raise _at_key(
+                path, str(name), f"format {name} is not supported, expected typst or html"
+            )
         if isinstance(formats, dict) and isinstance(formats[name], dict):
             _check_keys(path, formats[name])
 

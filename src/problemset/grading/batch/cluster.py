@@ -137,7 +137,7 @@ class Dispatch:
                 if time.monotonic() - seen > _WITHOUT_WORKERS_SECONDS:
                     raise ClusterError(
                         f"the cluster has had no worker for {_WITHOUT_WORKERS_SECONDS:.0f} s; "
-                        "start some with `dask worker`, then the same command goes on"
+                        "start some with `dask worker`, then run the same command again"
                     )
                 self._hand_out(workers, grader)
                 time.sleep(_PAUSE_SECONDS)
@@ -152,8 +152,8 @@ class Dispatch:
             return set(self.client.nthreads()) - self._stuck
         except (OSError, TimeoutError) as error:
             raise ClusterError(
-                f"the scheduler does not answer any more ({shown(error, 200)}); "
-                "the same command goes on from what is saved"
+                f"the scheduler no longer answers ({shown(error, 200)}); "
+                "run the same command again to resume"
             ) from error
 
     def _hand_out(self, workers: set[str], grader: Grader) -> None:

@@ -69,7 +69,7 @@ def _check_newest(found: Mapping[str, Path], makes: str) -> None:
     results = [path for name, path in found.items() if name.startswith("results/")]
     for path in (*texts, *results):
         if _written(path) > _written(report):
-            raise PackError(f"{path} is newer than {report}; run `{makes}` once more")
+            raise PackError(f"{path} is newer than {report}; run `{makes}` again")
 
 
 def _written(path: Path) -> int:

@@ -66,7 +66,7 @@ class Score:
         names = [(outcome.item, outcome.check) for outcome in self.outcomes]
         twice = sorted({" ".join(name) for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"outcomes are there twice: {', '.join(twice)}; expected each once")
+            raise ValueError(f"outcomes occur twice: {', '.join(twice)}; expected each once")
 
     @property
     def reached(self) -> float:

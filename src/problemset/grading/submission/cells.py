@@ -40,7 +40,7 @@ def read(path: Path) -> list[CodeCell]:
         nbformat.validate(nbformat.from_dict(content), version=4)
     except (nbformat.ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
         why = " ".join(str(error).split())[:_MOST_SAYS]
-        raise IntakeError(f"{path.name} is no notebook of version 4: {why}") from error
+        raise IntakeError(f"{path.name} is not a notebook of version 4: {why}") from error
     found: list[CodeCell] = []
     problem = item = ""
     for cell in content["cells"]:

@@ -196,7 +196,7 @@ def test_only_digits_that_verify_are_packed(tmp_path, monkeypatch):
 
 
 def test_what_hinders_is_one_line(tmp_path, monkeypatch):
-    with pytest.raises(AutograderError, match="the archive is made from a clone"):
+    with pytest.raises(AutograderError, match="run this in a git clone"):
         list(gradescope_archive._tracked(tmp_path))
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     with pytest.raises(AutograderError, match=r"git does not track src in .*, expected a whole"):
