@@ -26,7 +26,7 @@ INSTALLED_PROJECT = Path(__file__).parent / "project"
 
 if "LATENTWALK" not in ENVIRONMENT_PREFIXES:  # importing this enables its folders
     ENVIRONMENT_PREFIXES.append("LATENTWALK")
-    OTHER_FOLDERS.append("LATENTWALK_BUILD for what is made, LATENTWALK_CACHE for MNIST")
+    OTHER_FOLDERS.append("LATENTWALK_BUILD for the output, LATENTWALK_CACHE for MNIST")
     if INSTALLED_PROJECT.is_dir():
         INSTALLED.append(INSTALLED_PROJECT)
 

@@ -73,6 +73,7 @@ def value(tree: ast.expr, point: Point) -> Any:
         FormulaError: a name or form is not in the notation, or the value is not finite and real.
     """
     try:
+        # many more digits than are compared, so that cancellation does no harm
         with mpmath.workdps(_DIGITS):
             found = _value(tree, point, nested=False)
             if not isinstance(found, mpmath.mpf | int) or not mpmath.isfinite(found):
@@ -100,13 +101,13 @@ def chain_fault(lines: Sequence[str], points: Sequence[Point]) -> str:
     trees = [parse(line) for line in lines]
     for number, (before, line) in enumerate(itertools.pairwise(trees), start=1):
         if any(is_same(line, earlier) for earlier in trees[:number]):
-            return f"line {number} is there before"
+            return f"line {number} repeats an earlier one"
         for point in points:
             if not mpmath.almosteq(value(before, point), value(line, point), CLOSE):
                 return f"line {number} does not equal the one before"
     names = {node.id for node in ast.walk(trees[-1]) if isinstance(node, ast.Name)}
     if found := sorted(names.intersection(_UNEVALUATED)):
-        return f"the last line is no closed form: it has {found[0]}"
+        return f"the last line is not a closed form: it has {found[0]}"
     return ""
 
 

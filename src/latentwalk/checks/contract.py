@@ -38,7 +38,7 @@ class NetworkRule:
     name: str
     """Name used by `latentwalk train`."""
     size: str
-    """The contract's symbol for the number of entries that the network turns into an image."""
+    """The contract's symbol for the size of the input that the network turns into an image."""
     labels: bool | None
     """Whether its input ends in a one-hot label; None for a network that is not a GAN."""
 

@@ -83,9 +83,11 @@ def lay_out_notebook(source: Path, work: Path) -> None:
     for made in (weights, released):
         made.mkdir(parents=True)
     for path in sorted((source / "weights").glob("*.safetensors")):
+        # the classifier is always that of the staff
         if path.stem != _CLASSIFIER and path.stem in recipes.recipes() and _is_intact(path):
             shutil.copyfile(path, weights / path.name)
     for name in recipes.recipes():
+        # the report also reads models that a submission need not contain
         if valid := weights_files.valid_file(name):
             shutil.copyfile(valid, released / valid.name)
     shutil.copyfile(workspace.rubric_file(), project / "rubric.yml")

@@ -1,6 +1,6 @@
 """Problem 1: evaluate the submitted formulas at random points.
 
-Whether the proofs are valid is judged by a person. Here formulas are compared with the definitions,
+A person decides whether the proofs are valid. Here, formulas are compared with their definitions,
 which are stated below and integrated numerically, and the two sides of each step with each other.
 """
 
@@ -75,6 +75,7 @@ def counterexample_refutes(submission: Submission, staff: Staff) -> Verdict:
     if not mpmath.almosteq(sum(q), 1) or sum(joint) > 1 + CLOSE:
         return Verdict(False, "the counter-example's q must sum to 1, and joint to at most 1")
     evidence = sum(joint)
+    # 0 log 0 counts as 0, its limit
     pairs = [(a, b) for a, b in zip(q, joint, strict=True) if a > 0]
     divergence = sum(a * mpmath.log(a * evidence / b) for a, b in pairs)
     gap = divergence + sum(b for _, b in pairs) - mpmath.log(evidence)
@@ -117,6 +118,7 @@ def _steps_hold(submission: Submission, item: str) -> Verdict:
         values = [[_evaluate(side, point, f"step {number}") for side in sides] for point in points]
         if not all(_close(left, right) for left, right in values):
             wrong.append(number)
+        # a constant, or the same expression on both sides, shows nothing
         varies = not all(_close(values[0][0], left) for left, _ in values[1:])
         telling += varies and not is_same(*sides)
     evidence = {"steps": len(steps), "telling": telling, "wrong": wrong}

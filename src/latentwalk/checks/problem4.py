@@ -13,7 +13,7 @@ from problemset.grading.submission.opened import Submission, SubmissionError
 
 
 def noise_is_ten_times_larger(submission: Submission, staff: Staff) -> Verdict:
-    """4a: the conditional generator takes ten times as many noise entries as Problem 2's."""
+    """4a: the conditional generator takes noise ten times as large as that of Problem 2's."""
     small = open_network(submission, "gan").config.latent_size
     large = open_network(submission, "cgan").config.latent_size
     says = f"epsilon has size {large} in the conditional GAN and {small} in Problem 2's"
@@ -65,6 +65,7 @@ def grid_is_fresh(submission: Submission, staff: Staff) -> Verdict:
     """4d: no image and no noise vector appears twice."""
     images = open_images(submission, "4d", "images", (NUM_CLASSES, shared.STEPS)).reshape(100, -1)
     inputs = submission.array("4d", "inputs", (NUM_CLASSES, shared.STEPS, None)).reshape(100, -1)
+    # at least one column, even if the inputs are no longer than a label
     noise = inputs[:, : max(1, inputs.shape[1] - NUM_CLASSES)]
     counts = [len(np.unique(rows, axis=0)) for rows in (images, noise)]
     says = f"{counts[0]} of 100 images and {counts[1]} of 100 draws of the noise are different"

@@ -119,6 +119,7 @@ def _folders() -> Iterator[Diagnostic]:
     else:
         yield Diagnostic("broken" if mend else "ok", "project", where, mend)
     build = workspace.build_dir()
+    # build/ may not exist yet: test the nearest folder above it that does
     place = next(folder for folder in (build, *build.parents) if folder.is_dir())
     try:
         with tempfile.TemporaryFile(dir=place):

@@ -75,7 +75,7 @@ def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:
     """Generate `count` images from one seed.
 
     Returns:
-        `images` (N, 1, 28, 28) float32 in [0, 1]; `inputs` (N, entries) float32, the network's
+        `images` (N, 1, 28, 28) float32 in [0, 1]; `inputs` (N, input_size) float32, the network's
         inputs; for a conditional model `labels` (N,) int64, balanced over the digits.
     """
     rng = torch.Generator().manual_seed(seed)

@@ -66,7 +66,7 @@ def fig_ten_samples(samples: TenSamples, picked: tuple[int, int] | None = None) 
 
 @styled
 def fig_pair(pair: Pair) -> Figure:
-    """Draw 2c: the two images at the sides, and all entries of both inputs between them."""
+    """Draw 2c: the two images at the sides, and all values of both inputs between them."""
     height, side = 43.0, 29.0
     figure, axes = sheet(height)
     names = ("start", "end")

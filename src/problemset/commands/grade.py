@@ -102,7 +102,7 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
 
 
 def grader() -> Grader:
-    """Give what grades a submission; a function of its own, so that a test can replace it."""
+    """Return the function that grades a submission, so that a test can replace it."""
     return grade_job
 
 

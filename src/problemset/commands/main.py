@@ -25,7 +25,7 @@ class Program:
     """A command line."""
 
     name: str
-    """How the reader calls it; also the distribution whose version it says."""
+    """Name of the command, and of the distribution whose version it prints."""
     summary: str
     """What it is for, in one line."""
     commands: Mapping[str, str]
@@ -33,11 +33,11 @@ class Program:
     examples: Mapping[str, str]
     """Command to what it yields."""
     assignment: str = ""
-    """Reference of the assignment that general commands work with; empty: as the rubric says."""
+    """Reference of the assignment for the general commands; empty: the one in the rubric."""
     own_commands: str = ""
-    """Package with the modules of the commands that are not general."""
+    """Package with the modules of the other commands."""
     general: Sequence[str] = ("render", "pack", "check-submission", "grade")
-    """Commands of any assignment, whose modules are beside this one."""
+    """Commands of any assignment; their modules are in this package."""
     packages: Sequence[str] = ("problemset",)
     """Packages whose errors are about the input or this machine, rather than bugs."""
 

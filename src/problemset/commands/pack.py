@@ -1,4 +1,4 @@
-"""`pack FOLDER`: make a submission from what rendering the report has left."""
+"""`pack FOLDER`: make a submission from the rendered report."""
 
 import logging
 from collections.abc import Sequence

@@ -132,6 +132,7 @@ def _run_cell(
         client.execute_cell(node, index)
     except CellExecutionError as error:
         trace = _ANSI.sub("", error.traceback)
+        # the traceback counts from the cell's first line, the message from the document's
         inside = _LINE_IN_CELL.search(trace)
         line = cell.line + (int(inside.group(1)) - 1 if inside else 0)
         reason = " ".join(f"{error.ename}: {error.evalue}".split())
@@ -153,6 +154,7 @@ def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) ->
     matches = list(_INLINE.finditer(prose.text))
     if not matches:
         return prose
+    # all expressions of a text in one message, which saves a round trip for each
     expressions = {str(i): match.group(1).strip() for i, match in enumerate(matches)}
     assert client.kc is not None, "the kernel runs while the document is executed"
     message = client.kc.execute("", silent=True, store_history=False, user_expressions=expressions)

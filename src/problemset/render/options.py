@@ -75,6 +75,7 @@ def read_cell_options(
     """
     values: dict[str, Any] = {}
     for key, value in given.items():
+        # YAML gives no line for a single key, so look for it in the text
         starts = [i for i, text in enumerate(lines) if text.strip().startswith(f"{key}:")]
         line = first_line + (starts[0] if starts else 0)
         if key not in _FIELDS:

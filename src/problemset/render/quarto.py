@@ -67,6 +67,7 @@ def render(quarto: Path, qmd: Path, work: Path, metadata: dict[str, Any]) -> tup
     )  # fmt: skip
     output = _ANSI.sub("", (finished.stdout + finished.stderr).decode(errors="replace"))
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    # Quarto ends with success in spite of these
     spoiled = [line for line in lines if _SPOILED.search(line)]
     if finished.returncode != 0 or spoiled:
         raise RenderError(f"quarto render failed: {' / '.join(spoiled or lines[-3:])}")

@@ -58,7 +58,7 @@ def read_settings(
     """Merge _quarto.yml, the front matter and the format's own options; later ones take precedence.
 
     Args:
-        document: the document; `_quarto.yml` is expected beside it.
+        document: the document; `_quarto.yml` is expected in the same folder.
         format_name: the output format.
         overrides: metadata that takes precedence over everything else; text in it is markdown.
 
@@ -114,6 +114,7 @@ def _check_keys(path: Path, given: dict[str, Any]) -> None:
 
 def _at_key(path: Path, key: str, problem: str) -> DocumentError:
     lines = path.read_text(encoding="utf-8").splitlines()
+    # YAML gives no line for a single key, so look for it in the text
     pattern = re.compile(rf"^\s*(format:\s*)?{re.escape(key)}\s*(:|$)")
     found = [number for number, text in enumerate(lines, 1) if pattern.match(text)]
     return DocumentError(path, found[0] if found else None, problem)

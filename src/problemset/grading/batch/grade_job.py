@@ -71,6 +71,7 @@ def grade_job(job: Job, grade: Grade = grade_here) -> JobResult:
         with tempfile.TemporaryDirectory(prefix="problemset-class-") as scratch:
             intake = take_in(job.folder, Path(scratch), names=homework.names)
             digest = graded_results.digest(job.grader, job.rubric, intake, job.notebook)
+            # nothing has changed, so the existing results hold
             if digest == job.previous:
                 return JobResult(digest=digest)
             out = job.out or Path(scratch) / "out"

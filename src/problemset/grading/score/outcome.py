@@ -47,6 +47,7 @@ class CheckOutcome:
             again = json.loads(json.dumps(self.evidence, allow_nan=False))
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"check {self.check}: evidence is not JSON: {error}") from error
+        # JSON would silently turn tuples into lists, and keys that are numbers into text
         if again != self.evidence or not isinstance(again, dict):
             raise ValueError(f"check {self.check}: evidence is not a dict that JSON keeps as it is")
 
