@@ -84,11 +84,11 @@ class FileRule:
     """Looks at the file before the deadline, and notes sizes; raises `SubmissionError` if the file
     is damaged. Not needed where `arrays` says all, or where it is enough that the file opens."""
     made_by: str = ""
-    """What a student does to get the file; empty: the assignment's `makes_report`."""
+    """How a student gets the file; empty: with the assignment's `makes_report`."""
     mend: str = ""
     """What a student does when the file is damaged; empty: run `makes_report` again."""
     source: Callable[[], Path | None] | None = None
-    """Where `pack` finds the file; if left out, under its own name in the build folder, or else in
+    """Where `pack` finds the file; if omitted, under its own name in the build folder, or else in
     the project's."""
     optional: bool = False
     """Packed if it exists, but not required."""
@@ -143,8 +143,8 @@ class Assignment:
     files: tuple[FileRule, ...]
     """What a submission holds, in the order in which a person reads about it."""
     checks: Callable[[], Mapping[str, Check]]
-    """Gives the checks by the names that `rubric.yml` uses; a function, so that only processes that
-    carry out checks import the libraries that these need."""
+    """Returns the checks by their names in `rubric.yml`. It is a function, so that only processes
+    that carry out checks import the libraries that the checks need."""
     program: str = "problemset"
     """Name of the homework's command line."""
     notebook_checks: frozenset[str] = frozenset()

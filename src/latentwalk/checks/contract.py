@@ -94,6 +94,7 @@ def _look_at_network(name: str, submission: "Submission", sizes: Sizes) -> Look:
     wanted = sizes.get(rule.size, entries)
     sizes[rule.size] = entries
     if rule.size == "d":
+        # 4a asks for ten times the noise, 4b for a one-hot label
         sizes["10 d + 10"] = 10 * entries + 10
     says = f"input size {entries}"
     if entries == wanted:

@@ -43,7 +43,7 @@ def staff() -> Staff:
 
 
 def identity() -> str:
-    """Digest of the classifier's weights; empty where there are none that are valid."""
+    """Digest of the classifier's weights; empty if there are no valid ones."""
     valid = weights_files.valid_file(_CLASSIFIER)
     return checkpoints.load_weights(valid)[1].network_digest if valid else ""
 

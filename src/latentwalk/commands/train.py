@@ -146,6 +146,7 @@ def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
     except OSError as error:
         why = error.strerror or error
         raise ValueError(f"--out {out} cannot be written ({why}); name another folder") from error
+    # the report's own file may be written, but only with the report's recipe
     reserved = out.resolve().parent in folders and out.stem in recipes.recipes()
     if reserved and (out.resolve() != own.resolve() or chosen.key() != recipe.key()):
         raise ValueError(f"--out {out} is reserved for the report's weights; choose another name")

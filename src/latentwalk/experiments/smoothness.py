@@ -244,7 +244,7 @@ def _row(
 
 
 def _margins(measured: dict[str, PathMeasures], rng: torch.Generator) -> dict[str, Estimate]:
-    """Score each kind against the nulls, using the nulls' first paths if it has fewer paths."""
+    """Score each kind against as many paths of the two baselines as it has itself."""
     found = {}
     for name, paths in measured.items():
         first = slice(len(paths.steadiness))

@@ -159,7 +159,7 @@ def measure(recipe: Recipe, network: nn.Module) -> dict[str, float]:
 
 
 def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Tensor] | None:
-    """Give a function that generates ten images of the same inputs; None for the classifier."""
+    """Return a function that generates ten images of fixed inputs; None for the classifier."""
     if recipe.model is classifier:
         return None
 

@@ -207,7 +207,7 @@ class GanState(TrainState):
 
     @property
     def released(self) -> Generator:
-        """Network that is kept when training ends: the averaged generator."""
+        """Network that is saved when training ends: the averaged generator."""
         return cast(Generator, self.average.module)
 
 

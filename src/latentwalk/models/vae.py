@@ -212,7 +212,7 @@ class VaeState(TrainState):
 
     @property
     def released(self) -> Vae:
-        """Network that is kept when training ends: the one with averaged weights."""
+        """Network that is saved when training ends: the one with averaged weights."""
         return cast(Vae, self.average.module)
 
 

@@ -31,7 +31,7 @@ class Program:
     commands: Mapping[str, str]
     """Name to purpose; the module of the same name has a function `run`."""
     examples: Mapping[str, str]
-    """Command to what it yields."""
+    """Command to what it produces."""
     assignment: str = ""
     """Reference of the assignment for the general commands; empty: the one in the rubric."""
     own_commands: str = ""
@@ -46,7 +46,7 @@ def main(program: Program, arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        program: what there is to run.
+        program: the command line.
         arguments: the words after the program's name; `sys.argv[1:]` if omitted.
 
     Returns:
@@ -63,6 +63,7 @@ def main(program: Program, arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain(program, "interrupted; run the same command again to resume", 130)
     except BrokenPipeError:  # `latentwalk doctor | head -1`
+        # otherwise Python would fail again when it flushes the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, RuntimeError) as error:
@@ -131,6 +132,7 @@ def _assignment(program: Program) -> "Assignment":
         return assignment.load(program.assignment)
     rubric = importlib.import_module("problemset.rubric")
     root = str(importlib.import_module("problemset.workspace").project_root())
+    # the assignment's module may be in the project's folder, such as checks.py
     if root not in sys.path:
         sys.path.insert(0, root)
     return assignment.load(rubric.assignment_reference())

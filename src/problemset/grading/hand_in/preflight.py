@@ -63,6 +63,7 @@ class Completeness:
     def lacking(self) -> tuple[str, ...]:
         """Files of the contract that are not as it requires, in its order."""
         wrong = [found.name for found in self.findings if found.asked and found.state != "ok"]
+        # each file once, even if several of its arrays are wrong
         return tuple(dict.fromkeys(wrong))
 
     def __str__(self) -> str:
