@@ -21,8 +21,9 @@ There is one line for each file that the assignment asks for, and for each other
     refused  the file is not opened: a link, a pipe, too large, an unusual name
     ignored  nothing reads the file
 
-The arrow is followed by what to do. The exit code is 0 if nothing is missing, otherwise 1. Nothing
-is recomputed here, so a complete submission can still be wrong. `{program} grade` gives the points.
+The arrow is followed by what to do. The exit code is 0 if every required file is ok, otherwise 1.
+Nothing is recomputed here, so a complete submission can still be wrong; `{program} grade` gives the
+points.
 
 Example:
     {program} check-submission submission

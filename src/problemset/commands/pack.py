@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 
 _HELP = """Make a submission from the output of `{makes_report}`: the report, and the files with its
 results. The submission is then checked as with `{program} check-submission`; the exit code is 1 if
-something is missing. If you set environment variables for `{makes_report}`, set them here, too.
+a file is not ok. If you set environment variables for `{makes_report}`, set them here, too.
 
 Example:
     {program} pack submission

@@ -48,7 +48,7 @@ needs_timeout = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     if not (ROOT / ".git").exists():
-        pytest.skip("the archive is made from a clone")
+        pytest.skip("the archive can only be built in a git clone")
     return gradescope_archive.build(
         ASSIGNMENT, tmp_path_factory.mktemp("archive") / "gradescope.zip"
     )
