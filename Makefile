@@ -1,11 +1,11 @@
-# `make report` and `make test` do all their own set-up. What is made goes to build/.
+# `make report` and `make test` set everything up by themselves. Output goes to build/.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; \
 	done; echo python3)
 BUILD := $(or $(LATENTWALK_BUILD),build)
 BIN := .venv/bin
-# a quarto that pip has put into .venv is found, too
+# so that a quarto installed into .venv by pip is also found
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: help setup report test grade sabotage gradescope reproduce seeds bench doctor check lint check-install clean
@@ -13,7 +13,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/.stamp ## make .venv with everything that is needed
+setup: .venv/.stamp ## create .venv with everything that is needed
 
 report: .venv/.stamp .venv/.quarto-tried ## make build/report.pdf, .html and .ipynb
 	@$(RUN) $(BIN)/latentwalk render
@@ -25,7 +25,7 @@ grade: report ## grade the report as a submission, by the rubric
 	@rm -rf "$(BUILD)/submission" && $(BIN)/latentwalk pack "$(BUILD)/submission" >/dev/null
 	@$(BIN)/latentwalk grade "$(BUILD)/submission"
 
-sabotage: report ## grade every broken submission of the suite, and print what each must lose and lost
+sabotage: report ## grade the broken submissions of the tests; print the points each must lose and lost
 	@$(BIN)/python tests/sabotage_table.py
 
 gradescope: .venv/.stamp ## make build/gradescope.zip, an autograder for Gradescope
@@ -34,7 +34,7 @@ gradescope: .venv/.stamp ## make build/gradescope.zip, an autograder for Gradesc
 reproduce: .venv/.stamp ## train everything again from nothing, compare with the released models
 	@LATENTWALK_BUILD="$(BUILD)/reproduce" $(BIN)/python bench/reproduce.py
 
-seeds: .venv/.stamp ## train every model from five seeds, and keep what is measured in assets/seeds.json
+seeds: .venv/.stamp ## train every model from five seeds, and save the measurements in assets/seeds.json
 	@LATENTWALK_BUILD="$(BUILD)/seeds" $(BIN)/python bench/seeds.py
 
 bench: .venv/.stamp ## measure speed, memory, time to quality, and each command; takes an hour
@@ -44,10 +44,10 @@ bench: .venv/.stamp ## measure speed, memory, time to quality, and each command;
 	@$(RUN) $(BIN)/python bench/commands.py
 	@$(BIN)/python bench/quality.py
 
-doctor: .venv/.stamp ## say what this machine has, and how to mend what is missing
+doctor: .venv/.stamp ## say what this machine has, what is missing, and how to fix it
 	@$(RUN) $(BIN)/latentwalk doctor
 
-check: .venv/.stamp ## a minute: style, types, and the tests of what is changed most
+check: .venv/.stamp ## a minute: style, types, and the tests of the code that changes most
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python tools/run_tests.py --quick
 

@@ -1,7 +1,7 @@
 """Train the report's models again, from nothing, and compare with the released ones.
 
 Run by `make reproduce`, in a build folder of its own (build/reproduce), so the report's weights
-stay. A run that was interrupted goes on where it stopped; after a complete one, the next starts
+stay. A run that was interrupted resumes where it stopped; after a complete one, the next starts
 from nothing. The same processor and libraries repeat the numbers; others round differently, which
 is like another seed, so a number has a margin: how far apart two seeds may well be, by the runs in
 assets/seeds.json. Exit code 1: one lies outside its margin.
@@ -146,4 +146,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("reproduce: interrupted; the same command goes on from what is saved")
+        sys.exit("reproduce: interrupted; run the same command again to resume")

@@ -2,7 +2,7 @@
 
 Run by `make seeds`, in a build folder of its own (build/seeds); takes hours on two cores. What is
 saved already, for the recipes and the classifier as they are now, is not done again, so an
-interrupted run goes on where it stopped.
+interrupted run resumes where it stopped.
 """
 
 import argparse
@@ -145,4 +145,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("seeds: interrupted; the same command goes on from what is saved")
+        sys.exit("seeds: interrupted; run the same command again to resume")

@@ -85,9 +85,9 @@ ASSIGNMENT = Assignment(
     prepare_report=_prepare_report,
     where_to_start="`latentwalk init FOLDER` writes one",
     report_help=(
-        "Weights that are valid for the code, the configuration and the data are used as they are "
-        "(build/weights before assets/weights); models without any are trained first, with "
-        "progress.\n"
+        "Weights that are valid for the current code, configuration and data are used as they are "
+        "(build/weights before assets/weights). Models without valid weights are trained first, "
+        "with progress bars.\n"
     ),
     makes_report="make report",
     notebook=NotebookEnvironment(_lay_out_notebook, paths.environment_within, _readable),

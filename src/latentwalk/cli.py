@@ -8,17 +8,17 @@ from problemset.commands.main import Program
 
 PROGRAM = Program(
     name="latentwalk",
-    summary="GANs and VAEs on MNIST, walked between images: the homework report and its models.",
+    summary="Train GANs and VAEs on MNIST, interpolate between images, make the homework report.",
     commands={
         "init": "write the report's sources into a folder",
-        "data": "get MNIST and verify it",
+        "data": "download MNIST and verify it",
         "train": "train a model of the report, or a variant of it",
         "sample": "write images that a trained model generates",
         "render": "make the report: PDF, web page and notebook",
-        "pack": "make a submission from what the report has left in build/",
-        "check-submission": "say what a submission lacks, before the deadline",
+        "pack": "make a submission from the rendered report in build/",
+        "check-submission": "list what a submission lacks, before the deadline",
         "grade": "grade submissions by the rubric",
-        "doctor": "say what this machine has, and how to mend what is missing",
+        "doctor": "say what this machine has, what is missing, and how to fix it",
     },
     examples={
         "latentwalk render": "build/report.pdf, .html and .ipynb",

@@ -25,17 +25,17 @@ from problemset.workspace import (
 )
 
 INSTALLED_PROJECT = Path(__file__).parent / "project"
-"""What a wheel carries of the project; a clone has it at its top."""
+"""The project's files in an installed package; in a clone they are at the top."""
 
 if "LATENTWALK" not in ENVIRONMENT_PREFIXES:  # importing this enables its folders
     ENVIRONMENT_PREFIXES.append("LATENTWALK")
-    OTHER_FOLDERS.append("LATENTWALK_BUILD for what is made, LATENTWALK_CACHE for MNIST")
+    OTHER_FOLDERS.append("LATENTWALK_BUILD for the output, LATENTWALK_CACHE for MNIST")
     if INSTALLED_PROJECT.is_dir():
         INSTALLED.append(INSTALLED_PROJECT)
 
 
 def data_cache() -> Path:
-    """Folder in which MNIST is kept between runs.
+    """Folder in which downloaded MNIST files are stored.
 
     Raises:
         ProjectNotFoundError: the user has no home folder and LATENTWALK_CACHE is not set.

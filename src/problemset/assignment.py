@@ -1,4 +1,4 @@
-"""An assignment as data: the one object that joins the machinery to a course's homework.
+"""An assignment as data: the one object that connects `problemset` with a course's homework.
 
 A homework package builds one `Assignment` at the top of a module. Processes that start afresh, such
 as the forkserver and the workers of a cluster, find it again by its `reference`; everything else is
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the processes that only hand out checks do without NumPy an
     from problemset.grading.submission.opened import Submission
 
 Check = Callable[["Submission", Any], "Verdict"]
-"""Judges a submission, given what the assignment's `prepare` returned.
+"""Checks a submission, given the return value of the assignment's `prepare`.
 
 It raises `SubmissionError` when a file that it needs is missing or damaged, and may leave a
 `FormulaError` uncaught: both fail the check.
@@ -78,20 +78,20 @@ class FileRule:
     says: str
     """What it holds, in words; empty where `arrays` says so."""
     items: tuple[str, ...]
-    """Items of the rubric that are judged by it, by a check or by a person."""
+    """Items of the rubric for which a check or a person reads it."""
     arrays: tuple[ArrayRule, ...] = ()
     look: Callable[["Submission", Sizes], Look] | None = None
     """Looks at the file before the deadline, and notes sizes; raises `SubmissionError` if the file
     is damaged. Not needed where `arrays` says all, or where it is enough that the file opens."""
     made_by: str = ""
-    """What a student does to get the file; empty: the assignment's `makes_report`."""
+    """How a student gets the file; empty: with the assignment's `makes_report`."""
     mend: str = ""
-    """What a student does when the file is damaged; empty: `makes_report` once more."""
+    """What a student does when the file is damaged; empty: run `makes_report` again."""
     source: Callable[[], Path | None] | None = None
-    """Where `pack` finds the file; if left out, under its own name in the build folder, or else in
+    """Where `pack` finds the file; if omitted, under its own name in the build folder, or else in
     the project's."""
     optional: bool = False
-    """Packed if it is there, and not missed if it is not."""
+    """Packed if it exists, but not required."""
 
     @property
     def holds(self) -> str:
@@ -101,11 +101,11 @@ class FileRule:
 
 @dataclass(frozen=True)
 class NotebookEnvironment:
-    """What a submission's notebook needs beside itself when it is run again."""
+    """What a submission's notebook needs, apart from itself, when it is run again."""
 
     lay_out: Callable[[Path, Path], None]
-    """Copies into the folder in which the notebook runs (second path) what it reads from the
-    submission (first path) and from the grader."""
+    """Copies what the notebook reads, from the submission (first path) and from the grader, into
+    the folder in which it runs (second path)."""
     variables: Callable[[Path], Mapping[str, str]]
     """Environment variables for a notebook that runs in a folder."""
     readable: Callable[[], tuple[Path, ...]] = tuple
@@ -135,7 +135,7 @@ def notebook_of(project: Path, *files: str) -> NotebookEnvironment:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Everything that the machinery has to know about a homework."""
+    """Everything that `problemset` has to know about a homework."""
 
     reference: str
     """Where a new process finds this object, such as `latentwalk.assignment:ASSIGNMENT`."""
@@ -143,14 +143,14 @@ class Assignment:
     files: tuple[FileRule, ...]
     """What a submission holds, in the order in which a person reads about it."""
     checks: Callable[[], Mapping[str, Check]]
-    """Gives the checks by the names that `rubric.yml` uses; a function, so that only processes that
-    carry out checks import the libraries that these need."""
+    """Returns the checks by their names in `rubric.yml`. It is a function, so that only processes
+    that carry out checks import the libraries that the checks need."""
     program: str = "problemset"
     """Name of the homework's command line."""
     notebook_checks: frozenset[str] = frozenset()
     """Names of the checks that need the notebook to be run again."""
     prepare: Callable[[], Any] = lambda: None
-    """Loads once, in a process from which those of the checks are forked, what all checks need."""
+    """Loads what all checks need, once, in the process from which the checks are forked."""
     before_check: Callable[[], None] = lambda: None
     """Called in each check's own process before the check."""
     identity: Callable[[], str] = lambda: ""
@@ -158,7 +158,7 @@ class Assignment:
     prepare_report: Callable[[], None] = lambda: None
     """Makes what the report needs before it is rendered."""
     where_to_start: str = "change into the folder of the report"
-    """What to do where there is no report, for messages."""
+    """What to do if there is no report, for messages."""
     report_help: str = ""
     """What `prepare_report` does, for the help of `render`."""
     makes_report: str = "problemset render"
@@ -174,14 +174,15 @@ class Assignment:
     archive_files: Callable[[], Mapping[str, Path]] = dict
     """Further files of Gradescope's archive, by their name in it."""
     environment: Callable[[], Mapping[str, str]] = dict
-    """Variables by which a process without a home of its own finds the project."""
+    """Environment variables with which a process in any folder finds the project."""
     packages: tuple[str, ...] = ()
-    """Python packages, or modules of one file, whose source decides results; empty: the one of
-    `reference`, and `problemset`."""
+    """Python packages, or modules of one file, whose source decides the results; empty: the package
+    of `reference`, and `problemset`."""
 
     def __post_init__(self) -> None:
         if not self.packages:
             own = self.reference.partition(":")[0].partition(".")[0]
+            # the usual way to set a default in a frozen dataclass
             object.__setattr__(self, "packages", (own, "problemset"))
 
     @property
@@ -193,6 +194,7 @@ class Assignment:
         name = self.reference.partition(":")[0]
         module = importlib.import_module(name)
         file = Path(str(module.__file__)).resolve()
+        # one level for each dot, and one more for the __init__.py of a package
         return file.parents[name.count(".") + hasattr(module, "__path__")]
 
     @property

@@ -1,8 +1,9 @@
 """Results on disk: frozen dataclasses as `<item>.json` and `<item>.npz`, without pickles.
 
-The JSON holds numbers, words and the key of all that the result depends on; the npz holds the
-arrays. A saved result is used when its key is the one of now and its checksum fits; otherwise it
-is made again, so a measurement runs once although the document's cells run once for each format.
+The JSON holds numbers, words and the key of everything that the result depends on; the npz holds
+the arrays. A saved result is used if its key is still the same and its checksum matches; otherwise
+it is computed again. So a measurement runs only once, although the document's cells run once for
+each format.
 """
 
 import dataclasses
@@ -40,20 +41,20 @@ def cached_call(
     versions: Mapping[str, str] | None = None,
     **arguments: Any,
 ) -> Result:
-    """Load the saved result of `function(**arguments)`; call the function if there is none.
+    """Load the saved result of `function(**arguments)`, or call the function if there is none.
 
     Always returns the value re-read from disk, so fresh and cached results are identical.
 
     Args:
         item: names the files, such as `2b` (letters, digits, `-` and `_`).
-        function: a module's function whose annotation names the frozen dataclass it returns.
-        origin: further things that the result depends on, as JSON has them, such as the weights
-            that networks among the arguments came from.
+        function: a module-level function, annotated with the frozen dataclass that it returns.
+        origin: anything else that the result depends on, as JSON values, such as the weights of
+            the networks among the arguments.
         versions: versions of libraries, recorded for readers.
-        arguments: all count; see `fingerprint` for the types that are possible.
+        arguments: all are part of the key; see `fingerprint` for the possible types.
 
     Raises:
-        ValueError: an item that is no file name, or an argument that cannot be keyed.
+        ValueError: an item that is not a file name, or an argument of an unknown type.
         WriteError: the results' folder cannot be written.
     """
     made_from = {
@@ -67,6 +68,7 @@ def cached_call(
         return load(item, kind, made_from)
     except ResultError:
         pass
+    # so that drawing from a random generator does not change the caller's
     copies = {name: private_copy(value) for name, value in arguments.items()}
     save(item, function(**copies), made_from, versions)
     return load(item, kind, made_from)
@@ -78,12 +80,12 @@ def save(
     made_from: Mapping[str, Any],
     versions: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a result; what was there before stays until each file is complete.
+    """Write a result; an existing file stays until the new one is complete.
 
     Args:
         item: names the files.
         result: a dataclass of arrays, numbers, strings, and lists, dicts or dataclasses of them.
-        made_from: all that it depends on, as JSON has it.
+        made_from: everything that it depends on, as JSON values.
         versions: versions of libraries, recorded for readers.
 
     Raises:
@@ -97,6 +99,7 @@ def save(
     content["checksum"] = _checksum(content, arrays)
     with file_io.atomic_path(npz_path) as temporary:
         np.savez_compressed(temporary, **arrays)
+    # last, because its checksum covers the arrays: half a result is never read as a whole one
     with file_io.atomic_path(json_path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
 
@@ -107,7 +110,7 @@ def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = No
     Args:
         item: names the files.
         kind: the dataclass it was.
-        made_from: what it must depend on; anything, if left out.
+        made_from: what it must depend on; anything if omitted.
 
     Raises:
         ResultError: missing, damaged, of another kind, or made from something else.
@@ -115,12 +118,15 @@ def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = No
     json_path, npz_path = _files(item)
     try:
         content = json.loads(json_path.read_text("utf-8"))
+        # compared as JSON, in which tuples have become lists
         if made_from is not None and content["made_from"] != json.loads(json.dumps(made_from)):
             raise ResultError(f"{json_path} was made from other weights, arguments or code")
         with npz_path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if content.pop("checksum") != _checksum(content, arrays):
-            raise ResultError(f"{json_path} or {npz_path.name} was altered or belongs to another")
+            raise ResultError(
+                f"{json_path} or {npz_path.name} was altered, or is of another result"
+            )
         return _decode(content["values"], kind, arrays)
     except ResultError:
         raise
@@ -131,7 +137,7 @@ def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = No
 
 @functools.singledispatch
 def fingerprint(value: Any) -> Any:
-    """Describe an argument as JSON has it, so that equal values and only they get the same text.
+    """Describe an argument as JSON; two values get the same text if and only if they are equal.
 
     Other types, such as tensors, are added with `fingerprint.register`.
 
@@ -155,7 +161,7 @@ def fingerprint(value: Any) -> Any:
 
 @functools.singledispatch
 def private_copy(value: Any) -> Any:
-    """Give what the function gets for an argument: a copy where the call would change it.
+    """Return what the function gets for an argument: a copy if the call would change it.
 
     Such types, for example random generators, are added with `private_copy.register`.
     """

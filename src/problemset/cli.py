@@ -8,17 +8,17 @@ from problemset.commands.main import Program
 
 PROGRAM = Program(
     name="problemset",
-    summary="A literate report with autograded checks: render it, hand it in, grade it.",
+    summary="Reports with automatic checks: render one, hand it in, grade it.",
     commands={
         "render": "make the report: PDF, web page and notebook",
-        "pack": "make a submission from what the report has left in build/",
-        "check-submission": "say what a submission lacks, before the deadline",
+        "pack": "make a submission from the rendered report in build/",
+        "check-submission": "list what a submission lacks, before the deadline",
         "grade": "grade submissions by the rubric",
     },
     examples={
         "problemset render": "build/report.pdf, .html and .ipynb",
         "problemset pack submission": "what a student hands in",
-        "problemset grade handed-in/*": "points and a page for each, and a table",
+        "problemset grade handed-in/*": "points and a page for each submission, and a table",
     },
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 _FOLDER_AT_FAULT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
                     errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EFBIG}  # fmt: skip
-OTHER_FOLDERS = ["PROBLEMSET_BUILD for what is made"]
+OTHER_FOLDERS = ["PROBLEMSET_BUILD for the output"]
 """Which environment variables choose another folder, for error messages.
 
 An assignment appends its own text; the last entry is used."""
@@ -45,9 +45,9 @@ def make_folder(folder: Path) -> Path:
 def atomic_path(target: Path) -> Iterator[Path]:
     """Write a file in full or not at all; the old file stays until the new one is complete.
 
-    The temporary file lies beside the target, because a rename across disks is a copy. It has the
-    same suffix, because NumPy and Matplotlib choose the format by suffix. Two processes may write
-    the same target.
+    The temporary file is in the same folder, because a rename across disks would be a copy. It has
+    the same suffix, because NumPy and Matplotlib choose the format by suffix. Two processes may
+    write the same target.
 
     Args:
         target: the file to be created or replaced; its folder is created.

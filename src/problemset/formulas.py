@@ -60,7 +60,7 @@ def parse(text: str) -> ast.expr:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise FormulaError(f"{_shown(text)} is no formula") from error
+        raise FormulaError(f"{_shown(text)} is not a formula") from error
     if sum(1 for _ in ast.walk(tree)) > MOST_NODES or _depth(tree) > DEEPEST:
         raise FormulaError(f"{_shown(text)} is too large, expected at most {MOST_NODES} parts")
     return tree
@@ -73,6 +73,7 @@ def value(tree: ast.expr, point: Point) -> Any:
         FormulaError: a name or form is not in the notation, or the value is not finite and real.
     """
     try:
+        # many more digits than are compared, so that cancellation does no harm
         with mpmath.workdps(_DIGITS):
             found = _value(tree, point, nested=False)
             if not isinstance(found, mpmath.mpf | int) or not mpmath.isfinite(found):
@@ -100,13 +101,13 @@ def chain_fault(lines: Sequence[str], points: Sequence[Point]) -> str:
     trees = [parse(line) for line in lines]
     for number, (before, line) in enumerate(itertools.pairwise(trees), start=1):
         if any(is_same(line, earlier) for earlier in trees[:number]):
-            return f"line {number} is there before"
+            return f"line {number} repeats an earlier one"
         for point in points:
             if not mpmath.almosteq(value(before, point), value(line, point), CLOSE):
                 return f"line {number} does not equal the one before"
     names = {node.id for node in ast.walk(trees[-1]) if isinstance(node, ast.Name)}
     if found := sorted(names.intersection(_UNEVALUATED)):
-        return f"the last line is no closed form: it has {found[0]}"
+        return f"the last line is not a closed form: it has {found[0]}"
     return ""
 
 
@@ -135,7 +136,7 @@ def _value(tree: ast.AST, point: Point, *, nested: bool) -> Any:
             return _derivative(inner, over, point)
         case ast.Call(func=ast.Name(id="Subs"), args=[inner, ast.Name(id=name), new], keywords=[]):
             return _value(inner, point.at(**{name: go(new)}), nested=nested)
-    raise FormulaError(f"{_shown(ast.unparse(tree))} is not of the notation")
+    raise FormulaError(f"{_shown(ast.unparse(tree))} is not in the notation")
 
 
 def _term(name: str, point: Point) -> Any:
@@ -147,7 +148,7 @@ def _term(name: str, point: Point) -> Any:
 def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool) -> Any:
     """A sum over all outcomes, or an integral over the whole real line."""
     if nested:
-        raise FormulaError("a sum or an integral inside another is not of the notation")
+        raise FormulaError("a sum or an integral inside another is not in the notation")
     assert isinstance(tree, ast.Call)
     assert isinstance(tree.func, ast.Name)
     if (tree.func.id, over) == ("Sum", "(k, 1, K)"):
@@ -159,7 +160,7 @@ def _whole(tree: ast.AST, inner: ast.expr, over: str, point: Point, nested: bool
         return (
             mpmath.fsum(_value(inner, point.at(z=place), nested=True) for place in _LINE) * _WIDTH
         )
-    raise FormulaError(f"{tree.func.id} over {_shown(over)} is not of the notation")
+    raise FormulaError(f"{tree.func.id} over {_shown(over)} is not in the notation")
 
 
 def _derivative(inner: ast.expr, over: ast.expr, point: Point) -> Any:
@@ -169,9 +170,9 @@ def _derivative(inner: ast.expr, over: ast.expr, point: Point) -> Any:
         case ast.Tuple(elts=[ast.Name(id=name), ast.Constant(value=1 | 2 as order)]):
             pass
         case _:
-            raise FormulaError(f"Derivative by {_shown(ast.unparse(over))} is not of the notation")
+            raise FormulaError(f"Derivative by {_shown(ast.unparse(over))} is not in the notation")
     if name not in point.symbols:
-        raise FormulaError(f"{_shown(name)} is no symbol")
+        raise FormulaError(f"{_shown(name)} is not a symbol")
 
     def along(place: Any) -> Any:
         return _value(inner, point.at(**{name: place}), nested=True)

@@ -18,8 +18,6 @@ from problemset.file_io import make_folder, write_error
 
 _LOG = logging.getLogger(__name__)
 
-"""Callback for one-line progress messages; the command line prints them, a test collects them."""
-
 INSTALLED: list[Path] = []
 """Folders in which installed homework packages bring rubric, weights and a report's sources, for
 whoever works outside a project."""
@@ -151,6 +149,7 @@ def build_lock(wait: bool = True) -> Iterator[None]:
                 raise BuildBusyError(f"{busy}; wait for it to end, or set {_variable('BUILD')}")
             _LOG.info("%s; waiting for it to end", busy)
             fcntl.flock(handle, fcntl.LOCK_EX)
+        # for the message of a process that finds the lock taken
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()

@@ -143,10 +143,10 @@ def test_definitions_are_those_that_sympy_integrates():
     ("lines", "says"),
     [
         (["Derivative(t**2, t)", "t + t", "2*t"], ""),
-        (["2*t", "t + t", "2 * t"], "line 2 is there before"),
+        (["2*t", "t + t", "2 * t"], "line 2 repeats an earlier one"),
         (["2*t", "3*t - t", "t**2"], "line 2 does not equal the one before"),
-        (["2*t", "Derivative(t**2, t)"], "the last line is no closed form: it has Derivative"),
-        (["1", "Sum(q[k], (k, 1, K))"], "the last line is no closed form: it has Sum"),
+        (["2*t", "Derivative(t**2, t)"], "the last line is not a closed form: it has Derivative"),
+        (["1", "Sum(q[k], (k, 1, K))"], "the last line is not a closed form: it has Sum"),
     ],
 )
 def test_a_chain_of_formulas_holds_from_line_to_line(lines, says):

@@ -1,6 +1,6 @@
 """3d and 3e: measure again the numbers that the answers rely on, and look for them in the text.
 
-The wording of the answers is judged by a person.
+A person grades the wording of the answers.
 """
 
 import math
@@ -25,6 +25,7 @@ from latentwalk.models import gan, vae
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.opened import Submission, SubmissionError
 
+# a constant, so that grading does not need the training set
 FLOOR = 0.1054
 """Frechet distance between 10,000 training digits and the test digits, in the classifier's
 features."""
@@ -96,6 +97,7 @@ def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]
     )
     order = torch.randperm(len(staff.test.images), generator=rng)
     ends = to_unit(staff.test.images[order[: 2 * PAIRS]])
+    # the nearest real image is searched among digits that are not the end of any path
     others = to_unit(staff.test.images[order[2 * PAIRS : 2 * PAIRS + shared.FRESH]])
     searched, features = (read(staff.classifier, images).features for images in (others, ends))
     yardstick = real_yardstick(ends, features, searched, mean_pair_distance(features, rng))
@@ -138,7 +140,7 @@ def _compare(claims: dict[str, Any], measured: dict[str, float]) -> Verdict:
     if wrong:
         says = f"{len(wrong)} of {len(measured)} claims fail: {'; '.join(wrong[:3])}"
         return Verdict(False, says, evidence)
-    return Verdict(True, f"all {len(measured)} claims measure the same again", evidence)
+    return Verdict(True, f"all {len(measured)} claims agree with a new measurement", evidence)
 
 
 def _quoted(submission: Submission, names: tuple[str, ...], item: str) -> Verdict:
@@ -192,7 +194,7 @@ def claims_of(
             or not _NUMBER.fullmatch(printed)
         ):
             raise SubmissionError(
-                f"results/claims.json: {name} needs a value and how it is printed"
+                f"results/claims.json: {name} needs a finite value and its printed number"
             )
     return claims
 

@@ -38,7 +38,7 @@ class NetworkRule:
     name: str
     """Name used by `latentwalk train`."""
     size: str
-    """The contract's symbol for the number of entries that the network turns into an image."""
+    """The contract's symbol for the size of the input that the network turns into an image."""
     labels: bool | None
     """Whether its input ends in a one-hot label; None for a network that is not a GAN."""
 
@@ -94,8 +94,9 @@ def _look_at_network(name: str, submission: "Submission", sizes: Sizes) -> Look:
     wanted = sizes.get(rule.size, entries)
     sizes[rule.size] = entries
     if rule.size == "d":
+        # 4a asks for ten times the noise, 4b for a one-hot label
         sizes["10 d + 10"] = 10 * entries + 10
-    says = f"takes {entries} entries"
+    says = f"input size {entries}"
     if entries == wanted:
         return Look("ok", f"intact, {says}")
     mend = f"train it with --latent-size {wanted - 10}"
@@ -136,7 +137,7 @@ def _look_at_notebook(submission: "Submission", sizes: Sizes) -> Look:
         try:
             figures.pictures_of(submission, item)
         except SubmissionError as error:
-            return Look("misfit", str(error), "draw there what the item asks for")
+            return Look("misfit", str(error), "draw the images of the item under its heading")
     return Look("ok", f"executed, {len(cells)} cells with code")
 
 
@@ -234,6 +235,6 @@ def check_weights(found: Mapping[str, Path]) -> None:
             packed = found.get(f"weights/{name}.safetensors")
             if packed and not checkpoints.load_weights(packed)[1].network_digest.startswith(digest):
                 raise PackError(
-                    f"{archive} was made with other weights than {packed}; give the same "
-                    "LATENTWALK_WEIGHTS as to `make report`, or run that once more"
+                    f"{archive} was made with other weights than {packed}; set "
+                    "LATENTWALK_WEIGHTS as for `make report`, or run `make report` again"
                 )

@@ -51,6 +51,7 @@ def shows(submission: Submission, item: str, images: np.ndarray, in_order: bool 
     absent, shown = list(range(len(images))), pictures[0]
     for picture in pictures[:LOOKED_AT]:
         found = template_match.missing(picture, images[:, 0], in_order)
+        # the picture that shows most of the images counts as the figure
         if len(found) < len(absent):
             absent, shown = found, picture
         if not absent:

@@ -43,7 +43,7 @@ def staff() -> Staff:
 
 
 def identity() -> str:
-    """Digest of the classifier's weights; empty where there are none that are valid."""
+    """Digest of the classifier's weights; empty if there are no valid ones."""
     valid = weights_files.valid_file(_CLASSIFIER)
     return checkpoints.load_weights(valid)[1].network_digest if valid else ""
 
@@ -59,7 +59,7 @@ def archive_files() -> Mapping[str, Path]:
         reason = weights_files.status(_CLASSIFIER)[-1][1].reason
         raise WeightsError(
             f"the classifier has no valid weights ({reason}); "
-            "`latentwalk train classifier` makes them"
+            "`latentwalk train classifier` trains it"
         )
     digits = {f"mnist/{path.name}": path for path in _test_digits()}
     return {"assets/weights/classifier.safetensors": valid, **digits}
@@ -83,9 +83,11 @@ def lay_out_notebook(source: Path, work: Path) -> None:
     for made in (weights, released):
         made.mkdir(parents=True)
     for path in sorted((source / "weights").glob("*.safetensors")):
+        # the classifier is always that of the staff
         if path.stem != _CLASSIFIER and path.stem in recipes.recipes() and _is_intact(path):
             shutil.copyfile(path, weights / path.name)
     for name in recipes.recipes():
+        # the report also reads models that a submission need not contain
         if valid := weights_files.valid_file(name):
             shutil.copyfile(valid, released / valid.name)
     shutil.copyfile(workspace.rubric_file(), project / "rubric.yml")

@@ -76,6 +76,7 @@ def _network(path: Path, name: str) -> Any:
     broken = [key for key, tensor in own.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise SubmissionError(f"weights/{path.name}: {broken[0]} has values that are not finite")
+    # assigned, because a network on the meta device has no memory to copy into
     network.load_state_dict(own, assign=True)
     return network.eval().requires_grad_(False)
 

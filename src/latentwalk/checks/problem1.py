@@ -1,6 +1,6 @@
 """Problem 1: evaluate the submitted formulas at random points.
 
-Whether the proofs are valid is judged by a person. Here formulas are compared with the definitions,
+A person decides whether the proofs are valid. Here, formulas are compared with their definitions,
 which are stated below and integrated numerically, and the two sides of each step with each other.
 """
 
@@ -69,10 +69,13 @@ def counterexample_refutes(submission: Submission, staff: Staff) -> Verdict:
     given = _part(submission, "counterexample", dict)
     q, joint = (_numbers(given, name) for name in ("q", "joint"))
     if len(q) != len(joint) or min(q) < 0 or min(joint) <= 0:
-        return Verdict(False, "the counter-example needs q and joint of equal length, not negative")
+        return Verdict(
+            False, "the counter-example needs q and joint of equal length, without negatives"
+        )
     if not mpmath.almosteq(sum(q), 1) or sum(joint) > 1 + CLOSE:
         return Verdict(False, "the counter-example's q must sum to 1, and joint to at most 1")
     evidence = sum(joint)
+    # 0 log 0 counts as 0, its limit
     pairs = [(a, b) for a, b in zip(q, joint, strict=True) if a > 0]
     divergence = sum(a * mpmath.log(a * evidence / b) for a, b in pairs)
     gap = divergence + sum(b for _, b in pairs) - mpmath.log(evidence)
@@ -115,6 +118,7 @@ def _steps_hold(submission: Submission, item: str) -> Verdict:
         values = [[_evaluate(side, point, f"step {number}") for side in sides] for point in points]
         if not all(_close(left, right) for left, right in values):
             wrong.append(number)
+        # a constant, or the same expression on both sides, shows nothing
         varies = not all(_close(values[0][0], left) for left, _ in values[1:])
         telling += varies and not is_same(*sides)
     evidence = {"steps": len(steps), "telling": telling, "wrong": wrong}
@@ -185,14 +189,16 @@ def _part(submission: Submission, name: str, kind: type) -> Any:
 
 def _of_item(step: Any, item: str) -> bool:
     if not isinstance(step, dict):
-        raise SubmissionError(f"results/{FILE}.json: a step is no object")
+        raise SubmissionError(f"results/{FILE}.json: a step is not an object")
     return step.get("item") == item
 
 
 def _text(content: dict[str, Any], name: str) -> str:
     found = content.get(name)
     if not isinstance(found, str):
-        raise SubmissionError(f"results/{FILE}.json has no text {name!r} where one is expected")
+        raise SubmissionError(
+            f"results/{FILE}.json needs a text {name!r}, which is missing or no text"
+        )
     return found
 
 
@@ -200,7 +206,7 @@ def _numbers(content: dict[str, Any], name: str) -> list[Any]:
     found = content.get(name)
     if not isinstance(found, list) or not 2 <= len(found) <= 10:
         raise SubmissionError(
-            f"results/{FILE}.json: {name} of the counter-example is no list of 2 to 10"
+            f"results/{FILE}.json: {name} of the counter-example is not a list of 2 to 10"
         )
     return [_evaluate(str(each), random_point(POINTS[0]), name) for each in found]
 

@@ -55,9 +55,9 @@ def pair_is_from_the_ten(submission: Submission, staff: Staff) -> Verdict:
     if not all(places):
         return Verdict(False, "an input of the pair is not one of the ten inputs of 2b", evidence)
     if places[0] == places[1]:
-        return Verdict(False, "both inputs of the pair are the same one", evidence)
+        return Verdict(False, "both inputs of the pair are the same", evidence)
     if not all(np.array_equal(shown[p[0]], image) for p, image in zip(places, images, strict=True)):
-        return Verdict(False, "an image of the pair is not that of its input in 2b", evidence)
+        return Verdict(False, "an image of the pair is not the image of its input in 2b", evidence)
     return Verdict(True, f"the pair is numbers {places[0][0]} and {places[1][0]} of 2b", evidence)
 
 
@@ -115,6 +115,6 @@ def _makes_digits(network: Any, staff: Staff) -> Verdict:
 def _same_labels(labels: np.ndarray, read_now: np.ndarray, what: str) -> Verdict:
     same = labels.tolist() == read_now.tolist()
     says = f"{what}: labels {labels.tolist()}" + (
-        " are what the judge reads" if same else f", but the judge reads {read_now.tolist()}"
+        " are what the classifier reads" if same else f", the classifier reads {read_now.tolist()}"
     )
     return Verdict(same, says, {"labels": labels.tolist(), "read": read_now.tolist()})

@@ -22,6 +22,7 @@ def vae_opens(submission: Submission, staff: Staff) -> Verdict:
 
 def vae_reconstructs(submission: Submission, staff: Staff) -> Verdict:
     """3a: reconstructions of test digits are classified as the original digits."""
+    # spread over the file, because the first test images are easier than the rest
     digits = staff.test.images[:: max(1, len(staff.test.images) // shared.FRESH)]
     labels = staff.test.labels[:: max(1, len(staff.test.labels) // shared.FRESH)].numpy()
     reconstruct = functools.partial(vae.reconstruct, open_network(submission, "vae"))
@@ -38,11 +39,12 @@ def originals_are_test_digits(submission: Submission, staff: Staff) -> Verdict:
     """3b: the two images are in MNIST's test set and show the digits of 2c."""
     wanted = submission.array("2c", "labels", (2,)).tolist()
     originals = open_images(submission, "3c", "originals.images", (2,))
+    # back to bytes, as MNIST is stored, so that they can be looked up exactly
     pixels = torch.from_numpy(np.round(255 * originals).astype(np.uint8)).flatten(1)
     known = staff.test.images.flatten(1)
     places = [(known == row).all(dim=1).nonzero().flatten().tolist() for row in pixels]
     if not all(places):
-        return Verdict(False, "an original is no image of MNIST's test set", {"places": places})
+        return Verdict(False, "an original is not an image of MNIST's test set", {"places": places})
     found = [int(staff.test.labels[place[0]]) for place in places]
     evidence = {"places": places, "labels": found, "labels_of_2c": wanted}
     says = f"the originals are test images of a {found[0]} and a {found[1]}"

@@ -13,10 +13,10 @@ from problemset.grading.submission.opened import Submission, SubmissionError
 
 
 def noise_is_ten_times_larger(submission: Submission, staff: Staff) -> Verdict:
-    """4a: the conditional generator takes ten times as many noise entries as Problem 2's."""
+    """4a: the conditional generator takes noise ten times as large as that of Problem 2's."""
     small = open_network(submission, "gan").config.latent_size
     large = open_network(submission, "cgan").config.latent_size
-    says = f"epsilon has {large} entries in the conditional GAN and {small} in Problem 2's"
+    says = f"epsilon has size {large} in the conditional GAN and {small} in Problem 2's"
     expected = "" if large == 10 * small else f", expected {10 * small}"
     return Verdict(large == 10 * small, says + expected, {"small": small, "large": large})
 
@@ -28,7 +28,7 @@ def labels_are_one_hot(submission: Submission, staff: Staff) -> Verdict:
     inputs = submission.array("4d", "inputs", shape)
     wanted = np.eye(NUM_CLASSES)[:, None, :].repeat(shared.STEPS, axis=1)
     wrong = int((inputs[..., size:] != wanted).any(axis=-1).sum())
-    says = f"{100 - wrong} of 100 inputs end in the one-hot row of their row's digit"
+    says = f"{100 - wrong} of 100 inputs end in the one-hot vector of their row's digit"
     return Verdict(wrong == 0, says, {"wrong": wrong})
 
 
@@ -65,6 +65,7 @@ def grid_is_fresh(submission: Submission, staff: Staff) -> Verdict:
     """4d: no image and no noise vector appears twice."""
     images = open_images(submission, "4d", "images", (NUM_CLASSES, shared.STEPS)).reshape(100, -1)
     inputs = submission.array("4d", "inputs", (NUM_CLASSES, shared.STEPS, None)).reshape(100, -1)
+    # at least one column, even if the inputs are no longer than a label
     noise = inputs[:, : max(1, inputs.shape[1] - NUM_CLASSES)]
     counts = [len(np.unique(rows, axis=0)) for rows in (images, noise)]
     says = f"{counts[0]} of 100 images and {counts[1]} of 100 draws of the noise are different"

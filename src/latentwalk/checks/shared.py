@@ -78,7 +78,7 @@ def inputs_of(
 
 
 def run(network: Any, inputs: np.ndarray) -> np.ndarray:
-    """Generate images (N, 1, 28, 28) from inputs (N, entries)."""
+    """Generate images (N, 1, 28, 28) from inputs (N, input_size)."""
     return in_chunks(network, torch.from_numpy(inputs)).numpy()
 
 

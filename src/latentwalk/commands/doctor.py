@@ -20,11 +20,11 @@ from problemset.render.errors import RenderError
 from problemset.render.quarto import find_quarto
 
 ROOM_BYTES = 500_000_000  # generous total for weights, checkpoints, results and the report
-HELP = """Say what this machine has, what is missing, and how to mend it.
+HELP = """Say what this machine has, what is missing, and how to fix it.
 
-    ok       as it should be
-    note     works without; what happens instead is said
-    broken   the report cannot be made before this is mended; the exit code is then 1
+    ok       nothing to do
+    note     not needed; the line says what happens without it
+    broken   the report cannot be made before this is fixed; the exit code is then 1
 
 Example:
     latentwalk doctor
@@ -71,7 +71,7 @@ def _guarded(check: Callable[[], Iterator[Diagnostic]]) -> Iterator[Diagnostic]:
     except ImportError as error:
         yield Diagnostic("broken", name, f"{error}", "run `make setup`")
     except workspace.ProjectNotFoundError as error:
-        yield Diagnostic("broken", name, "a folder is not found", str(error))
+        yield Diagnostic("broken", name, "a folder was not found", str(error))
 
 
 def _python() -> Iterator[Diagnostic]:
@@ -119,6 +119,7 @@ def _folders() -> Iterator[Diagnostic]:
     else:
         yield Diagnostic("broken" if mend else "ok", "project", where, mend)
     build = workspace.build_dir()
+    # build/ may not exist yet: test the nearest folder above it that does
     place = next(folder for folder in (build, *build.parents) if folder.is_dir())
     try:
         with tempfile.TemporaryFile(dir=place):
@@ -130,19 +131,19 @@ def _folders() -> Iterator[Diagnostic]:
         yield Diagnostic("ok", "build", str(build))
     free = shutil.disk_usage(place).free
     room = free >= ROOM_BYTES
-    mend = "" if room else f"make room: {ROOM_BYTES / 1e9:.1f} GB are needed at most"
+    mend = "" if room else f"free some space: up to {ROOM_BYTES / 1e9:.1f} GB are needed"
     yield Diagnostic("ok" if room else "broken", "disk", f"{free / 1e9:.1f} GB free", mend)
 
 
 def _student() -> Iterator[Diagnostic]:
     if not workspace.student_file().is_file():
-        mend = "without it the report names nobody, and states the computer's hours"
+        mend = "without it the report has no name, and only the computer's hours"
         yield Diagnostic("note", "student", "student.yml is missing", mend)
         return
     try:
         found = student.load()
     except student.StudentFileError as error:
-        yield Diagnostic("broken", "student", str(error), "mend that line of student.yml")
+        yield Diagnostic("broken", "student", str(error), "fix that line of student.yml")
         return
     hours = "no hours" if found.hours is None else f"{found.hours:g} hours"
     yield Diagnostic("ok", "student", f"{'named' if found.name else 'no name'}, {hours}")
@@ -161,7 +162,9 @@ def _data() -> Iterator[Diagnostic]:
         yield Diagnostic("ok", "data", f"MNIST, verified, in {cache}")
         return
     value = f"{len(lacking)} of {len(mnist_files.FILES)} files are not in {cache}"
-    yield Diagnostic("note", "data", value, "`latentwalk data` gets them, and says if it cannot")
+    yield Diagnostic(
+        "note", "data", value, "`latentwalk data` downloads them, and says if it cannot"
+    )
 
 
 def _weights() -> Iterator[Diagnostic]:
@@ -170,7 +173,9 @@ def _weights() -> Iterator[Diagnostic]:
     if given := paths.given_weights_dir():
         mine = [name for name in recipes.recipes() if (given / f"{name}.safetensors").exists()]
         value = f"LATENTWALK_WEIGHTS is {given}, with {', '.join(mine) or 'none of the models'}"
-        mend = "" if mine else "the usual weights are used; name the files as the models, or unset"
+        mend = (
+            "" if mine else "the usual weights are used; name each file after its model, or unset"
+        )
         yield Diagnostic("ok" if mine else "note", "weights", value, f"{mend} it" if mend else "")
     for name in recipes.recipes():
         places = weights_files.status(name)
@@ -178,15 +183,15 @@ def _weights() -> Iterator[Diagnostic]:
         unusable = [found for _, found in places if found.state not in ("valid", "missing")]
         first, preferred = places[0]
         if first.parent == given and preferred in unusable:
-            mend = f"mend or remove {first}: nothing else is used in its place"
+            mend = f"fix or remove {first}: no other file is used instead"
             yield Diagnostic("broken", name, preferred.reason, mend)
             continue
         if valid:
             yield Diagnostic("ok", name, f"valid weights in {_near(valid[0])}")
         for found in unusable:
             state: Literal["note", "broken"] = "broken" if found.state == "damaged" else "note"
-            mend = "it is not used; delete it, or `git checkout` it where it was released"
-            stale = f"`latentwalk train {name}` makes it anew; so does `latentwalk render`"
+            mend = "it is not used; delete it, or restore a released file with `git checkout`"
+            stale = f"`latentwalk train {name}` trains it again; so does `latentwalk render`"
             yield Diagnostic(state, name, found.reason, mend if state == "broken" else stale)
         if not valid and not unusable:
             mend = f"`latentwalk train {name}` trains it; so does `latentwalk render`"

@@ -13,8 +13,8 @@ from problemset import file_io, workspace
 from problemset.commands.parsing import Outcome, parse
 
 SOURCES = ("report.qmd", "_quarto.yml", "rubric.yml", "student.yml", "references.bib")
-_HELP = """Write the report's sources into a folder: report.qmd and what it needs. Fill in
-student.yml, change what you like, and render it there with `latentwalk render`.
+_HELP = """Write the report's sources into a folder: report.qmd and the files that it needs. Fill in
+student.yml, change what you like, and run `latentwalk render` in that folder.
 
 Example:
     latentwalk init homework

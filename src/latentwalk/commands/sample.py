@@ -75,7 +75,7 @@ def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:
     """Generate `count` images from one seed.
 
     Returns:
-        `images` (N, 1, 28, 28) float32 in [0, 1]; `inputs` (N, entries) float32, the network's
+        `images` (N, 1, 28, 28) float32 in [0, 1]; `inputs` (N, input_size) float32, the network's
         inputs; for a conditional model `labels` (N,) int64, balanced over the digits.
     """
     rng = torch.Generator().manual_seed(seed)
@@ -120,9 +120,9 @@ def _help(name: str, models: str = "") -> str:
 {models}
 The file holds, as NumPy arrays:
     images  (N, 1, 28, 28) float32 in [0, 1], 1 is ink
-    inputs  (N, entries) float32, what the network got
+    inputs  (N, size) float32, the network's inputs
     labels  (N,) int64, the digits asked for: conditional models only, 0 1 ... 9 0 1 ...
-It is written in full or not at all. Without valid weights the model is trained first.
+The file is written completely or not at all. Without valid weights the model is trained first.
 
 Example:
     {PROGRAM} {name if not models else "cgan"} --count 100 --seed 1 --out digits.npz

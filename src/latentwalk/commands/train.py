@@ -138,7 +138,7 @@ def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
     if out.suffix != SUFFIX:
         raise ValueError(f"--out is {out}, expected a name that ends in {SUFFIX}")
     if out.is_dir() or not out.parent.is_dir():
-        what = "is a folder" if out.is_dir() else f"is in {out.parent}, which is no folder"
+        what = "is a folder" if out.is_dir() else f"is in {out.parent}, which is not a folder"
         raise ValueError(f"--out {out} {what}; name a file in a folder that exists")
     folders = [paths.built_weights_dir().resolve(), paths.released_weights_dir().resolve()]
     try:
@@ -146,9 +146,10 @@ def target(recipe: Recipe, chosen: Recipe, out: Path | None) -> Path:
     except OSError as error:
         why = error.strerror or error
         raise ValueError(f"--out {out} cannot be written ({why}); name another folder") from error
+    # the report's own file may be written, but only with the report's recipe
     reserved = out.resolve().parent in folders and out.stem in recipes.recipes()
     if reserved and (out.resolve() != own.resolve() or chosen.key() != recipe.key()):
-        raise ValueError(f"--out {out} is where the report's weights lie; choose another name")
+        raise ValueError(f"--out {out} is reserved for the report's weights; choose another name")
     return out
 
 
@@ -172,10 +173,10 @@ def _help(recipe: Recipe) -> str:
     name = recipe.name
     return f"""Train the model `{name}` ({recipe.purpose}) on MNIST, measure it, write its weights.
 
-As it stands, the weights go to build/weights/{name}{SUFFIX}, and the report uses them from then
-on. With another configuration or seed this is a variant: it goes to
-build/weights/{name}-<8 hexadecimal digits of what makes it>{SUFFIX}, or to --out, and the report's
-weights stay. An interrupted training goes on when the same command is given again.
+With the default options, the weights are written to build/weights/{name}{SUFFIX}, and the report
+uses them from then on. Another configuration or seed makes a variant: its weights are written to
+build/weights/{name}-<8 hexadecimal digits of its recipe>{SUFFIX}, or to --out, and the report's
+weights stay as they are. To resume an interrupted training run, run the same command again.
 
 Example:
     {PROGRAM} {name} --steps 500 --out {name}-short{SUFFIX}

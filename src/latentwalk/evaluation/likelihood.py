@@ -137,6 +137,7 @@ def _chunk_bounds(
 ) -> Tensor:
     """Compute both bounds for a few images, over batches of samples: (2, B) float64."""
     count_images, size = posterior.mu.shape
+    # float64, because thousands of terms are added up
     log_sum = torch.full((count_images,), -math.inf, dtype=torch.float64, device=images.device)
     total = torch.zeros_like(log_sum)
     for first in range(0, num_samples, samples_per_batch):

@@ -167,6 +167,7 @@ def _ball_radii(points: Tensor, k: int) -> Tensor:
     """Distance of each point to its k-th neighbour, not counting the point itself: (N,)."""
     radii = []
     for rows, _ in _chunks(points, points, len(points)):
+        # k + 1, because each point is its own nearest neighbour
         radii.append(torch.cdist(rows, points).kthvalue(k + 1, dim=1).values)
     return torch.cat(radii)
 

@@ -1,7 +1,7 @@
 """Smoothness and realism of each path between two images, as measured by the classifier.
 
-No single quantity captures "smooth interpolation". Each of the usual ones is best for some null, a
-baseline that is not a good walk:
+No single quantity captures "smooth interpolation". Each of the usual ones is best for some null: a
+baseline that is not a good path through the latent space:
 
 | null | what it is best at | what penalises it |
 |---|---|---|
@@ -11,7 +11,7 @@ baseline that is not a good walk:
 | a new real image at each step | realism, even steps | steadiness: far longer than needed |
 | constant or collapsed generator | short path, no switches | reach: it goes nowhere |
 
-`skill_score` is the summary to rank by. It measures how far a model's walks beat the two
+`skill_score` is the summary to rank by. It measures by how much a model's paths beat the two
 nulls that need no model, cross-fade and jump, each where that null is weak. Neither null can score
 above 0. The other measures explain the ranking.
 """
@@ -143,7 +143,7 @@ def skill_score(
     jumps: PathMeasures,
     rng: torch.Generator,
 ) -> Estimate:
-    """Score walks by steadiness, realism and reach, scaled by those of the two nulls.
+    """Score paths by steadiness, realism and reach, scaled by those of the two baselines.
 
     The margin is the minimum of three ratios of means over the paths:
 
@@ -151,8 +151,9 @@ def skill_score(
     * realism, (walk - blend) / (jump - blend);
     * reach, walk / jump.
 
-    Both nulls score 0. A walk that is as steady as the blend and that is as real and goes as far as
-    the jump scores 1. Means are taken first because for a single path a denominator can be 0.
+    Both baselines score 0. A path that is as steady as the blend, and that is as real and reaches
+    as far as the jump, scores 1. Means are taken first because for a single path a denominator can
+    be 0.
 
     Args:
         walks: P paths.
@@ -166,7 +167,7 @@ def skill_score(
     kinds = (walks, blends, jumps)
     counts = [len(kind.steadiness) for kind in kinds]
     if len(set(counts)) > 1:
-        raise ValueError(f"got {counts} walks, blends and jumps, expected as many of each")
+        raise ValueError(f"got {counts} walks, blends and jumps, expected the same number of each")
     columns = torch.stack(
         [torch.stack([kind.steadiness, kind.realism, kind.reach], dim=1) for kind in kinds], dim=1
     )  # (P, kinds, measures)
@@ -179,6 +180,7 @@ def skill_score(
         farther = _ratio(walk[..., 2], jump[..., 2])
         return torch.stack([steadier, more_real, farther]).amin(dim=0)
 
+    # path numbers are resampled, so that walk, blend and jump of one number stay together
     return bootstrap_interval(torch.arange(counts[0]), rng, margin)
 
 

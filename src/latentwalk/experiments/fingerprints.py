@@ -22,6 +22,7 @@ def _(value: torch.Generator) -> str:
 @cache.fingerprint.register
 def _(value: nn.Module) -> Any:
     config = cache.fingerprint(getattr(value, "config", None))
+    # the same weights under another configuration are another network
     return [type(value).__name__, config, tensor_digest(value.state_dict())]
 
 

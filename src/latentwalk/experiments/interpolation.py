@@ -1,4 +1,4 @@
-"""Paths between two points: straight and variance-preserving; and two nulls in pixel space.
+"""Paths between two points: straight and variance-preserving; and two baselines in pixel space.
 
 These are pure functions of tensors, without networks. The first and the last point of every path
 equal its end points exactly. Interpolate only the random input of a network, not its label: append
@@ -54,7 +54,7 @@ def share_within_middle(size: int) -> float:
     none are, so a network is almost never trained near the middle.
 
     Args:
-        size: number of entries in the vectors.
+        size: number of dimensions of the vectors.
     """
     # the squared norm has a chi-squared distribution
     half = torch.tensor(size / 2, dtype=torch.float64)
@@ -62,7 +62,7 @@ def share_within_middle(size: int) -> float:
 
 
 def crossfade(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Blend two images by `lerp` on their pixels: the null that shows two ghosts midway.
+    """Blend two images by `lerp` on their pixels: a baseline that shows two ghosts midway.
 
     Args:
         start: (1, 28, 28) in [0, 1], or (P, 1, 28, 28).
@@ -76,7 +76,7 @@ def crossfade(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
 
 def jump(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Show the first image for half of the steps, then the second: the null that never blends.
+    """Show the first image for half of the steps, then the second: a baseline that never blends.
 
     Args, Returns: as for `crossfade`; with an odd number of steps the middle one shows the end.
     """

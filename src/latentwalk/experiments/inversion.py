@@ -53,8 +53,10 @@ def invert(
     optimizer = torch.optim.Adam([inputs], learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations)
     for _ in range(iterations):
+        # summed over the images, so that each search is independent of the others
         errors = (generator(inputs) - images).square().sum()
         loss = errors / (2 * PIXEL_DEVIATION**2) + inputs.square().sum() / 2
+        # unlike `backward`, this computes no gradients for the generator
         (inputs.grad,) = torch.autograd.grad(loss, [inputs])
         optimizer.step()
         schedule.step()

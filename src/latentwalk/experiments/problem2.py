@@ -137,6 +137,7 @@ def checked_pair(samples: TenSamples, pair: Any) -> tuple[int, int]:
     count = len(samples.labels)
     match pair:
         case (int() | np.integer() as start, int() | np.integer() as end) if (
+            # True and False count as integers in Python
             bool not in (type(start), type(end))
             and 0 <= start < count
             and 0 <= end < count

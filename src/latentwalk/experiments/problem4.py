@@ -27,11 +27,11 @@ class InputReading:
     name: str
     """Name of the variant."""
     input_shape: tuple[int, int]
-    """Shape of the generator's input tensor: (number of images, entries per image)."""
+    """Shape of the generator's input tensor: (number of images, input size)."""
     latent_size: int
-    """Number of entries in epsilon."""
+    """Size of epsilon."""
     one_hot_entries: int
-    """Number of one-hot entries, counted in that tensor; 0 for an unconditional generator."""
+    """Size of the one-hot label in that tensor; 0 for an unconditional generator."""
     first_layer_parameters: int
     """Number of weights and biases in the layer that takes the input."""
     parameters: int

@@ -106,6 +106,8 @@ def real_digits(
     every = read(classifier, to_unit(train.images).to(device)).features
     test_features = read(classifier, to_unit(test.images).to(device)).features
     reference = frechet_reference(test_features, every, count)
+    # the digits that are not drawn serve as the training digits in the search for copies,
+    # because a drawn one would find itself
     order = torch.randperm(len(train.images), generator=rng)
     images = to_unit(train.images[order[:count]]).to(device)
     labels = test.labels.to(device)
@@ -161,6 +163,7 @@ def compare_quality(
         LEARNED_SAMPLES: learned_samples,
         RECONSTRUCTIONS: vae_model.reconstruct(vae, originals),
     }
+    # real digits are measured like the others, to show what a perfect model would reach
     rows = [_measure(REAL, real.images, real.reading, real, rng)]
     for name, images in candidates.items():
         rows.append(_measure(name, images, read(classifier, images), real, rng))
@@ -180,6 +183,7 @@ def _measure(
 ) -> QualityRow:
     frechet = frechet_interval(real.reference, reading.features, rng)
     labels = label_histogram(reading.prediction.labels, real.test_labels)
+    # fewer images than for the other measures, because every image is compared with every other
     few = min(SEARCHED, len(images))
     test_features = draw(real.reference.features, min(few, len(real.reference.features)), rng)
     near = density_coverage(test_features, reading.features[:few], rng)

@@ -1,4 +1,4 @@
-"""Problem 3e: smoothness of the paths of both models over many pairs, with controls and nulls."""
+"""Problem 3e: smoothness of both models' paths over many pairs, with controls and baselines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,15 +91,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Smoothness:
-    """3e: the paths of both models, the controls and the nulls."""
+    """3e: the paths of both models, the controls and the baselines ("nulls")."""
 
     num_pairs: int
     num_steps: int
     rows: tuple[SmoothnessRow, ...]
     """In this order: GAN with random inputs, with variance kept, and between test images; VAE
-    between test images and between random codes; the two nulls."""
+    between test images and between random codes; the two baselines."""
     margins: dict[str, Estimate]
-    """`evaluation.smoothness.skill_score` by row name; 0 for both nulls."""
+    """`evaluation.smoothness.skill_score` by row name; 0 for both baselines."""
     differences: tuple[Difference, ...]
     """Differences of the pairs in `COMPARED`."""
     inversion_error: Estimate
@@ -124,7 +124,7 @@ def compare_smoothness(
     images, as in Problem 3. Because these ends differ, each model also walks between the other's
     kind of ends: the VAE between random codes, the GAN between inputs found by inverting the first
     of the same test images. The GAN also walks the variance-preserving path between its random
-    inputs. Both nulls run between the test images.
+    inputs. Both baselines run between the test images.
 
     Args:
         generator: trained, unconditional.
@@ -244,7 +244,7 @@ def _row(
 
 
 def _margins(measured: dict[str, PathMeasures], rng: torch.Generator) -> dict[str, Estimate]:
-    """Score each kind against the nulls, using the nulls' first paths if it has fewer paths."""
+    """Score each kind against as many paths of the two baselines as it has itself."""
     found = {}
     for name, paths in measured.items():
         first = slice(len(paths.steadiness))

@@ -109,6 +109,7 @@ class Study:
         self, item: str, function: Callable[..., Any], names: Sequence[str], **arguments: Any
     ) -> Any:
         """Run an experiment on the classifier and the named networks, or read its saved result."""
+        # the argument under which the experiments take each model
         parameter = {
             "gan": "generator", "cgan": "generator", "vae": "vae", "vae_flow": "learned"
         }  # fmt: skip

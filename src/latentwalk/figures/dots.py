@@ -48,7 +48,7 @@ def draw_estimates(axes: Axes, estimates: Sequence[Estimate], colors: Sequence[s
 
 
 def name_lines(axes: Axes, names: Sequence[str], colors: Sequence[str]) -> None:
-    """Write a name beside each line."""
+    """Write a name next to each line."""
     axes.set_yticks(range(len(names)), labels=list(names), fontsize=8.5)
     for label, color in zip(axes.get_yticklabels(), colors, strict=True):
         label.set_color(color)

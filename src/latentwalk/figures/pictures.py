@@ -66,7 +66,7 @@ def fig_ten_samples(samples: TenSamples, picked: tuple[int, int] | None = None) 
 
 @styled
 def fig_pair(pair: Pair) -> Figure:
-    """Draw 2c: the two images at the sides, and all entries of both inputs between them."""
+    """Draw 2c: the two images at the sides, and all values of both inputs between them."""
     height, side = 43.0, 29.0
     figure, axes = sheet(height)
     names = ("start", "end")
@@ -81,7 +81,7 @@ def fig_pair(pair: Pair) -> Figure:
 
 
 def _draw_entries(axes: Axes, inputs: np.ndarray) -> None:
-    """Draw two inputs (2, Z) as dots, entry by entry, with a line between each pair of values."""
+    """Draw two inputs (2, Z) as dots, with a line between the two values of each dimension."""
     entries = np.arange(1, inputs.shape[1] + 1)
     axes.axhline(0, color=HAIRLINE, linewidth=0.6, zorder=0)
     axes.vlines(entries, inputs[0], inputs[1], color=HAIRLINE, linewidth=1.6, zorder=1)

@@ -70,7 +70,7 @@ def fig_steady_and_real(smoothness: Smoothness) -> Figure:
 
 
 def _draw_margins(axes: Axes, smoothness: Smoothness) -> None:
-    """Draw contours of equal margin over the nulls: corners, as the margin is a minimum."""
+    """Draw contours of equal margin, which have corners because the margin is a minimum."""
     means = {row.name: row.measures for row in smoothness.rows}
     steady, real = (
         [means[null][measure].value for null in (JUMPS, BLENDS)]
@@ -86,7 +86,7 @@ def _draw_margins(axes: Axes, smoothness: Smoothness) -> None:
 
 @styled
 def fig_smoothness(smoothness: Smoothness) -> Figure:
-    """Draw 3e: six measures of the paths of both models, of the controls and of the nulls."""
+    """Draw 3e: six measures of the paths of both models, of the controls and of the baselines."""
     figure = blank(106.0)
     rows = smoothness.rows
     colors = [model_color(row.name) for row in rows]

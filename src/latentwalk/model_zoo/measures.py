@@ -49,6 +49,7 @@ def measure_samples(
     features = extract_features(classifier, drawn.images)
     score = frechet_score(reference, features)
     searched = draw(test_features, min(SEARCHED, len(test_features)), rng)
+    # as many training digits as samples, because coverage depends on the number
     few = min(SEARCHED, SAMPLES, len(real))
     covered, best = (
         density_coverage(searched, found, rng).coverage.value

@@ -14,7 +14,7 @@ from latentwalk.training import loop, provenance, replay
 
 _LOAD = mnist.load  # the original function even if a test replaces it, for the weights' key
 LATENT_SIZE = 16
-"""d of the homework: number of entries in epsilon in Problem 2 and in z in Problem 3."""
+"""d of the homework: the size of epsilon in Problem 2 and of z in Problem 3."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Results of training with several seeds, measured by `make seeds`, kept in `assets/seeds.json`.
+"""Results of training with several seeds, measured by `make seeds`, saved in `assets/seeds.json`.
 
 One training run says little about a recipe. These runs are too many to repeat for every report, so
 their measurements are stored in the repository, like the weights. Each run carries the digests of
@@ -64,7 +64,7 @@ class Run:
         )
         if not fits:
             raise SeedsError(
-                f"{path()} holds {str(saved)[:80]}, expected a run of a training; "
+                f"{path()} holds {str(saved)[:80]}, expected the record of a training run; "
                 "`git checkout` it, or remove it"
             )
         return cls(**{field.name: saved[field.name] for field in dataclasses.fields(cls)})
@@ -87,6 +87,7 @@ def digest(model: str, seed: int, released: Mapping[str, Released]) -> str:
     for name in model.split("+"):
         recipe, algorithm = released[name].recipe, released[name].metadata.algorithm
         key = dataclasses.replace(recipe, seed=seed).key()
+        # not the code itself: a rewrite that computes the same keeps the runs
         digests.append(sha256([key.configuration, key.data_digest, algorithm]))
     classifier = released["classifier"].metadata.network_digest
     return "+".join(each[:16] for each in (*digests, classifier))
@@ -132,7 +133,7 @@ def runs(
     current = [run for run in known if run.recipe == digest(model, run.seed, released)]
     if len(current) < len(known):
         _LOG.warning(
-            "%s: %d seeds in %s are of another recipe or classifier: run `make seeds`",
+            "%s: %d seeds in %s have another recipe or classifier: run `make seeds`",
             model,
             len(known) - len(current),
             path().name,

@@ -64,6 +64,7 @@ def train(
     metrics = measure(recipe, network)
     metadata = dataclasses.replace(metadata, metrics=metrics)
     checkpoints.save_weights(out, tensors, metadata)
+    # otherwise `fit` would return it the next time instead of training
     unmeasured.unlink()
     _LOG.info("%s: trained in %.0f s, wrote %s", recipe.name, metadata.seconds, out)
     return weights_files.read(out, recipe)
@@ -88,6 +89,7 @@ def fit(
     key = recipe.key()
     checkpoint = paths.checkpoints_dir() / f"{recipe.name}-{key.digest[:8]}.safetensors"
     unmeasured = checkpoint.with_stem(f"{checkpoint.stem}-trained")
+    # trained before, but interrupted while it was measured
     if weights_files.file_status(unmeasured, recipe).state == "valid":
         return unmeasured
     trained = recipes.run_training(
@@ -97,10 +99,12 @@ def fit(
     )  # fmt: skip
     tensors = {f"network/{k}": v for k, v in trained.network.cpu().state_dict().items()}
     tensors |= history.pack(trained.history)
+    # recorded with the code that trained, to compare with when the code has changed
     replayed = recipes.repeat_steps(recipe)
     tensors |= {f"replay/{window}": change for window, change in replayed.changes.items()}
     metadata = _metadata(recipe, trained, device, replayed.about)
     checkpoints.save_weights(unmeasured, tensors, metadata)
+    # only now: until the weights are written, an interrupted run resumes from it
     checkpoint.unlink(missing_ok=True)
     return unmeasured
 
@@ -144,6 +148,7 @@ def measure(recipe: Recipe, network: nn.Module) -> dict[str, float]:
     test = mnist.load("test")
     if isinstance(network, classifier.Classifier):
         return measures.measure_accuracy(network, test)
+    # may train the classifier first, because it measures all other models
     oracle = load("classifier").network
     assert isinstance(oracle, classifier.Classifier)
     found = measures.measure_samples(network, oracle, mnist.load("train"), test)
@@ -154,11 +159,12 @@ def measure(recipe: Recipe, network: nn.Module) -> dict[str, float]:
 
 
 def _snapshot(recipe: Recipe, device: torch.device) -> Callable[[nn.Module], Tensor] | None:
-    """Give a function that generates ten images of the same inputs; None for the classifier."""
+    """Return a function that generates ten images of fixed inputs; None for the classifier."""
     if recipe.model is classifier:
         return None
 
     def draw(network: nn.Module) -> Tensor:
+        # seeded for each snapshot, so that all of them show the same inputs
         rng = torch.Generator(device).manual_seed(recipe.seed)
         return recipe.model.sample(network, 10, rng).images
 

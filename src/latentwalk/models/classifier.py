@@ -109,7 +109,7 @@ class ClassifierState(TrainState):
 
     @property
     def released(self) -> Classifier:
-        """Network that is kept when training ends."""
+        """Network that is saved when training ends."""
         return self.network
 
 

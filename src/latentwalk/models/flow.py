@@ -16,7 +16,7 @@ from latentwalk.data.shapes import check_shape
 WIDTH = 64
 """Number of units in each hidden layer of a coupling."""
 LARGEST_LOG_SCALE = 2.0
-"""Bound on the absolute log-scale of each entry in one coupling. Unbounded scales can diverge
+"""Bound on the absolute log-scale of each dimension in one coupling. Unbounded scales can diverge
 early in training."""
 
 
@@ -52,12 +52,12 @@ class Coupling(nn.Module):
 
 
 class Flow(nn.Module):
-    """Stack of couplings; the order of the entries is reversed after each one.
+    """Stack of couplings; the order of the dimensions is reversed after each one.
 
     Autocast is off inside, because in bfloat16 the inverse would not recover the input.
 
     Args:
-        size: number of entries in a code, at least 2.
+        size: number of dimensions of a code, at least 2.
         layers: number of couplings.
     """
 

@@ -38,9 +38,9 @@ class GanConfig:
     """Architecture and training settings of a GAN; Problem 4 changes only the first two fields."""
 
     latent_size: int = 16
-    """Number of entries in the noise vector epsilon, drawn from a standard normal distribution."""
+    """Size of the noise vector epsilon, drawn from a standard normal distribution."""
     num_classes: int = 0
-    """Number of entries in the one-hot label appended to epsilon: 0 (no label) or 10."""
+    """Size of the one-hot label appended to epsilon: 0 (no label) or 10."""
     width: int = 32
     """Number of generator channels at 14 x 14; twice as many at 7 x 7."""
     discriminator_width: int = 32
@@ -207,7 +207,7 @@ class GanState(TrainState):
 
     @property
     def released(self) -> Generator:
-        """Network that is kept when training ends: the averaged generator."""
+        """Network that is saved when training ends: the averaged generator."""
         return cast(Generator, self.average.module)
 
 

@@ -20,7 +20,7 @@ class TrainState(abc.ABC):
     @property
     @abc.abstractmethod
     def released(self) -> nn.Module:
-        """Network that is kept when training ends."""
+        """Network that is saved when training ends."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to resume training."""

@@ -5,7 +5,7 @@ Training maximises the bound of Problem 1b,
     L(q; x) = E_q log p(x|z) - D_KL(q(z|x) || p(z)),
 
 with p(z) = N(0, I), q(z|x) = N(mu(x), diag(exp(logvar(x)))) and independent Bernoulli pixels.
-Grey pixels are read as probabilities and drawn anew each time an image is used (dynamic
+Grey pixels are read as probabilities and drawn again each time an image is used (dynamic
 binarisation), so the likelihood is that of binary images.
 
 The decoder has the architecture of the GAN's generator, so that the two models can be compared.
@@ -44,7 +44,7 @@ class VaeConfig:
     """Architecture and training settings; by default the decoder matches the GAN's generator."""
 
     latent_size: int = 16
-    """Number of entries in the latent vector z; by default the same as in the GAN's noise."""
+    """Size of the latent vector z; by default the same as that of the GAN's noise."""
     width: int = 32
     """Number of decoder channels at 14 x 14; twice as many at 7 x 7."""
     encoder_width: int = 16
@@ -212,7 +212,7 @@ class VaeState(TrainState):
 
     @property
     def released(self) -> Vae:
-        """Network that is kept when training ends: the one with averaged weights."""
+        """Network that is saved when training ends: the one with averaged weights."""
         return cast(Vae, self.average.module)
 
 

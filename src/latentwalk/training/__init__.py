@@ -1,1 +1,1 @@
-"""The training loop, what it keeps on disk, and what makes kept weights outdated."""
+"""The training loop, what it saves on disk, and what makes saved weights outdated."""

@@ -181,6 +181,7 @@ def _pack(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
         tensors[name] = value
         return {"tensor": name} | ({"channels_last": True} if _is_channels_last(value) else {})
     if isinstance(value, list | tuple):
+        # JSON has no tuples and only text as keys, so tuples and dicts are written out
         items = [_pack(item, tensors, f"{place}[{i}]") for i, item in enumerate(value)]
         return items if isinstance(value, list) else {"tuple": items}
     if isinstance(value, Mapping):

@@ -25,6 +25,7 @@ def unpack(tensors: dict[str, Tensor]) -> History:
     """Invert `pack`; other tensors are ignored."""
     columns = {k: values.tolist() for k, values in checkpoints.under("history/", tensors).items()}
     rows = [
+        # NaN, the only value unlike itself, marks a term that the row does not have
         {name: value for name, value in zip(columns, row, strict=True) if value == value}
         for row in zip(*columns.values(), strict=True)
     ]

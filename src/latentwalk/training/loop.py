@@ -110,6 +110,7 @@ def fit(
     """
     device, schedule = device or best_device(), schedule or Schedule()
     chosen = choose_precision(device) if precision == "auto" else precision
+    # one generator each for weights (the global one), noise and image order: none affects another
     torch.manual_seed(seed)
     state = model.init(config, device)
     rng = torch.Generator(device).manual_seed(seed + 1)
@@ -131,6 +132,7 @@ def fit(
             batch = next(stream)
             with autocast(device, chosen):
                 state, metrics = model.train_step(state, batch, rng)
+            # kept as tensors until a row is due, because reading each value would wait for a GPU
             window.append(metrics)
             if state.step % record_every == 0 or state.step == config.steps:
                 row = _row(state.step, time.monotonic() - started, window)
@@ -187,6 +189,7 @@ def choose_precision(
             start = clock()
             F.conv2d(images, kernel, padding=1)
             runs.append(clock() - start)
+        # the fastest run: set-up and other programs only add time
         seconds[dtype] = min(runs)
     return "bfloat16" if seconds[torch.float32] > 1.3 * seconds[torch.bfloat16] else "float32"
 
@@ -200,6 +203,7 @@ def _row(step: int, seconds: float, window: list[dict[str, Tensor]]) -> dict[str
     """Average each loss term over the steps of the window that report it."""
     row = {"step": float(step), "elapsed_seconds": seconds}
     for name in sorted({name for metrics in window for name in metrics}):
+        # a term may be missing, because penalties are computed only in some steps
         values = [metrics[name].float() for metrics in window if name in metrics]
         row[name] = torch.stack(values).mean().item()
     return row

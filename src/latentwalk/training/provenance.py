@@ -95,6 +95,7 @@ def recipe_key(config: Any, functions: Sequence[Callable[..., Any]], data_digest
     """
     fields = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)  # type: ignore[arg-type]
     try:
+        # as JSON, so that the key equals one that was read from a file (tuples become lists)
         fields = json.loads(json.dumps(fields, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ValueError(f"configuration is not numbers, strings and lists: {error}") from error
@@ -144,6 +145,7 @@ class WeightsMetadata:
     def __post_init__(self) -> None:
         for name, kind in _TYPES.items():
             value = getattr(self, name)
+            # bool is a subclass of int, but no field is one
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise ValueError(f"weights metadata: {name} is {value!r}, expected {kind}")
         least = {"steps": 0, "threads": 1, "seconds": 0.0}

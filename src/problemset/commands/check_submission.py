@@ -11,18 +11,19 @@ from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, parse
 from problemset.grading.hand_in import preflight
 
-_HELP = """Say what a submission lacks, before the deadline and in seconds.
+_HELP = """List what a submission lacks, within seconds and before the deadline.
 
-One line for each file that the assignment asks for, and for whatever else is there:
-    ok       it is there, can be read, and has the shapes that are asked for
-    missing  it is not there, or an array of it is not
-    damaged  it cannot be read
-    misfit   it can be read, and is not what is asked for (shape, range, pledge ...)
-    refused  it is not opened: a link, a pipe, too large, an unusual name
-    ignored  nothing reads it
+There is one line for each file that the assignment asks for, and for each other file:
+    ok       the file is there, can be read, and has the right shapes
+    missing  the file is not there, or one of its arrays is not
+    damaged  the file cannot be read
+    misfit   the file can be read, but is not what is asked for (shape, range, pledge ...)
+    refused  the file is not opened: a link, a pipe, too large, an unusual name
+    ignored  nothing reads the file
 
-What to do comes after the arrow. The exit code is 0 if all is there and 1 if something is not.
-Complete is not correct: nothing is generated again here. Points come from `{program} grade`.
+The arrow is followed by what to do. The exit code is 0 if every required file is ok, otherwise 1.
+Nothing is recomputed here, so a complete submission can still be wrong; `{program} grade` gives the
+points.
 
 Example:
     {program} check-submission submission

@@ -21,23 +21,23 @@ from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
 from problemset.rubric import Item
 
 MOST_WORKERS = 256
-_HELP = """Grade submissions: what can be made again is made again, and compared.
+_HELP = """Grade submissions: recompute whatever can be recomputed, and compare.
 
-Each check runs in a process of its own. Proofs and discussions are for a person to read; the
-score says how many points await one. rubric.yml says what is checked.
+Each check runs in its own process. A person has to read proofs and discussions; the score says
+how many points await a reader. rubric.yml says what is checked.
 
-In --out, a folder a submission:
+--out gets one folder for each submission:
     page.html     for the reader: every check with its evidence, pictures, fields for the marks
     score.json    every outcome with its evidence
     results.json  for Gradescope
     junit.xml     for anything that reads JUnit
     score.txt     the table
 
-and beside them for several submissions, written after each:
-    class.csv     a line a submission
+and, if there are several submissions, two files that are updated after each one:
+    class.csv     one line for each submission
     class.txt     the same as a table
 
-The same command again goes on where it was interrupted, and grades what has changed.
+Run the same command again to resume after an interruption, or to grade what has changed.
 
 Example:
     {program} grade submission
@@ -102,7 +102,7 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
 
 
 def grader() -> Grader:
-    """Give what grades a submission; a function of its own, so that a test can replace it."""
+    """Return the function that grades a submission, so that a test can replace it."""
     return grade_job
 
 

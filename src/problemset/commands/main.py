@@ -25,19 +25,19 @@ class Program:
     """A command line."""
 
     name: str
-    """How the reader calls it; also the distribution whose version it says."""
+    """Name of the command, and of the distribution whose version it prints."""
     summary: str
     """What it is for, in one line."""
     commands: Mapping[str, str]
     """Name to purpose; the module of the same name has a function `run`."""
     examples: Mapping[str, str]
-    """Command to what it yields."""
+    """Command to what it produces."""
     assignment: str = ""
-    """Reference of the assignment that general commands work with; empty: as the rubric says."""
+    """Reference of the assignment for the general commands; empty: the one in the rubric."""
     own_commands: str = ""
-    """Package with the modules of the commands that are not general."""
+    """Package with the modules of the other commands."""
     general: Sequence[str] = ("render", "pack", "check-submission", "grade")
-    """Commands of any assignment, whose modules are beside this one."""
+    """Commands of any assignment; their modules are in this package."""
     packages: Sequence[str] = ("problemset",)
     """Packages whose errors are about the input or this machine, rather than bugs."""
 
@@ -46,7 +46,7 @@ def main(program: Program, arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        program: what there is to run.
+        program: the command line.
         arguments: the words after the program's name; `sys.argv[1:]` if omitted.
 
     Returns:
@@ -61,8 +61,9 @@ def main(program: Program, arguments: Sequence[str] | None = None) -> int:
         code = _dispatch(program, words[show_traceback:])
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return _complain(program, "interrupted; the same command goes on from what is saved", 130)
+        return _complain(program, "interrupted; run the same command again to resume", 130)
     except BrokenPipeError:  # `latentwalk doctor | head -1`
+        # otherwise Python would fail again when it flushes the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, RuntimeError) as error:
@@ -131,6 +132,7 @@ def _assignment(program: Program) -> "Assignment":
         return assignment.load(program.assignment)
     rubric = importlib.import_module("problemset.rubric")
     root = str(importlib.import_module("problemset.workspace").project_root())
+    # the assignment's module may be in the project's folder, such as checks.py
     if root not in sys.path:
         sys.path.insert(0, root)
     return assignment.load(rubric.assignment_reference())
@@ -146,7 +148,7 @@ def _overview(program: Program) -> str:
             f"usage: {program.name} COMMAND [OPTIONS]\n",
             f"{program.summary}\n",
             "commands:", *commands, "\nexamples:", *examples,
-            f"\n`{program.name} COMMAND --help` explains a command. What is made goes to build/.",
+            f"\n`{program.name} COMMAND --help` explains a command. Output goes to build/.",
             f"`{program.name} --traceback COMMAND ...` shows where an error comes from.",
         ]
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`pack FOLDER`: make a submission from what rendering the report has left."""
+"""`pack FOLDER`: make a submission from the rendered report."""
 
 import logging
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from problemset.grading.hand_in import packing, preflight
 
 _LOG = logging.getLogger(__name__)
 
-_HELP = """Make a submission from what `{makes_report}` has made: the report, and the files with
-its results. What was packed is looked at as `{program} check-submission` does; the exit code is 1
-if something is missing. Give the same environment variables as to `{makes_report}`, if any.
+_HELP = """Make a submission from the output of `{makes_report}`: the report, and the files with its
+results. The submission is then checked as with `{program} check-submission`; the exit code is 1 if
+a file is not ok. If you set environment variables for `{makes_report}`, set them here, too.
 
 Example:
     {program} pack submission
@@ -45,7 +45,7 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     with workspace.build_lock():  # no report may be rendered meanwhile
         packed = packing.pack(assignment, options.folder)
     if student.load().name is None:
-        _LOG.warning("student.yml has no name, so the report names nobody")
+        _LOG.warning("student.yml has no name, so the report has none")
     found = preflight.examine(assignment, packed.folder)
     text = f"{found}\n{packed.folder}: {len(packed.files)} files"
     return Outcome(text, exit_code=1 if found.lacking else 0)

@@ -113,6 +113,7 @@ def _split(path: Path, lines: list[str], start: int) -> list[Prose | Cell]:
             index += 1
             continue
         end = _closing_fence(path, lines, index, fence.group(2))
+        # other fenced blocks stay in the prose, and their content is not checked
         if _is_cell(path, index + 1, fence):
             _add_prose(chunks, lines, prose_start, index)
             chunks.append(_cell(path, lines[index + 1 : end], index + 2))
@@ -125,6 +126,7 @@ def _split(path: Path, lines: list[str], start: int) -> list[Prose | Cell]:
 def _closing_fence(path: Path, lines: list[str], opened: int, marker: str) -> int:
     for index in range(opened + 1, len(lines)):
         text = lines[index].strip()
+        # as in Markdown, the closing fence may be longer than the opening one
         if len(text) >= len(marker) and set(text) == {marker[0]}:
             return index
     raise DocumentError(path, opened + 1, f"this block is not closed; end it with {marker}")
@@ -136,6 +138,7 @@ def _is_cell(path: Path, line: int, fence: re.Match[str]) -> bool:
         if indent:
             raise DocumentError(path, line, "a code cell must start at the left margin")
         return True
+    # attributes such as {.python} or {#id} make an ordinary block
     if info.startswith("{") and not re.match(r"\{\s*[.#]", info):
         raise DocumentError(
             path, line, f"a block of {info} is not supported; use ```{{python}} or plain ```name"
@@ -163,6 +166,7 @@ def _cell(path: Path, body: list[str], line: int) -> Cell:
 
 
 def _check_prose(path: Path, line: int, text: str) -> None:
+    # code may mention what is refused
     outside_code = _CODE_SPAN.sub("", text)
     for pattern, problem in _REFUSED:
         if re.search(pattern, outside_code):

@@ -73,12 +73,14 @@ def render_report(
     with tempfile.TemporaryDirectory(prefix="problemset-") as scratch:
         executed = execute(document, for_typst.shown.eval)
         job = _Job(executed, for_typst, for_html, overrides, Path(scratch))
+        # also with Quarto: this checks the document, and numbers the labels for the notebook
         typst_source, page = _converted(job)
         by_quarto = None if engine == "embedded" else _try_quarto(document, job, engine)
         pdf, html = by_quarto or (compile_pdf(typst_source, job.work), page.encode())
         notebook = to_notebook(executed, pandoc.labels(job.work), for_html.metadata)
     files = {".pdf": pdf, ".html": html, ".ipynb": notebook.encode()}
     targets = {end: out_dir / f"{qmd.stem}{end}" for end in files}
+    # the stack renames the files when it closes, after all of them have been written
     with contextlib.ExitStack() as stack:
         for end, content in files.items():
             stack.enter_context(atomic_path(targets[end])).write_bytes(content)

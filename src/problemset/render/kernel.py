@@ -132,6 +132,7 @@ def _run_cell(
         client.execute_cell(node, index)
     except CellExecutionError as error:
         trace = _ANSI.sub("", error.traceback)
+        # the traceback counts from the cell's first line, the message from the document's
         inside = _LINE_IN_CELL.search(trace)
         line = cell.line + (int(inside.group(1)) - 1 if inside else 0)
         reason = " ".join(f"{error.ename}: {error.evalue}".split())
@@ -148,11 +149,12 @@ def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) ->
         raise CellError(
             document.path,
             prose.line + prose.text.count("\n", 0, adjacent.start()),
-            "inline code begins where other code ends; put a space between, or make it one",
+            "inline code begins where other code ends; put a space between them, or join them",
         )
     matches = list(_INLINE.finditer(prose.text))
     if not matches:
         return prose
+    # all expressions of a text in one message, which saves a round trip for each
     expressions = {str(i): match.group(1).strip() for i, match in enumerate(matches)}
     assert client.kc is not None, "the kernel runs while the document is executed"
     message = client.kc.execute("", silent=True, store_history=False, user_expressions=expressions)
@@ -178,7 +180,9 @@ def _value(document: Document, line: int, result: dict[str, Any]) -> str:
         return str(data["text/markdown"])
     if "text/latex" in data or "text/html" in data:
         raise CellError(
-            document.path, line, "inline code gave HTML or LaTeX; wrap it in Markdown(...) or str()"
+            document.path,
+            line,
+            "inline code returned HTML or LaTeX; wrap it in Markdown(...) or str()",
         )
     shown = str(data["text/plain"])
     if shown[:1] in "'\"" and shown[-1:] == shown[:1]:

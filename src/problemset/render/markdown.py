@@ -65,7 +65,7 @@ def _figure(document: Document, ran: RanCell, show: Shown, images: list[str]) ->
     if len(images) != 1:
         raise CellError(
             document.path, ran.cell.line,
-            f"{ran.cell.options.label} gave {len(images)} images, expected 1; "
+            f"{ran.cell.options.label} made {len(images)} images, expected 1; "
             "draw panels in one figure, and end the cell with it",
         )  # fmt: skip
     place = "" if show.fig_pos == "H" else f' fig-pos="{show.fig_pos}"'
@@ -73,6 +73,7 @@ def _figure(document: Document, ran: RanCell, show: Shown, images: list[str]) ->
 
 
 def _float(ran: RanCell, content: str, caption: str, place: str = "") -> str:
+    # more colons than any div inside, so that the divs nest
     colons = ":" * max(3, max((len(run) for run in re.findall(":+", content)), default=0) + 1)
     label = ran.cell.options.label
     return f"{colons} {{#{label}{place}}}\n\n{content}\n\n{' '.join(caption.split())}\n\n{colons}"

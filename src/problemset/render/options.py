@@ -75,11 +75,12 @@ def read_cell_options(
     """
     values: dict[str, Any] = {}
     for key, value in given.items():
+        # YAML gives no line for a single key, so look for it in the text
         starts = [i for i, text in enumerate(lines) if text.strip().startswith(f"{key}:")]
         line = first_line + (starts[0] if starts else 0)
         if key not in _FIELDS:
             known = ", ".join(_FIELDS)
-            raise DocumentError(path, line, f"unknown cell option {key}; known are {known}")
+            raise DocumentError(path, line, f"unknown cell option {key}, expected one of {known}")
         problem = _problem(key, value)
         if problem:
             raise DocumentError(path, line, f"{key} is {value!r}, expected {problem}")
@@ -118,7 +119,9 @@ def _check_float(path: Path, options: CellOptions, line: int) -> None:
         if kind == prefix and not caption:
             raise DocumentError(path, line, f"{options.label} has no {prefix}-cap; add one")
     if kind == "fig" and not options.fig_alt:
-        raise DocumentError(path, line, f"{options.label} has no fig-alt; say what there is to see")
+        raise DocumentError(
+            path, line, f"{options.label} has no fig-alt; describe what the figure shows"
+        )
 
 
 def shown(options: CellOptions, preset: Shown) -> Shown:

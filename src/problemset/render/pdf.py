@@ -48,13 +48,13 @@ def compile_pdf(source: str, work: Path) -> bytes:
         placeholders = ["DejaVu Sans", "Last Resort High-Efficiency"]
         everything = _lend_fonts(work / "all-fonts", placeholders)
         _LOG.warning(
-            "no font here has %r: the PDF shows a placeholder, its text holds it", character
+            "no font here has %r: the PDF shows a placeholder, but its text has it", character
         )
         try:
             return _compile(source, [everything], placeholders)
         except typst.TypstError as error:
             return _compile_untagged(source, fonts, error)
-    _LOG.warning("the PDF uses this machine's fonts: those it comes with lack %r", character)
+    _LOG.warning("the PDF uses this machine's fonts, as the supplied ones lack %r", character)
     return pdf
 
 

@@ -35,7 +35,7 @@ def find_quarto() -> Path:
     numbers = re.match(r"(\d+)\.(\d+)", answer)
     if not numbers or (int(numbers[1]), int(numbers[2])) < OLDEST:
         wanted = ".".join(str(part) for part in OLDEST)
-        raise RenderError(f"{found} is version {answer or 'unknown'}, needed is {wanted} or newer")
+        raise RenderError(f"{found} is version {answer or 'unknown'}, expected {wanted} or newer")
     return Path(found)
 
 
@@ -67,6 +67,7 @@ def render(quarto: Path, qmd: Path, work: Path, metadata: dict[str, Any]) -> tup
     )  # fmt: skip
     output = _ANSI.sub("", (finished.stdout + finished.stderr).decode(errors="replace"))
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    # Quarto ends with success in spite of these
     spoiled = [line for line in lines if _SPOILED.search(line)]
     if finished.returncode != 0 or spoiled:
         raise RenderError(f"quarto render failed: {' / '.join(spoiled or lines[-3:])}")

@@ -33,6 +33,7 @@ def readable(text: str, labels: dict[str, tuple[str, str]]) -> str:
             fence = "" if fence else marker.group(1)
             lines.append(line)
         else:
+            # code is shown as it is written
             lines.append(line if fence else _line(line, labels))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
 
@@ -41,6 +42,7 @@ def _line(line: str, labels: dict[str, tuple[str, str]]) -> str:
     if div := _DIV.match(line):
         return _opened(div.group(1), labels)
     if _MACRO.match(line):
+        # Jupyter reads a macro only inside a formula
         return f"${line.strip()}$"
     line = _HEADING.sub(r"\1", line)
     line = _IMAGE_ATTRIBUTES.sub(r"\1", line)

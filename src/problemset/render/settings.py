@@ -58,7 +58,7 @@ def read_settings(
     """Merge _quarto.yml, the front matter and the format's own options; later ones take precedence.
 
     Args:
-        document: the document; `_quarto.yml` is expected beside it.
+        document: the document; `_quarto.yml` is expected in the same folder.
         format_name: the output format.
         overrides: metadata that takes precedence over everything else; text in it is markdown.
 
@@ -95,7 +95,7 @@ def _check_keys(path: Path, given: dict[str, Any]) -> None:
         if key not in (*_FOR_PANDOC, *_USED, *_QUARTO_ONLY):
             raise _at_key(path, key, f"unknown option {key}; leave it out")
         if key in _ONLY_VALUE and value != _ONLY_VALUE[key]:
-            raise _at_key(path, key, f"{key} is {value!r}, supported is {_ONLY_VALUE[key]!r}")
+            raise _at_key(path, key, f"{key} is {value!r}, expected {_ONLY_VALUE[key]!r}")
     if given.get("fig-pos", "H") not in FIGURE_PLACES:
         raise _at_key(path, "fig-pos", f"fig-pos is not one of {', '.join(FIGURE_PLACES)}")
     execute = given.get("execute") or {}
@@ -105,13 +105,16 @@ def _check_keys(path: Path, given: dict[str, Any]) -> None:
     formats = given.get("format") or {}
     for name in [formats] if isinstance(formats, str) else formats:
         if name not in _FORMATS:
-            raise _at_key(path, str(name), f"format {name} is not made; made are typst and html")
+            raise _at_key(
+                path, str(name), f"format {name} is not supported, expected typst or html"
+            )
         if isinstance(formats, dict) and isinstance(formats[name], dict):
             _check_keys(path, formats[name])
 
 
 def _at_key(path: Path, key: str, problem: str) -> DocumentError:
     lines = path.read_text(encoding="utf-8").splitlines()
+    # YAML gives no line for a single key, so look for it in the text
     pattern = re.compile(rf"^\s*(format:\s*)?{re.escape(key)}\s*(:|$)")
     found = [number for number, text in enumerate(lines, 1) if pattern.match(text)]
     return DocumentError(path, found[0] if found else None, problem)

@@ -83,7 +83,7 @@ def run_again(server, folder, tmp_path, limits=LIMITS, **more):
     copy = take_in(folder, tmp_path / "scratch").folder
     arguments = {"reference": ASSIGNMENT.reference, "folder": str(copy), **more}
     ended = server.run(rerun_notebook.rerun, arguments, limits)
-    if ended.state == "raised" and "cannot keep" in ended.says:
+    if ended.state == "raised" and "cannot stop" in ended.says:
         pytest.skip(ended.says)
     assert ended.state == "returned", (ended.says, ended.output)
     (copy / NOTEBOOK_RUN).write_text(json.dumps(ended.value), "utf-8")
@@ -108,7 +108,7 @@ def test_an_honest_notebook_repeats(server, submission, tmp_path):
     found = run_again(server, submission(cells()), tmp_path)
     assert failing(found) == {}
     verdict = checks.repeats(found, "2")
-    assert verdict.says == "all 3 cells of Problem 2 give again what was saved"
+    assert verdict.says == "all 3 cells of Problem 2 give the saved outputs again"
     assert "files" in verdict.evidence["confined"] or "user" in verdict.evidence["confined"]
 
 
@@ -250,7 +250,7 @@ def test_what_is_no_notebook_is_its_own_fault(content, server, submission, tmp_p
     score = grade_submission(ASSIGNMENT, folder, tmp_path / "out", RUBRIC, run=server.run)
     own = [o for o in score.outcomes if o.check in contract.NOTEBOOK_CHECKS]
     assert [o.state for o in own] == 3 * ["failed"]
-    assert all("report.ipynb is no notebook of version 4" in o.says for o in own)
+    assert all("report.ipynb is not a notebook of version 4" in o.says for o in own)
 
 
 def test_no_notebook_and_no_json_are_faults_of_the_submission(server, tmp_path, submission):
@@ -258,7 +258,7 @@ def test_no_notebook_and_no_json_are_faults_of_the_submission(server, tmp_path, 
     (folder / NOTEBOOK).write_text("{")
     (folder / "empty").mkdir()
     for given, expected in (
-        (folder, "not run to its end: IntakeError"),
+        (folder, "did not run to its end: IntakeError"),
         (folder / "empty", "miss"),
     ):
         score = grade_submission(ASSIGNMENT, given, tmp_path / "out", RUBRIC, run=server.run)

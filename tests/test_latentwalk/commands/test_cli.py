@@ -140,7 +140,7 @@ def test_version(latentwalk):
         ("train gan --seed -1", "--seed is -1, expected 0"),
         ("train gan --precision half", "--precision"),
         ("train gan --out gan.pt", "--out is gan.pt, expected a name that ends in .safetensors"),
-        ("train gan --out nowhere/x.safetensors", "is in nowhere, which is no folder"),
+        ("train gan --out nowhere/x.safetensors", "is in nowhere, which is not a folder"),
         ("train gan --latent-size 99999999999999999999", "expected 1000000000 or less"),
         ("train gan --out /proc/x.safetensors", "--out /proc/x.safetensors cannot be written"),
         ("sample gan", "error: --out FILE.npz is missing: File to write"),
@@ -210,7 +210,7 @@ def test_ctrl_c_is_one_line_and_130(latentwalk, monkeypatch):
     monkeypatch.setattr(data_command, "run", interrupt)
     code, out, err = latentwalk("data")
     assert (code, out) == (130, "")
-    assert err == "latentwalk: interrupted; the same command goes on from what is saved\n"
+    assert err == "latentwalk: interrupted; run the same command again to resume\n"
 
 
 def program(words, **options):
@@ -322,7 +322,7 @@ def test_the_report_s_files_are_not_overwritten(latentwalk, project, name, out, 
     for folder in ("build/weights", "assets/weights"):
         (project / folder).mkdir(parents=True)
     line = error_line(latentwalk("train", name, "--out", out, *change))
-    assert "is where the report's weights lie; choose another name" in line
+    assert "is reserved for the report's weights; choose another name" in line
     assert not (project / out).exists()
 
 
@@ -570,7 +570,7 @@ def test_doctor_says_which_weights_were_given(latentwalk, trained, monkeypatch):
     (mine / "gan.safetensors").write_bytes(b"damaged")
     code, out, _ = latentwalk("doctor")
     assert (code, states(out)["weights"], states(out)["gan"]) == (1, "ok", "broken")
-    assert f"mend or remove {mine / 'gan.safetensors'}" in out
+    assert f"fix or remove {mine / 'gan.safetensors'}" in out
 
 
 def test_doctor_survives_a_library_that_is_missing(latentwalk, project, monkeypatch):

@@ -46,7 +46,7 @@ def test_runs_of_another_recipe_or_judge_are_left_out_and_named(said):
     seeds.keep(run(seed=2, recipe="0" * 16))
     assert [found.seed for found in seeds.runs("gan", IN_USE)] == [1]
     assert said == [
-        "gan: 1 seeds in seeds.json are of another recipe or classifier: run `make seeds`"
+        "gan: 1 seeds in seeds.json have another recipe or classifier: run `make seeds`"
     ]  # fmt: skip
     assert seeds.runs("vae", IN_USE) == []
     assert len(said) == 1

@@ -82,5 +82,5 @@ def test_a_number_counts_in_its_own_section_alone(text, there):
 def test_a_value_that_is_no_number_is_refused(value):
     claimed = [{"name": "gan_frechet_ratio", "value": value, "printed": "3.1"}]
     submission = SimpleNamespace(document=lambda item: claimed)
-    with pytest.raises(checks.SubmissionError, match="needs a value"):
+    with pytest.raises(checks.SubmissionError, match="needs a finite value"):
         checks.claims_of(submission, ("gan_frechet_ratio",))

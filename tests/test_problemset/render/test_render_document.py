@@ -152,9 +152,9 @@ def test_the_projects_own_options_are_understood(tmp_path: Path) -> None:
     [
         ("title: T\nfoo: 1", 3, "unknown option foo"),
         ("title: T\nexecute:\n  cache: true", 4, "unknown option cache under execute"),
-        ("title: T\nformat:\n  docx: default", 4, "format docx is not made"),
+        ("title: T\nformat:\n  docx: default", 4, "format docx is not supported"),
         ("title: T\nformat:\n  typst:\n    fig-pos: x", 5, "fig-pos is not one of"),
-        ("title: T\nformat: pdf", 3, "format pdf is not made"),
+        ("title: T\nformat: pdf", 3, "format pdf is not supported"),
         ("title: T\nformat:\n  html:\n    embed-resources: false", 5, "embed-resources is False"),
         ("title: T\nauthor:\n  name: A", 3, "author must be"),
         ("subtitle: T", 1, "no title"),

@@ -61,7 +61,7 @@ def test_a_raster_image_keeps_its_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("outputs", [[], [SVG, SVG]])
 def test_a_figure_is_one_image(tmp_path: Path, outputs: list[str]) -> None:
-    with pytest.raises(CellError, match=rf"doc\.qmd:7: fig-a gave {len(outputs)} images"):
+    with pytest.raises(CellError, match=rf"doc\.qmd:7: fig-a made {len(outputs)} images"):
         shown_as(tmp_path, [display(image__svg_xml=svg) for svg in outputs], **FIGURE)
 
 

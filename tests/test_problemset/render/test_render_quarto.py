@@ -64,7 +64,7 @@ def test_quarto_is_used_when_there_is_one(
         ("echo 'ERROR: no such thing' >&2; exit 1", "1.10.18", "ERROR: no such thing"),
         ("echo 'WARN: Unable to resolve crossref @fig-a' >&2; " + WORKS, "1.10.18", "@fig-a"),
         ("true", "1.10.18", "quarto made no"),
-        (WORKS, "1.8.25", "version 1.8.25, needed is 1.9"),
+        (WORKS, "1.8.25", "version 1.8.25, expected 1.9"),
     ],
 )
 def test_a_quarto_that_fails_is_said_and_replaced(

@@ -48,6 +48,7 @@ def local(workers: int) -> Iterator[Any]:
     """
     distributed = _distributed()
     threads = max(1, (os.cpu_count() or 1) // workers)
+    # in their environment, because the libraries read these once, when they start
     environment = {name: os.environ.get(name, str(threads)) for name in _THREAD_COUNTS}
     with (
         distributed.LocalCluster(
@@ -133,11 +134,12 @@ class Dispatch:
         try:
             while self._waiting or self.running:
                 workers = self._workers()
+                # the last time that there was a worker
                 seen = time.monotonic() if workers else seen
                 if time.monotonic() - seen > _WITHOUT_WORKERS_SECONDS:
                     raise ClusterError(
                         f"the cluster has had no worker for {_WITHOUT_WORKERS_SECONDS:.0f} s; "
-                        "start some with `dask worker`, then the same command goes on"
+                        "start some with `dask worker`, then run the same command again"
                     )
                 self._hand_out(workers, grader)
                 time.sleep(_PAUSE_SECONDS)
@@ -152,8 +154,8 @@ class Dispatch:
             return set(self.client.nthreads()) - self._stuck
         except (OSError, TimeoutError) as error:
             raise ClusterError(
-                f"the scheduler does not answer any more ({shown(error, 200)}); "
-                "the same command goes on from what is saved"
+                f"the scheduler no longer answers ({shown(error, 200)}); "
+                "run the same command again to resume"
             ) from error
 
     def _hand_out(self, workers: set[str], grader: Grader) -> None:
@@ -171,6 +173,7 @@ class Dispatch:
             self._waiting.remove(submission)
             submission.tried.add(address)
             submission.started = time.monotonic()
+            # on this worker only and without Dask's retries, so that every loss is counted here
             submission.future = self.client.submit(
                 grader, submission.job, workers=[address], allow_other_workers=False,
                 pure=False, retries=0, key=f"problemset-grade-{secrets.token_hex(8)}",
@@ -196,6 +199,7 @@ class Dispatch:
             if done is None:
                 done = self._take_back(submission, problem, seconds)
             else:
+                # lets the cluster forget the result
                 submission.future.release()
             if done is not None:
                 yield submission.number, done
@@ -217,12 +221,13 @@ class Dispatch:
             )
         except Exception as error:  # errors of many types can arrive from another machine
             logging.getLogger(__name__).debug("%s was not restarted: %s", address, error)
+        # the same process is still there, so the restart failed
         if address in self._workers():
             self._stuck.add(address)
 
 
 def _result(future: Any) -> tuple[JobResult | None, str]:
-    """Return a worker's result, or None and the reason, which lies with the worker."""
+    """Return a worker's result, or None and what went wrong with the worker."""
     try:
         done = future.result(timeout=_FETCHING_SECONDS)
     except Exception as error:  # from Dask, from unpickling, or from a worker that is not a grader

@@ -63,14 +63,15 @@ def grade_job(job: Job, grade: Grade = grade_here) -> JobResult:
     homework = assignment.load(job.assignment)
     if graded_results.grader(job.assignment) != job.grader:
         raise GraderError(
-            f"another version of {homework.program}, or of what it grades with, than where the "
-            "command was given; install the same on both"
+            f"{homework.program} or what it grades with has another version here than on the "
+            "machine that gave the command; install the same version on both"
         )
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="problemset-class-") as scratch:
             intake = take_in(job.folder, Path(scratch), names=homework.names)
             digest = graded_results.digest(job.grader, job.rubric, intake, job.notebook)
+            # nothing has changed, so the existing results hold
             if digest == job.previous:
                 return JobResult(digest=digest)
             out = job.out or Path(scratch) / "out"

@@ -105,6 +105,7 @@ def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> S
         ValueError: `score.json` is not a score.
     """
     score = formats.from_json(results["score.json"].decode("utf-8"))
+    # first, so that a mixture of old and new files never counts as complete
     try:
         (file_io.make_folder(out) / RECORD).unlink(missing_ok=True)
     except OSError as error:

@@ -64,6 +64,7 @@ def places(folders: Iterable[Path], out: Path) -> list[Place]:
     """
     full = list(dict.fromkeys(_full(folder) for folder in folders))
     plain = {path: _plain(path.name) for path in full}
+    # names that differ only in case are one folder on some file systems
     often = Counter(map(_same, plain.values()))
     names = {}
     for path, name in plain.items():

@@ -11,7 +11,7 @@ def quotes(text: str, number: float, decimals: int = 3) -> bool:
     Args:
         text: such as that of a PDF.
         number: as computed.
-        decimals: how many decimals the text must give at least.
+        decimals: minimum number of decimals in the text.
     """
     for found in _NUMBER.findall(text):
         given = len(found.partition(".")[2])

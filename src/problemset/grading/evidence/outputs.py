@@ -54,7 +54,7 @@ def difference(saved: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, 
     """Describe in a few words how two lists of outputs differ; empty if they agree."""
     before, after = compared(saved), compared(again)
     if [kind for kind, _ in before] != [kind for kind, _ in after]:
-        return f"{len(before)} outputs were saved, {len(after)} come again, or of other kinds"
+        return f"{len(before)} outputs were saved, but now there are {len(after)}, or other kinds"
     for (kind, old), (_, new) in zip(before, after, strict=True):
         if old != new and (what := _difference(kind, old, new)):
             return what
@@ -67,16 +67,18 @@ def _difference(kind: str, old: str, new: str) -> str:
     if kind == "image/svg+xml":
         pictures = [_EMBEDDED.findall(text) for text in (old, new)]
         if len(pictures[0]) != len(pictures[1]):
-            return "a drawing holds another number of pictures"
+            return "a drawing has another number of pictures"
         if not all(map(_same, *pictures)):
             return "a picture in a drawing differs"
         old, new = (_ID.sub("id", _EMBEDDED.sub("picture", text)) for text in (old, new))
+    # addresses of objects are different in every run
     old, new = (_ADDRESS.sub("0x", text) for text in (old, new))
+    # first the words around the numbers, then the numbers one by one
     if _NUMBER.sub("0", old) != _NUMBER.sub("0", new):
         return "a drawing differs" if "svg" in kind else "a text differs"
     for number, other in zip(_NUMBER.findall(old), _NUMBER.findall(new), strict=True):
         if not _close(number, other, POINTS if "svg" in kind else 0.0):
-            return f"{number} was saved and {other} comes again"
+            return f"{number} was saved, but now it is {other}"
     return ""
 
 

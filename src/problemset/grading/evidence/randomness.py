@@ -39,4 +39,6 @@ def doubt(draws: np.ndarray) -> str:
     if related > RELATED:
         return f"numbers are correlated ({related:.1f} standard deviations)"
     different = len(np.unique(draws, axis=0))
-    return "" if different == count else f"{count - different} of {count} draws are there before"
+    return (
+        "" if different == count else f"{count - different} of {count} draws repeat an earlier one"
+    )

@@ -125,7 +125,7 @@ def _unseen(fits: np.ndarray, drawn: Sequence[int], side: int, in_order: bool) -
     """Numbers of the images without a matching place; see `missing`."""
     best = fits.max(axis=0)  # (Y, X), over all images
     around = sliding_window_view(np.pad(best, _BESIDE), 2 * (2 * _BESIDE + 1,)).max(axis=(2, 3))
-    here = best >= around - AS_WELL  # a local maximum; beside it another image may fit better
+    here = best >= around - AS_WELL  # a local maximum; next to it, another image may fit better
     unseen, row, column = [], -side, -side
     for number in drawn:
         rows, columns = np.nonzero(here & (fits[number] >= np.maximum(FITS, best - AS_WELL)))

@@ -67,12 +67,14 @@ def _tracked(root: Path) -> Iterator[str]:
         done = subprocess.run(command, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise AutograderError(
-            f"git cannot list the files of {root} ({error}); the archive is made from a clone"
+            f"git cannot list the files of {root} ({error}); run this in a git clone"
         ) from error
     names = done.stdout.decode().split("\0")[:-1]
     absent = [top for top in CARRIED if not any(name.split("/")[0] == top for name in names)]
     if absent:
-        raise AutograderError(f"git does not track {absent[0]} in {root}, expected a whole clone")
+        raise AutograderError(
+            f"git does not track {absent[0]} in {root}, expected a complete clone"
+        )
     yield from names
 
 

@@ -16,9 +16,7 @@ from problemset.grading.submission.layout import NOTEBOOK, PAPER
 from problemset.grading.submission.opened import Submission, SubmissionError
 
 FileStatus = Literal["ok", "missing", "damaged", "misfit", "refused", "ignored"]
-CORRECTNESS = (
-    "Complete is not correct: points come from `{program} grade`, which makes everything again."
-)
+CORRECTNESS = "Complete does not mean correct: points come from `{program} grade`."
 _LONGEST_NAME, _LONGEST_LINE = 120, 300  # characters of text from a submission
 _MOST_BESIDES = 50  # lines about files that the contract does not name
 _MENDS = {  # a word in a refusal, and the remedy
@@ -65,6 +63,7 @@ class Completeness:
     def lacking(self) -> tuple[str, ...]:
         """Files of the contract that are not as it requires, in its order."""
         wrong = [found.name for found in self.findings if found.asked and found.state != "ok"]
+        # each file once, even if several of its arrays are wrong
         return tuple(dict.fromkeys(wrong))
 
     def __str__(self) -> str:
@@ -152,7 +151,7 @@ def _absent(file: FileRule, assignment: Assignment, intake: Intake) -> FileRepor
         if name.rpartition("/")[2].casefold() == last.casefold():
             mend = f"is it {_short(name, _LONGEST_NAME)}? move that to {file.name}"
         elif folder and name.casefold() == folder:
-            mend = f"is it in {name}? call that folder {folder}"
+            mend = f"is it in {name}? rename that folder to {folder}"
     return FileReport("missing", file.name, f"is read for {', '.join(file.items)}", mend)
 
 

@@ -1,1 +1,1 @@
-"""Run the checks of one submission, and its notebook, each in a process of its own."""
+"""Run the checks of one submission, and its notebook, each in its own process."""

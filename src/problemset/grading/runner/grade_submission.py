@@ -114,6 +114,7 @@ def _run_notebook(assignment: Assignment, run: Run, intake: Intake) -> str:
     ended = run(rerun_notebook.rerun, arguments, NOTEBOOK_LIMITS)
     noted = ended.value
     if ended.state != "returned":
+        # being unreadable or reaching a limit is the notebook's own fault; other errors are not
         own_fault = ended.says.startswith("IntakeError") or ended.state not in ("raised", "crashed")
         if not own_fault:
             return f"could not be carried out ({ended.state}): {ended.says}"
@@ -128,6 +129,7 @@ def _outcome(item: Item, check: ItemCheck, ended: Ended, intake: Intake) -> Chec
         says = f"could not be carried out ({ended.state}): {ended.says}"
         return _noted(item, check, "broken", says)
     says = str(value["says"])
+    # a refused file looks missing to the check, so say why it was refused
     refused = [why for name, why in intake.refused.items() if name in says]
     if refused:
         says = f"{says} (refused: {refused[0]})"

@@ -56,7 +56,7 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
     homework = assignment.load(reference)
     needs = homework.notebook
     if needs is None:
-        raise NotebookError("this assignment does not have notebooks run")
+        raise NotebookError("this assignment does not run notebooks")
     work = Path.cwd() / _WORK
     source = Path(folder)
     found = cells.read(source / NOTEBOOK)
@@ -66,7 +66,7 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
     Path.cwd().chmod(0o711)  # the kernel's user must be able to pass through
     words, uid = confine.possible(work, [work, *_READABLE, *needs.readable()])
     if "files" not in words and "user" not in words:
-        raise NotebookError("this system cannot keep a notebook from writing everywhere")
+        raise NotebookError("this system cannot stop a notebook from writing to any folder")
     _give(work, uid)
     _write_kernel(work, uid, homework.folder, needs.variables(work))
     ran = _run(work, cell_seconds)

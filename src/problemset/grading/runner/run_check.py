@@ -1,6 +1,6 @@
 """What runs in a check's own process: one check of one submission.
 
-The process that asks for checks imports this module, too, and does without NumPy and Pillow.
+The process that requests checks also imports this module, but does not need NumPy and Pillow.
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ def pages(folder: str) -> dict[str, int]:
 
 
 def prepare() -> None:
-    """Load, once per forkserver, what all checks need."""
+    """Load what all checks need, once in each forkserver."""
     prepared(os.environ[ASSIGNMENT])
 
 

@@ -47,6 +47,7 @@ class CheckOutcome:
             again = json.loads(json.dumps(self.evidence, allow_nan=False))
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"check {self.check}: evidence is not JSON: {error}") from error
+        # JSON would silently turn tuples into lists, and keys that are numbers into text
         if again != self.evidence or not isinstance(again, dict):
             raise ValueError(f"check {self.check}: evidence is not a dict that JSON keeps as it is")
 
@@ -66,7 +67,7 @@ class Score:
         names = [(outcome.item, outcome.check) for outcome in self.outcomes]
         twice = sorted({" ".join(name) for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"outcomes are there twice: {', '.join(twice)}; expected each once")
+            raise ValueError(f"outcomes occur twice: {', '.join(twice)}; expected each once")
 
     @property
     def reached(self) -> float:

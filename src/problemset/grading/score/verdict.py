@@ -37,12 +37,12 @@ def same_images(got: np.ndarray, again: np.ndarray, what: str) -> Verdict:
     wrong = np.flatnonzero((means > PIXEL_MEAN) | (largest > PIXEL_MAX)).tolist()
     evidence = {"mean_difference": float(means.max()), "largest_difference": float(largest.max())}
     if not wrong:
-        says = f"{what}: all {len(got)} are what the weights make of the inputs"
+        says = f"{what}: all {len(got)} are what the weights generate from the inputs"
         return Verdict(True, says, evidence)
     numbers = ", ".join(str(n) for n in wrong[:10])
     return Verdict(
         False,
-        f"{what}: {len(wrong)} of {len(got)} are not what the weights make of the inputs "
+        f"{what}: {len(wrong)} of {len(got)} are not what the weights generate from the inputs "
         f"(numbers {numbers}, from 0; pixels differ by up to {largest.max():.2f})",
         evidence | {"wrong": wrong},
     )

@@ -121,7 +121,7 @@ def _check_apart(archive: bytes, found: list[Entry], end: int) -> None:
     free = 0
     for entry in sorted(found, key=lambda entry: entry.start):
         if entry.start < free:
-            raise RefusedError(f"has array {entry.name} on top of another, expected them apart")
+            raise RefusedError(f"has array {entry.name} overlap another, expected them apart")
         free = _data_start(archive, entry) + entry.packed_bytes
         if free > end:
             raise RefusedError(f"has array {entry.name} run past the data, expected it inside")
@@ -152,7 +152,7 @@ def pieces(archive: bytes, entry: Entry) -> Iterator[bytes | memoryview]:
             rest: bytes | memoryview = part
             while rest:
                 if inflater.eof:
-                    raise RefusedError("has bytes behind its end, expected none")
+                    raise RefusedError("has bytes after its end, expected none")
                 yield inflater.decompress(rest, _PIECE_BYTES)
                 rest = inflater.unconsumed_tail or inflater.unused_data
         yield inflater.flush()  # what did not fit into the last piece: less than a kilobyte

@@ -117,6 +117,7 @@ def _unpack(packed: bytes, entry: Entry, limits: ArrayLimits) -> tuple[_Layout, 
         content += piece
         if len(content) > entry.size:
             raise RefusedError(f"unpacks to more than the {entry.size} bytes that it declares")
+        # the header is checked before the rest is unpacked
         if layout is None and len(content) >= min(_START_BYTES, entry.size):
             layout = _layout(bytes(content[:_START_BYTES]), entry.size, limits)
     if len(content) != entry.size:
@@ -141,6 +142,7 @@ def _layout(start: bytes, size: int, limits: ArrayLimits) -> _Layout:
     if any(length < 0 for length in shape):
         raise RefusedError(f"{got}, expected lengths of at least 0")
     got, there = f"{got} of {dtype}", size - offset
+    # in Python's integers, which cannot overflow
     if math.prod(shape) * dtype.itemsize != there:
         needed = safe_files.shown(math.prod(shape) * dtype.itemsize, 40)
         raise RefusedError(f"{got}, which is {needed} bytes, expected the {there} that are there")

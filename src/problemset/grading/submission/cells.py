@@ -31,7 +31,7 @@ def read(path: Path) -> list[CodeCell]:
     """Read all code cells of a version 4 notebook, in order.
 
     Raises:
-        IntakeError: the file is no such notebook.
+        IntakeError: the file is not such a notebook.
     """
     import nbformat
 
@@ -40,14 +40,16 @@ def read(path: Path) -> list[CodeCell]:
         nbformat.validate(nbformat.from_dict(content), version=4)
     except (nbformat.ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
         why = " ".join(str(error).split())[:_MOST_SAYS]
-        raise IntakeError(f"{path.name} is no notebook of version 4: {why}") from error
+        raise IntakeError(f"{path.name} is not a notebook of version 4: {why}") from error
     found: list[CodeCell] = []
     problem = item = ""
     for cell in content["cells"]:
         source = cell["source"]
+        # nbformat allows text as a list of lines
         text = "".join(source) if isinstance(source, list) else source
         if cell["cell_type"] == "markdown":
             for number, letter in _HEADING.findall(text):
+                # the last heading of a cell counts
                 problem, item = number, number + letter if letter else ""
         elif cell["cell_type"] == "code":
             outputs, count = cell["outputs"], cell["execution_count"]

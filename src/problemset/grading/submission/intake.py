@@ -40,7 +40,7 @@ class IntakeError(ValueError):
 
 @dataclass(frozen=True)
 class IntakeLimits:
-    """Limits on what is taken in from a submission."""
+    """Limits on what is copied from a submission."""
 
     file_bytes: int = 64 << 20
     """Size of one file."""

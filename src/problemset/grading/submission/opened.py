@@ -102,7 +102,7 @@ class Submission:
             raise SubmissionError("report.ipynb is missing")
         run: dict[str, Any] = read_json(self.file(NOTEBOOK_RUN))
         if "fault" in run:
-            raise SubmissionError(f"report.ipynb was not run to its end: {run['fault']}")
+            raise SubmissionError(f"report.ipynb did not run to its end: {run['fault']}")
         return run
 
     def notebook_cells(self) -> list[CodeCell]:

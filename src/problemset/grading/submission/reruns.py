@@ -34,7 +34,7 @@ def repeats(submission: Submission, problem: str, showing: Iterable[str]) -> Ver
             raise SubmissionError(
                 f"report.ipynb has no output to compare under a heading of {item}"
             )
-    says = f"all {len(cells)} cells of Problem {problem} give again what was saved"
+    says = f"all {len(cells)} cells of Problem {problem} give the saved outputs again"
     return Verdict(True, says, evidence)
 
 

@@ -156,6 +156,7 @@ def pieces(descriptor: int, size: int) -> Iterator[bytes]:
     left = size
     while True:
         try:
+            # one byte more than there should be, to notice a file that grows
             piece = os.read(descriptor, min(_PIECE_BYTES, left + 1))
         except OSError as error:
             raise RefusedError(f"cannot be read: {error.strerror or error}") from error

@@ -181,7 +181,7 @@ def test_a_scheduler_that_is_gone_ends_it_and_takes_everything_back():
         return {"a": 1}
 
     client.nthreads = gone_after_one_look
-    with pytest.raises(ClusterError, match=r"does not answer any more \(closed\)"):
+    with pytest.raises(ClusterError, match=r"no longer answers \(closed\)"):
         next(grading)
     assert client.futures[0].cancelled
 

@@ -133,7 +133,7 @@ def test_a_disk_that_is_full_is_nobody_s_fault(job):
 
 
 def test_another_grader_refuses(job):
-    with pytest.raises(GraderError, match="install the same on both"):
+    with pytest.raises(GraderError, match="install the same version on both"):
         grade_job(replace(job, grader="another"), passing)
 
 

@@ -46,8 +46,8 @@ CASES = {
     "outside": (outside, "numbers go from .* to 1.5, expected 0 to 1"),
     "in order": (lambda made: made[np.argsort(made[:, 0])], "numbers are correlated"),
     "column after column": (related, "numbers are correlated"),
-    "copied": (copied, "1000 of 2000 draws are there before"),
-    "one twice": (one_twice, "1 of 2000 draws are there before"),
+    "copied": (copied, "1000 of 2000 draws repeat an earlier one"),
+    "one twice": (one_twice, "1 of 2000 draws repeat an earlier one"),
     "too few": (lambda made: made[:99], "there are 99 draws, expected 100 or more"),
     "none": (lambda made: made[:0], "there are 0 draws"),
 }

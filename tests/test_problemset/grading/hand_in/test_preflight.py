@@ -121,12 +121,12 @@ FAULTS = {
     "an empty PDF": (write(PAPER, b""), "damaged", PAPER, "-> `make report` makes it again"),
     "no pledge": (no_pledge, "misfit", PAPER, "lacks the sentence 'I adhered to the Duke"),
     "half a notebook": (cut_in_half(NOTEBOOK), "damaged", NOTEBOOK, "-> `make report`"),
-    "no notebook but JSON": (write(NOTEBOOK, b"[]"), "damaged", NOTEBOOK, "is no notebook"),
-    "cells that are none": (write(NOTEBOOK, b'{"cells": [1]}'), "damaged", NOTEBOOK, "is no note"),
+    "no notebook but JSON": (write(NOTEBOOK, b"[]"), "damaged", NOTEBOOK, "is not a notebook"),
+    "cells that are none": (write(NOTEBOOK, b'{"cells": [1]}'), "damaged", NOTEBOOK, "not a note"),
     "a notebook not executed": (notebook(stripped), "misfit", NOTEBOOK,
                                 "was not executed: no cell has an output"),
     "no picture where one is asked for": (saves("fig-grid", "tbl-readings"), "misfit", NOTEBOOK,
-                                          "has no picture under a heading of 4d -> draw there"),
+                                          "no picture under a heading of 4d -> draw the images"),
     "nine steps": (edit("2e", inputs=lambda a: a["inputs"][:9]), "misfit", "results/2e.npz",
                    "inputs is (9, 16), expected (10, 16) -> save `inputs` (10, d) in it"),
     "images without a channel": (edit("2b", images=lambda a: a["images"][:, 0]), "misfit",
@@ -154,9 +154,9 @@ def test_what_was_packed_is_complete(good, check):
     *lines, count, last = out.splitlines()
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in NAMES]
     assert count == "12 of 12 files are complete"
-    assert last.startswith("Complete is not correct: points come from `latentwalk grade`")
+    assert last.startswith("Complete does not mean correct: points come from `latentwalk grade`")
     assert "->" not in out
-    assert "weights/cgan.safetensors  intact, takes 170 entries\n" in out
+    assert "weights/cgan.safetensors  intact, input size 170\n" in out
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -193,7 +193,7 @@ def test_the_networks_decide_the_sizes(copy):
     resized("cgan", 30)(copy)
     found = preflight.examine(ASSIGNMENT, copy)
     assert wrong(found) == [("misfit", CGAN), ("misfit", "results/4d.npz")]
-    assert "takes 40 entries, expected 10 d + 10 = 170 -> train it with --latent-size 160" in str(
+    assert "input size 40, expected 10 d + 10 = 170 -> train it with --latent-size 160" in str(
         found
     )
     assert "inputs is (10, 10, 170), expected (10, 10, 40)" in str(found)
@@ -303,7 +303,7 @@ def test_few_lines_about_what_nothing_reads(copy):
         ("results/2b.npz", "results/2B.npz", "is it results/2B.npz? move that to results/2b.npz"),
         ("results/2b.npz", "weights/2b.npz", "is it weights/2b.npz? move that to results/2b.npz"),
         (PAPER, "Report.PDF", "is it Report.PDF? move that to report.pdf"),
-        ("weights", "Weights", "is it in Weights? call that folder weights"),
+        ("weights", "Weights", "is it in Weights? rename that folder to weights"),
     ],
 )
 def test_another_name_is_noticed(copy, old, new, words):
@@ -336,7 +336,7 @@ def test_an_empty_folder_lacks_everything(tmp_path, check):
     assert [line.split()[:2] for line in lines] == [["missing", name] for name in NAMES]
     assert all(" -> " in line for line in lines)
     assert count == "0 of 12 files are complete"
-    assert "is not correct" in last
+    assert "does not mean correct" in last
 
 
 @pytest.mark.parametrize("made", ["file", "nothing", "link", "4000 characters", "nasty"])
@@ -414,7 +414,7 @@ def test_packing_refuses_results_of_a_report_that_was_not_finished(built, tmp_pa
     assert cli.main(["pack", str(tmp_path / "whole")]) == 0
     make_newer(built / "results" / "2b.npz", than=built / PAPER)
     assert cli.main(["pack", str(tmp_path / "half")]) == 2
-    says = f"{built}/results/2b.npz is newer than {built}/report.pdf; run `make report` once more"
+    says = f"{built}/results/2b.npz is newer than {built}/report.pdf; run `make report` again"
     assert says in capsys.readouterr().err
     assert not (tmp_path / "half").exists()
 

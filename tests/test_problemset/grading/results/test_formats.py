@@ -84,7 +84,7 @@ def test_an_outcome_that_cannot_be_is_refused(change, words):
 
 
 def test_a_check_counts_once_for_an_item():
-    with pytest.raises(ValueError, match="there twice: 2d gan-samples; expected each once"):
+    with pytest.raises(ValueError, match="occur twice: 2d gan-samples; expected each once"):
         Score((PASSED, FAILED, replace(PASSED, points=1)))
     assert Score((PASSED, replace(PASSED, item="2e"))).reached == 5.0
 
@@ -329,7 +329,7 @@ def test_a_refused_outcome_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "score.json"
     record = formats.write_after_each(path)
     record(PASSED)
-    with pytest.raises(ValueError, match="there twice"):
+    with pytest.raises(ValueError, match="occur twice"):
         record(PASSED)
     monkeypatch.setattr(os, "replace", lambda *names: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(file_io.WriteError, match="full"):
