@@ -13,7 +13,8 @@ PACKAGES_HERE = ("problemset", "latentwalk")
 # A module may import what stands above it. A package stands for all its modules, which may
 # import one another as long as there is no circle.
 ORDER = [
-    "problemset.file_io", "problemset.workspace", "problemset.source_code", "problemset.cache",
+    "problemset.text", "problemset.file_io", "problemset.workspace", "problemset.source_code",
+    "problemset.cache",
     "problemset.formulas", "problemset.rubric", "problemset.student", "problemset.render",
     "problemset.grading.score", "problemset.grading.evidence", "problemset.grading.submission",
     "problemset.grading.results", "problemset.grading.sandbox", "problemset.assignment",
