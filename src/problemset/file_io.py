@@ -7,8 +7,17 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-_FOLDER_AT_FAULT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
-                    errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EFBIG}  # fmt: skip
+_FOLDER_AT_FAULT = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.EFBIG,
+}
 OTHER_FOLDERS = ["PROBLEMSET_BUILD for what is made"]
 """Which environment variables choose another folder, for error messages.
 

@@ -18,8 +18,6 @@ from problemset.file_io import make_folder, write_error
 
 _LOG = logging.getLogger(__name__)
 
-"""Callback for one-line progress messages; the command line prints them, a test collects them."""
-
 INSTALLED: list[Path] = []
 """Folders in which installed homework packages bring rubric, weights and a report's sources, for
 whoever works outside a project."""

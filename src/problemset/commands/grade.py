@@ -61,10 +61,16 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     submissions = roster.places(options.folders, out)
     with hold_workers(options.workers, options.scheduler, limit_seconds(items)) as grade_all:
         rows = grade_class(
-            assignment.reference, submissions, out, items, text,
-            grader=grader(), grade_all=grade_all, again=options.again,
+            assignment.reference,
+            submissions,
+            out,
+            items,
+            text,
+            grader=grader(),
+            grade_all=grade_all,
+            again=options.again,
             notebook=options.notebook,
-        )  # fmt: skip
+        )
     missing = any(row.score is None for row in rows)
     return Outcome(_text(rows, items, out), exit_code=1 if missing else 0)
 

@@ -145,11 +145,14 @@ def _overview(program: Program) -> str:
         [
             f"usage: {program.name} COMMAND [OPTIONS]\n",
             f"{program.summary}\n",
-            "commands:", *commands, "\nexamples:", *examples,
+            "commands:",
+            *commands,
+            "\nexamples:",
+            *examples,
             f"\n`{program.name} COMMAND --help` explains a command. What is made goes to build/.",
             f"`{program.name} --traceback COMMAND ...` shows where an error comes from.",
         ]
-    )  # fmt: skip
+    )
 
 
 def _is_expected(program: Program, error: Exception) -> bool:

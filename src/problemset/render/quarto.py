@@ -62,9 +62,12 @@ def render(quarto: Path, qmd: Path, work: Path, metadata: dict[str, Any]) -> tup
         metadata_file.write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
         command += ["--metadata-file", str(metadata_file)]
     finished = subprocess.run(
-        command, cwd=qmd.parent, env={**os.environ, "QUARTO_PYTHON": sys.executable},
-        capture_output=True, check=False,
-    )  # fmt: skip
+        command,
+        cwd=qmd.parent,
+        env={**os.environ, "QUARTO_PYTHON": sys.executable},
+        capture_output=True,
+        check=False,
+    )
     output = _ANSI.sub("", (finished.stdout + finished.stderr).decode(errors="replace"))
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     spoiled = [line for line in lines if _SPOILED.search(line)]

@@ -12,10 +12,15 @@ _IMAGE_ATTRIBUTES = re.compile(r"(!\[[^\]]*\]\([^)]*\))\{[^}]*\}")
 _CITED = r"-?@([a-z]+-[\w-]+)"
 _BRACKETED = re.compile(rf"\[({_CITED}(?:;\s*{_CITED})*)\]")
 _PLAIN_DIVS = {
-    "callout-note": "**Note.**", "callout-tip": "**Tip.**", "callout-warning": "**Warning.**",
-    "callout-important": "**Important.**", "callout-caution": "**Caution.**",
-    "proof": "*Proof.*", "remark": "*Remark.*", "solution": "*Solution.*",
-}  # fmt: skip
+    "callout-note": "**Note.**",
+    "callout-tip": "**Tip.**",
+    "callout-warning": "**Warning.**",
+    "callout-important": "**Important.**",
+    "callout-caution": "**Caution.**",
+    "proof": "*Proof.*",
+    "remark": "*Remark.*",
+    "solution": "*Solution.*",
+}
 
 
 def readable(text: str, labels: dict[str, tuple[str, str]]) -> str:

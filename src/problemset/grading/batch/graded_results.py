@@ -86,9 +86,13 @@ def digest(grader: str, rubric: str, intake: Intake, notebook: bool = True) -> s
     """
     found = {name: _sha256((intake.folder / name).read_bytes()) for name in intake.files}
     return _digest(
-        grader=grader, rubric=rubric, files=found, refused=intake.refused, ignored=intake.ignored,
+        grader=grader,
+        rubric=rubric,
+        files=found,
+        refused=intake.refused,
+        ignored=intake.ignored,
         notebook=notebook,
-    )  # fmt: skip
+    )
 
 
 def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> Score:

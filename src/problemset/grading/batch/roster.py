@@ -170,8 +170,10 @@ def as_text(rows: Sequence[Row], items: Sequence[Item]) -> str:
     widths[0] = max(len(cells[0]) for cells in [heads, *lines])
     text = [_aligned(cells, widths) for cells in [heads, *lines]]
     alike = [(c[0], row) for c, row in zip(lines, rows, strict=True) if often[c[0]] > 1]
-    text += [f"{name}: {shown(row.place.folder)}, results in {shown(row.place.out)}"
-             for name, row in alike]  # fmt: skip
+    text += [
+        f"{name}: {shown(row.place.folder)}, results in {shown(row.place.out)}"
+        for name, row in alike
+    ]
     return "\n".join([*text, "", *_summary(rows)]) + "\n"
 
 

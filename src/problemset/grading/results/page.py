@@ -206,8 +206,9 @@ def _figure(picture: Thumbnail) -> _Markup:
     caption = [f"{picture.caption}, numbered from 0"]
     if picture.wrong:
         numbers = _shortened(", ".join(map(str, picture.wrong)))
-        caption.append(_tag("span", f"; framed in red, not as they should be: {numbers}",
-                            class_="wrong"))  # fmt: skip
+        caption.append(
+            _tag("span", f"; framed in red, not as they should be: {numbers}", class_="wrong")
+        )
     return _tag("figure", image, _tag("figcaption", *caption))
 
 
