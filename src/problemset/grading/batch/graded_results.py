@@ -64,7 +64,8 @@ def _source(package: str) -> tuple[Path, list[Path]]:
     file = Path(str(module.__file__))
     if not hasattr(module, "__path__"):
         return file.parent, [file]
-    return file.parent, [path for kind in ("*.py", "*.css") for path in file.parent.rglob(kind)]
+    kinds = (".py", ".css", ".html")
+    return file.parent, [path for path in file.parent.rglob("*") if path.suffix in kinds]
 
 
 def _version(package: str) -> str:
