@@ -143,9 +143,7 @@ def _overview(program: Program) -> str:
     examples = [f"  {command:<{width}}  {yields}" for command, yields in examples_.items()]
     return "\n".join(
         [
-            f"usage: {program.name} COMMAND [OPTIONS]\n",
-            f"{program.summary}\n",
-            "commands:",
+            f"usage: {program.name} COMMAND [OPTIONS]\n\n{program.summary}\n\ncommands:",
             *commands,
             "\nexamples:",
             *examples,

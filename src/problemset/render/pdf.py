@@ -92,9 +92,7 @@ def _compile(
         sys_inputs={"fallbacks": ",".join(fallbacks)},
     )
     pdf, warnings = compiler.compile_with_warnings(
-        input=source.encode(),
-        format="pdf",
-        pdf_standards=list(standards),
+        input=source.encode(), format="pdf", pdf_standards=list(standards)
     )
     if warnings:
         raise RenderError(f"Typst warns: {'; '.join(warning.message for warning in warnings)}")
