@@ -97,8 +97,7 @@ def save(
     content["checksum"] = _checksum(content, arrays)
     with file_io.atomic_path(npz_path) as temporary:
         np.savez_compressed(temporary, **arrays)
-    with file_io.atomic_path(json_path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    file_io.write(json_path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = None) -> Result:

@@ -53,7 +53,6 @@ def local(workers: int) -> Iterator[Any]:
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            processes=True,
             memory_limit=0,
             dashboard_address=None,
             silence_logs=logging.CRITICAL,

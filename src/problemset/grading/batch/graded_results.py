@@ -112,12 +112,12 @@ def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> S
     score = formats.from_json(results["score.json"].decode("utf-8"))
     (file_io.make_folder(out) / RECORD).unlink(missing_ok=True)
     for name, content in results.items():
-        _replace(out / name, content)
+        file_io.write(out / name, content)
     found = {name: _sha256(content) for name, content in results.items()}
     record = {"version": VERSION, "digest": of, "seconds": seconds, "files": found}
     carried_out = [o for o in score.outcomes if o.state not in (BROKEN, TO_BE_READ)]
     if carried_out or not score.possible:  # otherwise this machine lacks what every check needs
-        _replace(out / RECORD, json.dumps(record, indent=1).encode("ascii") + b"\n")
+        file_io.write(out / RECORD, json.dumps(record, indent=1).encode("ascii") + b"\n")
     return score
 
 
@@ -134,11 +134,6 @@ def read(out: Path) -> CachedGrade | None:
         return CachedGrade(str(record["digest"]), float(record["seconds"]), score)
     except (RefusedError, ValueError, KeyError, TypeError, AttributeError):
         return None  # foreign or incomplete: grade again
-
-
-def _replace(target: Path, content: bytes) -> None:
-    with file_io.atomic_path(target) as temporary:
-        temporary.write_bytes(content)
 
 
 def _sha256(content: bytes) -> str:

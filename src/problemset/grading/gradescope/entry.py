@@ -107,5 +107,4 @@ def _with_the_rest(assignment: Assignment, found: Score, why: str) -> Score:
 
 
 def _write(results: Path, content: dict[str, JSON]) -> None:
-    with file_io.atomic_path(results) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    file_io.write(results, json.dumps(content, indent=1, allow_nan=False) + "\n")
