@@ -52,7 +52,7 @@ check: .venv/.stamp ## a minute: style, types, and the tests of what is changed 
 	@$(BIN)/python tools/run_tests.py --quick
 
 lint: .venv/.stamp ## check style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 check-install: .venv/.stamp ## build the wheels and use them in a fresh environment; takes minutes
 	@$(BIN)/python tools/check_install.py

@@ -11,11 +11,11 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 
+import teaching
 import torch
 
 from latentwalk import paths
 from latentwalk.data import mnist
-from latentwalk.experiments import teaching
 from latentwalk.experiments.smoothness import GAN_PATHS, compare_smoothness
 from latentwalk.model_zoo import parallel, recipes, seeds, trainer, weights_files
 from latentwalk.model_zoo.weights_files import Released

@@ -11,8 +11,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import class_targets
+import commands
+import growth
 import numpy as np
+import page
+import parts
 import pytest
+import quality
+import report_table
+import reproduce
+import steps
+import textbook
 import tiny
 import torch
 
@@ -25,17 +34,6 @@ from latentwalk.training import checkpoints
 from problemset import workspace
 from problemset.grading.batch import roster
 from problemset.grading.batch.job import JobResult
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
-import commands
-import growth
-import page
-import parts
-import quality
-import report_table
-import reproduce
-import steps
-import textbook
 
 class_ = importlib.import_module("class")  # the program bench/class.py, a reserved word
 several = importlib.import_module("seeds")  # the program bench/seeds.py
@@ -436,6 +434,12 @@ def test_class_bomb_unpacks_to_more_than_it_is(tmp_path):
     assert (tmp_path / "4d.npz").stat().st_size < 1 << 14
     with np.load(tmp_path / "4d.npz") as stored:
         assert stored["images"].nbytes == 4 << 20
+
+
+def test_two_trainings_differ_by_root_2_deviations_times_student_s_t():
+    found = [SimpleNamespace(metrics={"x": value}) for value in (1.0, 3.0)]  # deviation root 2
+    assert reproduce.two_trainings(found, "x") == pytest.approx(12.706 * 2)
+    assert reproduce.two_trainings(found[:1], "x") == 0
 
 
 def test_class_plays_the_hanging_one_only():

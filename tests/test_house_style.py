@@ -33,17 +33,6 @@ def body_lines(function):
     return lines
 
 
-def public(node):
-    """Public functions, classes and methods, with the name that a reader would use."""
-    for child in node.body:
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if child.name.startswith("_"):
-                continue
-            yield child.name, child
-            if isinstance(child, ast.ClassDef):
-                yield from ((f"{child.name}.{name}", inner) for name, inner in public(child))
-
-
 @pytest.fixture(scope="module")
 def trees():
     return {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
@@ -78,30 +67,6 @@ def test_functions_are_short(trees):
     assert statistics.median(lengths) <= 12
 
 
-def test_everything_public_is_explained(trees):
-    bare = [
-        f"{name}:{public_name}"
-        for name, tree in trees.items()
-        for public_name, node in public(tree)
-        if not ast.get_docstring(node)
-    ]
-    assert bare == []
-    assert [name for name, tree in trees.items() if not ast.get_docstring(tree)] == []
-
-
-def test_every_argument_and_result_is_annotated(trees):
-    bare = []
-    for name, tree in trees.items():
-        for function in functions(tree):
-            found = function.args
-            named = [*found.posonlyargs, *found.args, *found.kwonlyargs]
-            extra = [a for a in (found.vararg, found.kwarg) if a is not None]
-            missing = [a.arg for a in [*named, *extra] if a.annotation is None]
-            if set(missing) - {"self", "cls"} or function.returns is None:
-                bare.append(f"{name}:{function.name}")
-    assert bare == []
-
-
 def fields(tree):
     """Fields of the configuration classes, each with the statement after it."""
     for node in ast.walk(tree):
@@ -119,12 +84,6 @@ def test_every_hyper_parameter_has_a_default_and_a_docstring(trees):
         assert statement.value is not None, f"{name} has no default"
         explained = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
         assert explained, f"{name} has no docstring"
-
-
-def test_errors_are_caught_by_name(trees):
-    for name, tree in trees.items():
-        bare = [n for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.type is None]
-        assert not bare, name
 
 
 def test_there_is_enough_test_for_the_source():

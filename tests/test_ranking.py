@@ -18,6 +18,7 @@ from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.model_zoo import trainer
 from latentwalk.models import gan, vae
 
+pytestmark = pytest.mark.usefixtures("released_weights")
 COUNT = 5000
 
 

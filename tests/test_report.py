@@ -49,6 +49,7 @@ def test_every_displayed_step_is_checked_and_exact(pdf_text):
     assert not missing
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_gan_is_trained_and_its_losses_are_recorded(work):
     gan = work.released["gan"]
     assert gan.metadata.steps == gan.recipe.config.steps
@@ -83,6 +84,7 @@ def test_strip_is_what_the_generator_makes_of_the_inputs(work):
     np.testing.assert_allclose(path.strip.images, again, atol=1e-5)
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_vae_is_trained_and_bounds_the_likelihood(work):
     vae = work.released["vae"]
     measured = vae.metadata.metrics
@@ -92,6 +94,7 @@ def test_vae_is_trained_and_bounds_the_likelihood(work):
     assert measured["likelihood_images"] >= 500
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_the_second_vae_has_another_prior_and_latent_size_and_a_better_likelihood(work):
     plain, learned = (work.released[name].recipe for name in ("vae", "vae_flow"))
     as_plain = {"flow_layers": 0, "latent_size": plain.config.latent_size}
@@ -123,6 +126,7 @@ def test_vae_strip_is_decoded_from_a_straight_line(work):
     np.testing.assert_allclose(path.strip.images, again, atol=1e-5)
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_the_text_s_claims_on_quality_hold(work):
     real, gan, samples, fitted, learned, reconstructions = work.quality().rows
     assert gan.ratio.high < samples.ratio.low
@@ -142,6 +146,7 @@ def test_the_text_s_claims_on_quality_hold(work):
         assert 0 < below < 0.05, "few rare shapes are missing"
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_the_text_s_claims_on_smoothness_hold(work):
     found = work.smoothness()
     assert found.num_pairs >= 2000
@@ -185,12 +190,14 @@ def test_the_text_s_claims_on_smoothness_hold(work):
     assert margins[smoothness.BLENDS].value == margins[smoothness.JUMPS].value == 0
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_the_input_is_ten_times_larger_in_the_same_class(work):
     small, large = work.released["gan"].network, work.released["cgan"].network
     assert type(small) is type(large)
     assert large.config.latent_size == 10 * small.config.latent_size
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_readings_of_the_statement_compare_after_equal_steps(work):
     rows = work.input_readings().rows
     assert len({row.steps for row in rows}) == 1
@@ -210,6 +217,7 @@ def test_labels_enter_as_one_hot_rows(work):
     assert len(np.unique(noise, axis=0)) == 100
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_conditional_gan_obeys_its_labels(work):
     agreement = work.agreement()
     assert agreement.num_images == 10_000

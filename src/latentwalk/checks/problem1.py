@@ -96,9 +96,9 @@ def look_through(submission: Submission) -> int:
             _sides(step)
     formulas = _part(submission, "formulas", dict)
     for name in DEFINITIONS:
-        parse_or_fault(_text(formulas, name))
+        parse_formula(_text(formulas, name))
     given = _part(submission, "counterexample", dict)
-    parse_or_fault(_text(given, "printed_gap"))
+    parse_formula(_text(given, "printed_gap"))
     _numbers(given, "q"), _numbers(given, "joint")
     return len(steps)
 
@@ -132,7 +132,7 @@ def _formulas_are_right(submission: Submission, names: tuple[str, ...]) -> Verdi
     formulas = _part(submission, "formulas", dict)
     largest, wrong = {}, []
     for name in names:
-        tree, definition = parse_or_fault(_text(formulas, name)), parse(DEFINITIONS[name])
+        tree, definition = parse_formula(_text(formulas, name)), parse(DEFINITIONS[name])
         pairs = [
             (_evaluate(tree, point, name), value(definition, point))
             for point in map(random_point, POINTS)
@@ -151,10 +151,10 @@ def _close(left: Any, right: Any) -> bool:
 
 
 def _sides(step: dict[str, Any]) -> list[ast.expr]:
-    return [parse_or_fault(_text(step, side)) for side in ("left", "right")]
+    return [parse_formula(_text(step, side)) for side in ("left", "right")]
 
 
-def parse_or_fault(text: str) -> ast.expr:
+def parse_formula(text: str) -> ast.expr:
     """Parse a formula of a submission.
 
     Raises:
@@ -167,7 +167,7 @@ def parse_or_fault(text: str) -> ast.expr:
 
 
 def _evaluate(formula: ast.expr | str, point: Any, what: str) -> Any:
-    tree = parse_or_fault(formula) if isinstance(formula, str) else formula
+    tree = parse_formula(formula) if isinstance(formula, str) else formula
     try:
         return value(tree, point)
     except FormulaError as error:

@@ -32,7 +32,7 @@ Example:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnostic:
     """One entry of the report."""
 
     state: Literal["ok", "note", "broken"]
@@ -49,7 +49,7 @@ class Finding:
 def run(arguments: Sequence[str]) -> Outcome:
     """Run all checks, without downloading or training anything."""
     Parser("latentwalk doctor", HELP).parse_args(arguments)
-    checks: list[Callable[[], Iterator[Finding]]] = [
+    checks: list[Callable[[], Iterator[Diagnostic]]] = [
         _python, _libraries, _machine, _folders, _student, _data, _weights, _quarto,
     ]  # fmt: skip
     findings = [finding for check in checks for finding in _guarded(check)]
@@ -58,24 +58,24 @@ def run(arguments: Sequence[str]) -> Outcome:
     return Outcome("\n".join([*map(str, findings), verdict]), 1 if broken else 0)
 
 
-def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _guarded(check: Callable[[], Iterator[Diagnostic]]) -> Iterator[Diagnostic]:
     """Run a check, turning a failed import or a project that is not found into a finding."""
     name = check.__name__.strip("_")
     try:
         yield from check()
     except ImportError as error:
-        yield Finding("broken", name, f"{error}", "run `make setup`")
+        yield Diagnostic("broken", name, f"{error}", "run `make setup`")
     except workspace.ProjectNotFoundError as error:
-        yield Finding("broken", name, "a folder is not found", str(error))
+        yield Diagnostic("broken", name, "a folder is not found", str(error))
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[Diagnostic]:
     new_enough = sys.version_info >= (3, 11)
     mend = "" if new_enough else "use Python 3.11 or newer: make setup PYTHON=python3.12"
-    yield Finding("ok" if new_enough else "broken", "python", platform.python_version(), mend)
+    yield Diagnostic("ok" if new_enough else "broken", "python", platform.python_version(), mend)
 
 
-def _libraries() -> Iterator[Finding]:
+def _libraries() -> Iterator[Diagnostic]:
     needed = [r for r in importlib.metadata.requires("latentwalk") or [] if "extra ==" not in r]
     versions: dict[str, str | None] = {}
     for name in (re.split(r"[^A-Za-z0-9._-]", requirement)[0] for requirement in needed):
@@ -85,32 +85,34 @@ def _libraries() -> Iterator[Finding]:
             versions[name] = None
     missing = [name for name, version in versions.items() if version is None]
     if missing:
-        yield Finding("broken", "libraries", f"missing: {', '.join(missing)}", "run `make setup`")
+        yield Diagnostic(
+            "broken", "libraries", f"missing: {', '.join(missing)}", "run `make setup`"
+        )
     shown = [f"{name} {version}" for name, version in versions.items() if name.startswith("torch")]
-    yield Finding("ok", "libraries", f"{len(versions) - len(missing)} found: {', '.join(shown)}")
+    yield Diagnostic("ok", "libraries", f"{len(versions) - len(missing)} found: {', '.join(shown)}")
 
 
-def _machine() -> Iterator[Finding]:
+def _machine() -> Iterator[Diagnostic]:
     import torch
 
     from latentwalk.training.loop import choose_precision
     from latentwalk.training.provenance import device_name
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    yield Finding("ok", "device", device_name(device))
-    yield Finding("ok", "threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
-    yield Finding("ok", "precision", f"{choose_precision(device)} (the faster one here)")
+    yield Diagnostic("ok", "device", device_name(device))
+    yield Diagnostic("ok", "threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
+    yield Diagnostic("ok", "precision", f"{choose_precision(device)} (the faster one here)")
 
 
-def _folders() -> Iterator[Finding]:
+def _folders() -> Iterator[Diagnostic]:
     report = workspace.report_file()
     installed = paths.INSTALLED_PROJECT.is_dir()
     mend = "" if report.is_file() else "`git checkout` it, or set LATENTWALK_ROOT to its folder"
     where = f"{workspace.project_root()}{' has no report.qmd' if mend else ''}"
     if mend and installed:
-        yield Finding("note", "project", where, "`latentwalk init FOLDER` writes one")
+        yield Diagnostic("note", "project", where, "`latentwalk init FOLDER` writes one")
     else:
-        yield Finding("broken" if mend else "ok", "project", where, mend)
+        yield Diagnostic("broken" if mend else "ok", "project", where, mend)
     build = workspace.build_dir()
     place = next(folder for folder in (build, *build.parents) if folder.is_dir())
     try:
@@ -118,72 +120,72 @@ def _folders() -> Iterator[Finding]:
             pass
     except OSError as error:
         mend = "make it writable, or set LATENTWALK_BUILD to another folder"
-        yield Finding("broken", "build", f"{place}: {error.strerror}", mend)
+        yield Diagnostic("broken", "build", f"{place}: {error.strerror}", mend)
     else:
-        yield Finding("ok", "build", str(build))
+        yield Diagnostic("ok", "build", str(build))
     free = shutil.disk_usage(place).free
     room = free >= ROOM_BYTES
     mend = "" if room else f"make room: {ROOM_BYTES / 1e9:.1f} GB are needed at most"
-    yield Finding("ok" if room else "broken", "disk", f"{free / 1e9:.1f} GB free", mend)
+    yield Diagnostic("ok" if room else "broken", "disk", f"{free / 1e9:.1f} GB free", mend)
 
 
-def _student() -> Iterator[Finding]:
+def _student() -> Iterator[Diagnostic]:
     if not workspace.student_file().is_file():
         mend = "without it the report names nobody, and states the computer's hours"
-        yield Finding("note", "student", "student.yml is missing", mend)
+        yield Diagnostic("note", "student", "student.yml is missing", mend)
         return
     try:
         found = student.load()
     except student.StudentFileError as error:
-        yield Finding("broken", "student", str(error), "mend that line of student.yml")
+        yield Diagnostic("broken", "student", str(error), "mend that line of student.yml")
         return
     hours = "no hours" if found.hours is None else f"{found.hours:g} hours"
-    yield Finding("ok", "student", f"{'named' if found.name else 'no name'}, {hours}")
+    yield Diagnostic("ok", "student", f"{'named' if found.name else 'no name'}, {hours}")
 
 
-def _data() -> Iterator[Finding]:
+def _data() -> Iterator[Diagnostic]:
     folder, cache = paths.user_data_dir(), paths.data_cache()
     if folder is not None:
         try:
-            yield Finding("ok", "data", str(mnist_files.from_user(folder, cache)))
+            yield Diagnostic("ok", "data", str(mnist_files.from_user(folder, cache)))
         except mnist_files.DataError as error:
-            yield Finding("broken", "data", "LATENTWALK_DATA cannot be used", str(error))
+            yield Diagnostic("broken", "data", "LATENTWALK_DATA cannot be used", str(error))
         return
     lacking = mnist_files.lacking(cache)
     if not lacking:
-        yield Finding("ok", "data", f"MNIST, verified, in {cache}")
+        yield Diagnostic("ok", "data", f"MNIST, verified, in {cache}")
         return
     value = f"{len(lacking)} of {len(mnist_files.FILES)} files are not in {cache}"
-    yield Finding("note", "data", value, "`latentwalk data` gets them, and says if it cannot")
+    yield Diagnostic("note", "data", value, "`latentwalk data` gets them, and says if it cannot")
 
 
-def _weights() -> Iterator[Finding]:
+def _weights() -> Iterator[Diagnostic]:
     from latentwalk.model_zoo import recipes, weights_files
 
     if given := paths.given_weights_dir():
         mine = [name for name in recipes.recipes() if (given / f"{name}.safetensors").exists()]
         value = f"LATENTWALK_WEIGHTS is {given}, with {', '.join(mine) or 'none of the models'}"
         mend = "" if mine else "the usual weights are used; name the files as the models, or unset"
-        yield Finding("ok" if mine else "note", "weights", value, f"{mend} it" if mend else "")
+        yield Diagnostic("ok" if mine else "note", "weights", value, f"{mend} it" if mend else "")
     for name in recipes.recipes():
         places = weights_files.status(name)
         valid = [path for path, found in places if found.state == "valid"]
-        faults = [found for _, found in places if found.state not in ("valid", "missing")]
+        unusable = [found for _, found in places if found.state not in ("valid", "missing")]
         first, preferred = places[0]
-        if first.parent == given and preferred in faults:
+        if first.parent == given and preferred in unusable:
             mend = f"mend or remove {first}: nothing else is used in its place"
-            yield Finding("broken", name, preferred.reason, mend)
+            yield Diagnostic("broken", name, preferred.reason, mend)
             continue
         if valid:
-            yield Finding("ok", name, f"valid weights in {_near(valid[0])}")
-        for fault in faults:
-            state: Literal["note", "broken"] = "broken" if fault.state == "damaged" else "note"
+            yield Diagnostic("ok", name, f"valid weights in {_near(valid[0])}")
+        for found in unusable:
+            state: Literal["note", "broken"] = "broken" if found.state == "damaged" else "note"
             mend = "it is not used; delete it, or `git checkout` it where it was released"
             stale = f"`latentwalk train {name}` makes it anew; so does `latentwalk render`"
-            yield Finding(state, name, fault.reason, mend if state == "broken" else stale)
-        if not valid and not faults:
+            yield Diagnostic(state, name, found.reason, mend if state == "broken" else stale)
+        if not valid and not unusable:
             mend = f"`latentwalk train {name}` trains it; so does `latentwalk render`"
-            yield Finding("note", name, "no weights yet", mend)
+            yield Diagnostic("note", name, "no weights yet", mend)
 
 
 def _near(path: Path) -> Path:
@@ -191,8 +193,10 @@ def _near(path: Path) -> Path:
     return path.relative_to(root) if path.is_relative_to(root) else path
 
 
-def _quarto() -> Iterator[Finding]:
+def _quarto() -> Iterator[Diagnostic]:
     try:
-        yield Finding("ok", "quarto", str(find_quarto()))
+        yield Diagnostic("ok", "quarto", str(find_quarto()))
     except RenderError as error:
-        yield Finding("note", "quarto", str(error), "the embedded renderer makes the same report")
+        yield Diagnostic(
+            "note", "quarto", str(error), "the embedded renderer makes the same report"
+        )

@@ -152,28 +152,12 @@ def over_seeds(found: Sequence[Run], metric: str) -> Estimate | None:
 
     Source: Student 1908, "The probable error of a mean".
     """
-    values = _values(found, metric)
+    values = values_of(found, metric)
     if len(values) < 2:
         return None
-    half = _t_quantile(len(values)) * values.std().item() / len(values) ** 0.5
+    half = t_quantile(len(values)) * values.std().item() / len(values) ** 0.5
     mean = values.mean().item()
     return Estimate(mean, mean - half, mean + half)
-
-
-def two_trainings(found: Sequence[Run], metric: str) -> float | None:
-    """Largest difference of a metric between two training runs, in 95 of 100 cases.
-
-    Args:
-        found: the runs.
-        metric: a name in their `metrics`.
-
-    Returns:
-        The difference, or None if fewer than 2 runs have the metric.
-    """
-    values = _values(found, metric)
-    if len(values) < 2:
-        return None
-    return _t_quantile(len(values)) * values.std().item() * 2**0.5
 
 
 def having(found: Sequence[Run], metric: str) -> list[Run]:
@@ -181,11 +165,12 @@ def having(found: Sequence[Run], metric: str) -> list[Run]:
     return [run for run in found if metric in run.metrics]
 
 
-def _values(found: Sequence[Run], metric: str) -> torch.Tensor:
+def values_of(found: Sequence[Run], metric: str) -> torch.Tensor:
+    """Collect a metric of the runs that have it, in float64."""
     values = [run.metrics[metric] for run in having(found, metric)]
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _t_quantile(count: int) -> float:
+def t_quantile(count: int) -> float:
     """Quantile of Student's t for the mean of `count` values; slightly too large above 10."""
     return T_QUANTILES[min(count - 1, len(T_QUANTILES)) - 1]

@@ -55,7 +55,7 @@ def file_status(path: Path, recipe: Recipe) -> checkpoints.WeightsStatus:
     try:
         read(path, recipe)
     except checkpoints.WeightsError as error:
-        return checkpoints.WeightsStatus(error.fault, str(error))
+        return checkpoints.WeightsStatus(error.problem, str(error))
     return checkpoints.WeightsStatus("valid", "")
 
 
@@ -92,7 +92,7 @@ def read(path: Path, recipe: Recipe) -> Released:
         checkpoints.load_into(network, checkpoints.under("network/", tensors))
     except checkpoints.WeightsError as error:
         message = f"{path}, trained as {metadata.name}: {error}"
-        raise checkpoints.WeightsError(message, error.fault) from error
+        raise checkpoints.WeightsError(message, error.problem) from error
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
     return Released(recipe, network, metadata, history.unpack(tensors))
 

@@ -6,7 +6,6 @@ Frechet distances. It never sees a generated image during training.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from latentwalk.data.mnist import Batch
 from latentwalk.data.shapes import IMAGE_SHAPE, NUM_CLASSES, check_shape
-from latentwalk.models.optim import check_positive, warm_up_cosine
+from latentwalk.models.optim import TrainState, check_positive, warm_up_cosine
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def jitter(images: Tensor, config: ClassifierConfig, rng: torch.Generator) -> Te
 
 
 @dataclass
-class ClassifierState:
+class ClassifierState(TrainState):
     """Mutable training state: network, optimizer, step."""
 
     config: ClassifierConfig
@@ -112,20 +111,6 @@ class ClassifierState:
     def released(self) -> Classifier:
         """Network that is kept when training ends."""
         return self.network
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything needed to resume training."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-        }
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Restore the state returned by `state_dict`."""
-        self.network.load_state_dict(saved["network"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.step = saved["step"]
 
 
 def init(config: ClassifierConfig, device: torch.device) -> ClassifierState:

@@ -14,7 +14,7 @@ networks as in DCGAN (Radford et al. 2016). The differences from those, with the
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,12 @@ from torch.optim.swa_utils import AveragedModel
 from latentwalk.data.mnist import Batch
 from latentwalk.data.shapes import NUM_CLASSES, check_shape
 from latentwalk.models.layers import Decoder, Encoder
-from latentwalk.models.optim import check_positive, exponential_moving_average, warm_up_cosine
+from latentwalk.models.optim import (
+    TrainState,
+    check_positive,
+    exponential_moving_average,
+    warm_up_cosine,
+)
 from latentwalk.models.samples import Samples, balanced_labels
 
 
@@ -189,7 +194,7 @@ def generator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 
 
 @dataclass
-class GanState:
+class GanState(TrainState):
     """Mutable training state: networks, moving average, optimizers, step."""
 
     config: GanConfig
@@ -204,25 +209,6 @@ class GanState:
     def released(self) -> Generator:
         """Network that is kept when training ends: the averaged generator."""
         return cast(Generator, self.average.module)
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything needed to resume training."""
-        return {"step": self.step} | {k: part.state_dict() for k, part in self._parts().items()}
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Restore the state returned by `state_dict`."""
-        self.step = saved["step"]
-        for name, part in self._parts().items():
-            part.load_state_dict(saved[name])
 
 
 def init(config: GanConfig, device: torch.device) -> GanState:

@@ -1,11 +1,40 @@
-"""Training helpers shared by all models: learning-rate schedule, weight averaging, checks."""
+"""What the training of all models shares: state, learning rate, weight averaging, checks."""
 
+import abc
 import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+
+class TrainState(abc.ABC):
+    """A model's training state: fields with a state of their own, and the step.
+
+    Its subclasses are dataclasses.
+    """
+
+    step: int
+
+    @property
+    @abc.abstractmethod
+    def released(self) -> nn.Module:
+        """Network that is kept when training ends."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything needed to resume training."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return {"step": self.step} | parts
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Restore the state returned by `state_dict`."""
+        self.step = saved["step"]
+        for name, part in self._parts().items():
+            part.load_state_dict(saved[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: part for name, part in vars(self).items() if hasattr(part, "state_dict")}
 
 
 def exponential_moving_average(network: nn.Module, decay: float) -> AveragedModel:

@@ -16,7 +16,7 @@ Source: Kingma and Welling 2014, eq. 3 and appendix B.
 
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,12 @@ from latentwalk.data.shapes import IMAGE_SHAPE, check_shape
 from latentwalk.models.flow import Flow
 from latentwalk.models.layers import Decoder, Encoder
 from latentwalk.models.muon import Muon, hidden_kernels
-from latentwalk.models.optim import check_positive, exponential_moving_average, warm_up_cosine
+from latentwalk.models.optim import (
+    TrainState,
+    check_positive,
+    exponential_moving_average,
+    warm_up_cosine,
+)
 from latentwalk.models.samples import Samples
 
 LOG_TWO_PI = math.log(2 * math.pi)
@@ -195,7 +200,7 @@ def reconstruct(vae: Vae, images: Tensor) -> Tensor:
 
 
 @dataclass
-class VaeState:
+class VaeState(TrainState):
     """Mutable training state: network, moving average, optimizers, step."""
 
     config: VaeConfig
@@ -209,24 +214,6 @@ class VaeState:
     def released(self) -> Vae:
         """Network that is kept when training ends: the one with averaged weights."""
         return cast(Vae, self.average.module)
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "average": self.average,
-            "kernel_optimizer": self.kernel_optimizer,
-            "optimizer": self.optimizer,
-        }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything needed to resume training."""
-        return {"step": self.step} | {k: part.state_dict() for k, part in self._parts().items()}
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Restore the state returned by `state_dict`."""
-        self.step = saved["step"]
-        for name, part in self._parts().items():
-            part.load_state_dict(saved[name])
 
 
 def init(config: VaeConfig, device: torch.device) -> VaeState:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from latentwalk.experiments.teaching import LESSONS
 from latentwalk.model_zoo.seeds import Run, having, over_seeds
 from latentwalk.report.tables import SMOOTHNESS_COLUMNS, number, paths_table, table
 
@@ -16,6 +15,8 @@ COLUMNS = {
 }
 """Measurements over seeds in the report's table: column name and number of decimals."""
 
+TRAINING_DIGITS = 60_000
+"""Number of samples from which a classifier learns: as many as there are training digits."""
 LEAST_COVERAGE_PERCENT = 85
 """Smaller coverage counts as mode collapse. Real digits cover 95 %; a tenth less without one of the
 ten digits."""
@@ -56,7 +57,7 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
         return ""
     counts = _listed([str(len(having(found[model], metric))) for model in means])
     return (
-        f"A classifier that learns from {LESSONS:,} samples alone reads "
+        f"A classifier that learns from {TRAINING_DIGITS:,} samples alone reads "
         f"{means['cgan']} % of the test digits if they are the conditional GAN's with the labels "
         f"asked for, and {means['gan']} % and {means['vae']} % if they are the GAN's and the VAE's "
         "with the labels that the judge reads in them; from the training digits themselves it "

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from latentwalk.training import tensor_file
 from latentwalk.training.provenance import RecipeKey, WeightsMetadata
-from latentwalk.training.tensor_file import CheckpointError, Fault, WeightsError
+from latentwalk.training.tensor_file import CheckpointError, WeightsError, WeightsProblem
 from problemset import file_io
 
 
@@ -21,8 +21,8 @@ from problemset import file_io
 class WeightsStatus:
     """Whether a weights file can be used, and if not, why."""
 
-    state: Literal["valid"] | Fault
-    """The `fault` of the `WeightsError`, or valid."""
+    state: Literal["valid"] | WeightsProblem
+    """The `problem` of the `WeightsError`, or valid."""
     reason: str
     """One-line explanation; empty if valid."""
 
@@ -115,7 +115,7 @@ def status(path: Path, expected: RecipeKey) -> WeightsStatus:
     try:
         load_weights(path, expected)
     except WeightsError as error:
-        return WeightsStatus(error.fault, str(error))
+        return WeightsStatus(error.problem, str(error))
     return WeightsStatus("valid", "")
 
 
@@ -166,7 +166,7 @@ def load_checkpoint(path: Path) -> Any:
     try:
         tensors, content = tensor_file.read(path)
     except WeightsError as error:
-        raise CheckpointError(str(error), error.fault) from error
+        raise CheckpointError(str(error), error.problem) from error
     if "state" not in content:
         raise CheckpointError(f"{path} holds no half-finished training")
     return _unpack(content["state"], tensors)

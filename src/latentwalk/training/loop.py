@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from latentwalk.data.mnist import Batch, Digits, batches
+from latentwalk.models.optim import TrainState
 from latentwalk.training.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 
 _LOG = logging.getLogger(__name__)
@@ -24,22 +25,6 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 class TrainingDiverged(RuntimeError):
     """A loss became infinite or NaN."""
-
-
-class State(Protocol):
-    """Mutable training state, as returned by a model's `init`."""
-
-    step: int
-
-    @property
-    def released(self) -> nn.Module:
-        """Network that is kept when training ends."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything needed to resume training."""
-
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Restore the state returned by `state_dict`."""
 
 
 class Model(Protocol):
@@ -244,7 +229,7 @@ def _draw(snapshot: Callable[[nn.Module], Tensor], network: nn.Module) -> Tensor
 
 
 def _save(
-    path: Path, key: str, state: State, rng: torch.Generator, history: History, seconds: float
+    path: Path, key: str, state: TrainState, rng: torch.Generator, history: History, seconds: float
 ) -> None:
     steps = [step for step, _ in history.snapshots]
     pictures = [images for _, images in history.snapshots]
@@ -253,7 +238,7 @@ def _save(
     save_checkpoint(path, saved)
 
 
-def _resume(path: Path, key: str, state: State, rng: torch.Generator) -> tuple[History, float]:
+def _resume(path: Path, key: str, state: TrainState, rng: torch.Generator) -> tuple[History, float]:
     """Load a checkpoint into `state` and `rng` if it belongs to this training run."""
     try:
         saved = load_checkpoint(path)

@@ -17,15 +17,15 @@ from torch import Tensor
 
 from problemset import file_io
 
-Fault = Literal["missing", "damaged", "stale", "misfit"]
+WeightsProblem = Literal["missing", "damaged", "stale", "misfit"]
 
 
 class WeightsError(ValueError):
     """Weights are missing, damaged, stale, or do not fit the network."""
 
-    def __init__(self, message: str, fault: Fault = "damaged") -> None:
+    def __init__(self, message: str, problem: WeightsProblem = "damaged") -> None:
         super().__init__(message)
-        self.fault: Fault = fault
+        self.problem: WeightsProblem = problem
 
 
 class CheckpointError(WeightsError):

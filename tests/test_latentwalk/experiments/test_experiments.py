@@ -128,7 +128,7 @@ def test_a_network_in_training_mode_is_refused(classifier):
     with pytest.raises(ValueError, match=r"the generator is in training mode.*\.eval\(\)"):
         problem2.ten_samples(learning, classifier, rng())
     with pytest.raises(ValueError, match="the classifier"):
-        check_ready(classify=built(Classifier, CLASSIFIER, 4).train())
+        check_ready(classifier=built(Classifier, CLASSIFIER, 4).train())
 
 
 # ---- 2b

@@ -84,6 +84,15 @@ def test_every_method_gives_its_experiment_what_it_takes(monkeypatch):
     assert sizes == [0, 0, 10, 10]
 
 
+def test_titles_of_input_readings_say_what_the_generators_take():
+    d = recipes.get("gan").config.latent_size
+    for title, name in study.GENERATORS.items():
+        config = recipes.get(name).config
+        size = title.partition(" (")[0].replace("10 d", str(10 * d)).replace("d", str(d))
+        takes = [config.latent_size] + [config.num_classes] * bool(config.num_classes)
+        assert [int(each) for each in size.split(" + ")] == takes, title
+
+
 def test_each_experiment_draws_for_itself_and_by_the_studys_seed(monkeypatch):
     def draws(seed):
         calls = calls_of(open_tiny(seed), monkeypatch)

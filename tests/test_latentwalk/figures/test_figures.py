@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from latentwalk import figures
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.evaluation.readings import ClassifiedImages
 from latentwalk.experiments.problem2 import GeneratorPath, Pair, TenSamples
@@ -20,7 +19,7 @@ from latentwalk.experiments.problem3 import VaePath
 from latentwalk.experiments.problem4 import Agreement, DigitGrid
 from latentwalk.experiments.quality import Quality, QualityRow
 from latentwalk.experiments.smoothness import Smoothness, SmoothnessRow
-from latentwalk.figures import style
+from latentwalk.figures import charts, losses, pictures, style, walks
 from latentwalk.figures.walks import KEY_MEASURES
 
 DRAWS = np.random.default_rng(0)
@@ -97,21 +96,21 @@ CLASSIFIER_ROWS = [
     {"step": s, "cross_entropy_nats": 9 / s, "accuracy": 1 - 1 / (s + 10)} for s in STEPS
 ]
 ALL = {
-    "ten_samples": (figures.fig_ten_samples, (SAMPLES, (3, 8))),
-    "pair": (figures.fig_pair, (PAIR,)),
-    "generator_path": (figures.fig_generator_path, (PATH,)),
-    "vae_path": (figures.fig_vae_path, (VAE_PATH,)),
-    "strips": (figures.fig_strips, (PATH, VAE_PATH)),
-    "progress": (figures.fig_progress, (SNAPSHOTS,)),
-    "digit_grid": (figures.fig_digit_grid, (GRID,)),
-    "agreement": (figures.fig_agreement, (AGREEMENT,)),
-    "quality": (figures.fig_quality, (QUALITY,)),
-    "smoothness": (figures.fig_smoothness, (SMOOTHNESS,)),
-    "steady_and_real": (figures.fig_steady_and_real, (SMOOTHNESS,)),
-    "along_paths": (figures.fig_along_paths, (SMOOTHNESS,)),
-    "gan_losses": (figures.fig_gan_losses, (GAN_ROWS,)),
-    "vae_losses": (figures.fig_vae_losses, (VAE_ROWS,)),
-    "classifier_losses": (figures.fig_classifier_losses, (CLASSIFIER_ROWS,)),
+    "ten_samples": (pictures.fig_ten_samples, (SAMPLES, (3, 8))),
+    "pair": (pictures.fig_pair, (PAIR,)),
+    "generator_path": (pictures.fig_generator_path, (PATH,)),
+    "vae_path": (pictures.fig_vae_path, (VAE_PATH,)),
+    "strips": (pictures.fig_strips, (PATH, VAE_PATH)),
+    "progress": (pictures.fig_progress, (SNAPSHOTS,)),
+    "digit_grid": (pictures.fig_digit_grid, (GRID,)),
+    "agreement": (charts.fig_agreement, (AGREEMENT,)),
+    "quality": (charts.fig_quality, (QUALITY,)),
+    "smoothness": (walks.fig_smoothness, (SMOOTHNESS,)),
+    "steady_and_real": (walks.fig_steady_and_real, (SMOOTHNESS,)),
+    "along_paths": (walks.fig_along_paths, (SMOOTHNESS,)),
+    "gan_losses": (losses.fig_gan_losses, (GAN_ROWS,)),
+    "vae_losses": (losses.fig_vae_losses, (VAE_ROWS,)),
+    "classifier_losses": (losses.fig_classifier_losses, (CLASSIFIER_ROWS,)),
 }
 
 
@@ -120,7 +119,7 @@ def drawn():
     return {name: draw(*arguments) for name, (draw, arguments) in ALL.items()}
 
 
-def pictures(figure):
+def images_in(figure):
     """Every 28 x 28 image drawn, in the order of drawing."""
     arrays = [image.get_array() for axes in figure.axes for image in axes.images]
     return [np.asarray(array) for array in arrays if array.shape == (28, 28)]
@@ -142,7 +141,12 @@ def frames(figure, color):
 
 
 def test_every_figure_is_tested():
-    assert {f"fig_{name}" for name in ALL} == {n for n in figures.__all__ if n.startswith("fig_")}
+    assert {f"fig_{name}" for name in ALL} == {
+        name
+        for module in (charts, losses, pictures, walks)
+        for name in vars(module)
+        if name.startswith("fig_")
+    }
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -196,7 +200,7 @@ def test_the_same_result_gives_the_same_bytes(name):
 
 def test_the_style_holds_under_other_settings():
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 20, "xtick.labelsize": 20}):
-        figure = figures.fig_quality(QUALITY)
+        figure = charts.fig_quality(QUALITY)
         figure.draw_without_rendering()
     assert {text.get_fontfamily()[0] for text in figure.findobj(Text)} == {"STIXGeneral"}
     assert max(text.get_fontsize() for text in figure.findobj(Text)) < 11
@@ -207,7 +211,7 @@ def test_the_style_holds_under_other_settings():
 
 def test_ten_samples_shows_images_inputs_and_readings(drawn):
     figure = drawn["ten_samples"]
-    shown = pictures(figure)
+    shown = images_in(figure)
     np.testing.assert_array_equal(shown[:10], SAMPLES.images[:, 0])
     np.testing.assert_array_equal(shown[10:], SAMPLES.images[[3, 8], 0])  # framed once more
     np.testing.assert_array_equal(columns(figure), SAMPLES.inputs)
@@ -220,14 +224,14 @@ def test_ten_samples_shows_images_inputs_and_readings(drawn):
 
 
 def test_ten_samples_without_a_pick_frames_none():
-    figure = figures.fig_ten_samples(SAMPLES)
-    assert len(pictures(figure)) == 10
+    figure = pictures.fig_ten_samples(SAMPLES)
+    assert len(images_in(figure)) == 10
     assert not frames(figure, style.GAN)
 
 
 def test_pair_shows_every_entry_of_both_inputs(drawn):
     figure = drawn["pair"]
-    np.testing.assert_array_equal(pictures(figure), PAIR.images[:, 0])
+    np.testing.assert_array_equal(images_in(figure), PAIR.images[:, 0])
     lines = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
     for line, values in zip(lines, PAIR.inputs, strict=True):
         np.testing.assert_array_equal(line.get_ydata(), values)
@@ -238,7 +242,7 @@ def test_pair_shows_every_entry_of_both_inputs(drawn):
 def test_generator_path_shows_strip_above_blend(drawn):
     figure = drawn["generator_path"]
     expected = np.concatenate([PATH.strip.images, PATH.crossfade.images])[:, 0]
-    np.testing.assert_array_equal(pictures(figure), expected)
+    np.testing.assert_array_equal(images_in(figure), expected)
     np.testing.assert_array_equal(columns(figure), PATH.inputs)
     tops = [i.get_extent()[3] for i in figure.axes[0].images if i.get_array().shape == (28, 28)]
     assert max(tops[:10]) < min(tops[10:])  # millimetres from the top
@@ -255,7 +259,7 @@ def test_a_third_digit_on_a_path_stands_out(drawn):
 def test_vae_path_shows_decoded_images_and_originals(drawn):
     figure = drawn["vae_path"]
     expected = np.concatenate([VAE_PATH.strip.images, VAE_PATH.originals.images])[:, 0]
-    np.testing.assert_array_equal(pictures(figure), expected)
+    np.testing.assert_array_equal(images_in(figure), expected)
     np.testing.assert_array_equal(columns(figure), VAE_PATH.codes)
     left = [i.get_extent()[0] for i in figure.axes[0].images if i.get_array().shape == (28, 28)]
     assert left[10:] == [left[0], left[9]]  # each original below its reconstruction
@@ -264,18 +268,18 @@ def test_vae_path_shows_decoded_images_and_originals(drawn):
 
 def test_strips_show_gan_vae_and_blend(drawn):
     rows = [PATH.strip.images, VAE_PATH.strip.images, PATH.crossfade.images]
-    np.testing.assert_array_equal(pictures(drawn["strips"]), np.concatenate(rows)[:, 0])
+    np.testing.assert_array_equal(images_in(drawn["strips"]), np.concatenate(rows)[:, 0])
 
 
 def test_progress_shows_ten_images_a_step(drawn):
     expected = np.concatenate([batch[:10, 0].numpy() / 255 for _, batch in SNAPSHOTS])
-    np.testing.assert_allclose(pictures(drawn["progress"]), expected)
+    np.testing.assert_allclose(images_in(drawn["progress"]), expected)
     assert "step\n3,000" in texts(drawn["progress"])
 
 
 def test_digit_grid_frames_what_the_judge_misreads(drawn):
     figure = drawn["digit_grid"]
-    np.testing.assert_array_equal(pictures(figure), GRID.images.reshape(100, 28, 28))
+    np.testing.assert_array_equal(images_in(figure), GRID.images.reshape(100, 28, 28))
     assert len(frames(figure, style.ALERT)) == 3
     written = texts(figure)
     assert written.count("10 of 10") == 8
@@ -396,8 +400,8 @@ def test_a_notebook_shows_a_figure_once(tmp_path, monkeypatch):
     with mpl.rc_context():
         shell = InteractiveShell.instance()
         try:
-            figures.use_in_notebook("svg")
-            figure = figures.fig_quality(QUALITY)
+            style.use_in_notebook("svg")
+            figure = charts.fig_quality(QUALITY)
             shown, _ = shell.display_formatter.format(figure)
             again, _ = shell.display_formatter.format(figure)
         finally:

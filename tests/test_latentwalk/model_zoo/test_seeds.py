@@ -103,9 +103,3 @@ def test_damaged_file_is_named(file, content):
     file.write_text(content, "utf-8")
     with pytest.raises(seeds.SeedsError, match=r"seeds\.json"):
         seeds.load()
-
-
-def test_two_trainings_differ_by_root_2_deviations_times_student_s_t():
-    found = [run(seed=n, x=v) for n, v in enumerate([1.0, 3.0])]  # deviation root 2
-    assert seeds.two_trainings(found, "x") == pytest.approx(12.706 * 2)
-    assert seeds.two_trainings(found[:1], "x") is None

@@ -55,6 +55,7 @@ def test_claims_are_those_that_are_graded(monkeypatch, tmp_path):
     assert graded == set(checks.SMOOTHNESS)
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_floor_is_the_measured_one():
     metrics = trainer.load("gan").metadata.metrics
     now = metrics["frechet_floor"]

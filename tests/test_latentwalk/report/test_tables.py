@@ -196,7 +196,16 @@ def test_variety_shows_shares_in_percent():
 
 
 def test_input_readings_show_sizes_and_agreement():
-    _, plain, conditional = cells(MADE["input readings"])
+    header, plain, conditional = cells(MADE["input readings"])
+    assert dict(zip(header, conditional, strict=True)) == {
+        "input": WITH_LABEL.name,
+        "tensor": "100 x 40",
+        "label": "10",
+        "first layer": f"{WITH_LABEL.first_layer_parameters:,}",
+        "steps": f"{WITH_LABEL.steps:,}",
+        "Fréchet / floor": tables.number(WITH_LABEL.ratio, 1),
+        "label agreement": "99.1 (98.5 to 99.5) %",
+    }
     assert {"d (Problem 2)", "100 x 3", "0", "3.2 ± 0.2", "no labels"} <= set(plain)
     assert {"100 x 40", "10", "16,072", "99.1 (98.5 to 99.5) %"} <= set(conditional)
 

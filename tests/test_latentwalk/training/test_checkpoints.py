@@ -71,7 +71,7 @@ def test_saving_returns_the_complete_metadata(file):
 def test_stale_weights_name_the_reason(file, now, words):
     with pytest.raises(WeightsError, match=f"is stale: .*{words}") as got:
         load_weights(file, now)
-    assert got.value.fault == "stale"
+    assert got.value.problem == "stale"
     assert status(file, now).state == "stale"
     assert words in status(file, now).reason
     load_weights(file)  # without a key it is still readable
@@ -107,7 +107,7 @@ def test_weights_that_do_not_fit_are_named_and_change_nothing(change, words):
     target = network()
     with pytest.raises(WeightsError, match=words) as got:
         load_into(target, tensors)
-    assert got.value.fault == "misfit"
+    assert got.value.problem == "misfit"
     assert "\n" not in str(got.value)
     assert torch.equal(target[1].weight, network()[1].weight)
 
@@ -255,7 +255,7 @@ def test_what_cannot_be_saved_is_named_and_the_old_file_stays(tmp_path, state, w
 def test_missing_and_damaged_checkpoints(tmp_path):
     with pytest.raises(CheckpointError, match="c is missing") as got:
         load_checkpoint(tmp_path / "c")
-    assert got.value.fault == "missing"
+    assert got.value.problem == "missing"
     save_checkpoint(tmp_path / "c", {"step": 3, "rng": torch.Generator().get_state()})
     content = bytearray((tmp_path / "c").read_bytes())
     content[-1000] ^= 1

@@ -123,6 +123,7 @@ def old_digest(model, seed):
     return "+".join(digest[:16] for digest in digests)
 
 
+@pytest.mark.usefixtures("released_weights")
 def test_every_run_over_seeds_was_carried_over_and_still_counts():
     released = {
         name: weights_files.read(ROOT / f"assets/weights/{name}.safetensors", recipe)

@@ -96,13 +96,13 @@ def test_one_changed_bit_is_found_at_every_byte(file):
 def test_a_file_cut_short_is_refused(file, kept):
     content = file.read_bytes()
     file.write_bytes(content[: int(len(content) * kept)])
-    assert refusal(file).fault == "damaged"
+    assert refusal(file).problem == "damaged"
     assert "cut short" in str(refusal(file))
 
 
 def test_a_longer_file_is_refused(file):
     file.write_bytes(file.read_bytes() + b"\0")
-    assert refusal(file).fault == "damaged"
+    assert refusal(file).problem == "damaged"
 
 
 class Bomb:
@@ -132,12 +132,12 @@ def test_what_torch_saves_is_refused_unread(file, zipped):
 @pytest.mark.parametrize("content", [b"(dp0\n.", b"<html>not found</html>", bytes(100), b"{}" * 20])
 def test_other_files_are_refused(file, content):
     file.write_bytes(content)
-    assert refusal(file).fault == "damaged"
+    assert refusal(file).problem == "damaged"
 
 
 def test_a_header_that_asks_for_too_much_is_refused(file):
     file.write_bytes(struct.pack("<Q", 1 << 62) + b"{" + bytes(100))
-    assert refusal(file).fault == "damaged"
+    assert refusal(file).problem == "damaged"
 
 
 def test_safetensors_of_another_program_are_refused(file):
@@ -158,7 +158,7 @@ def test_tensors_exchanged_under_a_valid_header_are_refused(file):
 
 
 def test_missing_folder_pipe_and_permission(file, tmp_path, monkeypatch):
-    assert refusal(tmp_path / "none").fault == "missing"
+    assert refusal(tmp_path / "none").problem == "missing"
     assert "not a regular file" in str(refusal(tmp_path))
     os.mkfifo(tmp_path / "pipe")
     assert "not a regular file" in str(refusal(tmp_path / "pipe"))

@@ -8,14 +8,12 @@ from latentwalk.model_zoo import measures
 from latentwalk.model_zoo.weights_files import Released
 from latentwalk.models import classifier
 from latentwalk.models.classifier import Classifier, ClassifierConfig
+from latentwalk.report.seed_tables import TRAINING_DIGITS
 from latentwalk.training import loop
-
-LESSONS = 60_000
-"""Number of samples to train a classifier on: as many as there are training digits."""
 
 
 def drawn_digits(
-    model: Released, oracle: Classifier, rng: torch.Generator, count: int = LESSONS
+    model: Released, oracle: Classifier, rng: torch.Generator, count: int = TRAINING_DIGITS
 ) -> Digits:
     """Draw samples of a model as a training set.
 

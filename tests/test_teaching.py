@@ -4,11 +4,11 @@ import dataclasses
 from types import SimpleNamespace
 
 import pytest
+import teaching
 import tiny
 import torch
 
 from latentwalk.data.mnist import Digits, to_unit
-from latentwalk.experiments import teaching
 from latentwalk.models import classifier, gan, vae
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
