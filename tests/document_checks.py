@@ -2,15 +2,13 @@
 
 import ctypes
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pypdfium2
 from pypdfium2 import PdfTextPage
 from pypdfium2 import raw as pdfium
-
-from problemset.render.pdf_reader import _readable, _text, _text_pages
 
 _RAW_TEX = re.compile(r"\\[A-Za-z]+|\$|\{\\|\^\{|_\{")
 _CROSS_REFERENCE = re.compile(r"\?@|(?<!\S)@(fig|tbl|eq|sec|thm|lem|def)-[\w-]+")
@@ -39,6 +37,23 @@ def raw_tex_in_pdf(path: Path, allowed: Iterable[str] = ()) -> list[str]:
                     around = text[max(0, match.start() - 20) : match.end() + 20]
                     found.append(f"page {number}: {' '.join(_readable(around).split())}")
     return found
+
+
+def _text_pages(path: Path) -> Iterator[PdfTextPage]:
+    with pypdfium2.PdfDocument(path) as document:
+        for page in document:
+            yield page.get_textpage()
+
+
+def _text(page: PdfTextPage) -> str:
+    """Text of a page with one entry per UTF-16 unit, indexed as in PDFium."""
+    units = (pdfium.FPDFText_GetUnicode(page, index) for index in range(page.count_chars()))
+    return "".join(chr(unit) for unit in units)
+
+
+def _readable(units: str) -> str:
+    joined = units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return joined.replace("\r\n", "\n")
 
 
 def outside_margins(path: Path, margin_points: float, tolerance: float = 4.0) -> list[str]:

@@ -16,8 +16,8 @@ FREE_OF = {  # what a module's top must not import: to be quick, or to stand alo
     "latentwalk.derivations.symbolic": {"torch", "numpy", "latentwalk"},
     "latentwalk.derivations.counterexample": {"torch", "numpy"},
     "problemset.formulas": {"torch", "numpy", "sympy"},
-    "latentwalk.cli": {"torch", "numpy", "tyro"},
-    "problemset.commands.parsing": {"torch", "numpy", "tyro", "problemset"},
+    "latentwalk.cli": {"torch", "numpy"},
+    "problemset.commands.parsing": {"torch", "numpy", "problemset"},
     "problemset.grading.sandbox.worker": {"torch", "numpy", "problemset"},
     "problemset.grading.sandbox.confine": {"torch", "numpy", "problemset"},
     "problemset.grading.batch.job": {"torch", "numpy"},
@@ -125,7 +125,7 @@ def test_only_paths_knows_the_environment():
 
 IMPORT_ALL = """
 import importlib, random, sys
-import matplotlib.pyplot, nbclient, numpy, pypandoc, sympy, torch, torchmetrics, typst, tyro, yaml
+import matplotlib.pyplot, nbclient, numpy, pypandoc, sympy, torch, torchmetrics, typst, yaml
 for name in ("torchvision.datasets.mnist", "scipy"):
     try: importlib.import_module(name)
     except ImportError: pass

@@ -100,8 +100,7 @@ def save(
     with file_io.atomic_path(npz_path) as temporary:
         np.savez_compressed(temporary, **arrays)
     # last, because its checksum covers the arrays: half a result is never read as a whole one
-    with file_io.atomic_path(json_path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    file_io.write(json_path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def load(item: str, kind: type[Result], made_from: Mapping[str, Any] | None = None) -> Result:

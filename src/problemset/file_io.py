@@ -7,8 +7,17 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-_FOLDER_AT_FAULT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM,
-                    errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EFBIG}  # fmt: skip
+_FOLDER_AT_FAULT = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.EFBIG,
+}
 OTHER_FOLDERS = ["PROBLEMSET_BUILD for the output"]
 """Which environment variables choose another folder, for error messages.
 
@@ -74,6 +83,16 @@ def atomic_path(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write(target: Path, content: str | bytes) -> None:
+    """Write a file atomically; text is encoded as UTF-8, with its line ends as they are.
+
+    Raises:
+        WriteError: when the folder is read-only or full.
+    """
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
 def write_if_changed(target: Path, text: str) -> None:
     """Write a text file atomically, unless it already holds this text; then its date stays too.
 
@@ -85,5 +104,4 @@ def write_if_changed(target: Path, text: str) -> None:
     """
     if target.is_file() and target.read_bytes() == text.encode():
         return
-    with atomic_path(target) as temporary:
-        temporary.write_bytes(text.encode())
+    write(target, text)

@@ -16,14 +16,20 @@ from typing import Any
 
 import mpmath
 
+from problemset.text import one_line
+
 LONGEST, MOST_NODES, DEEPEST = 4000, 1000, 60
 _DIGITS = 30
 _WIDTH = mpmath.mpf("0.15")
 _LINE = [_WIDTH * i for i in range(-200, 201)]  # -30 to 30: see `_whole`
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.USub: operator.neg, ast.UAdd: operator.pos,
-}  # fmt: skip
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
 _FUNCTIONS = {"log": mpmath.log, "exp": mpmath.exp, "sqrt": mpmath.sqrt}
 _MOST_POWER = 64
 _UNEVALUATED = ("Sum", "Integral", "Derivative", "Subs")
@@ -200,5 +206,4 @@ def _depth(tree: ast.AST) -> int:
 
 
 def _shown(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else "?" for c in text).split())
-    return repr(line if len(line) <= 80 else line[:77] + "...")
+    return repr(one_line(text, 80))

@@ -1,10 +1,9 @@
 """`latentwalk data`: download MNIST and verify it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from latentwalk.data import mnist
-from problemset.commands.parsing import Outcome, parse
+from problemset.commands.parsing import Outcome, Parser
 
 HELP = """Download MNIST and verify its four files by SHA-256.
 
@@ -19,18 +18,13 @@ Example:
 """
 
 
-@dataclass(frozen=True)
-class DataOptions:
-    """Options of `data`: none."""
-
-
 def run(arguments: Sequence[str]) -> Outcome:
     """Obtain the files and report where they are.
 
     Raises:
         DataError: MNIST cannot be obtained.
     """
-    parse(DataOptions, arguments, "latentwalk data", HELP)
+    Parser("latentwalk data", HELP).parse_args(arguments)
     folder = mnist.obtain()
     counts = [f"{len(mnist.load(split))} {split} digits" for split in ("train", "test")]
     return Outcome(f"{folder}: {' and '.join(counts)}, verified")

@@ -15,7 +15,7 @@ from typing import Literal
 from latentwalk import paths
 from latentwalk.data import mnist_files
 from problemset import student, workspace
-from problemset.commands.parsing import Outcome, parse
+from problemset.commands.parsing import Outcome, Parser
 from problemset.render.errors import RenderError
 from problemset.render.quarto import find_quarto
 
@@ -29,11 +29,6 @@ HELP = """Say what this machine has, what is missing, and how to fix it.
 Example:
     latentwalk doctor
 """
-
-
-@dataclass(frozen=True)
-class DoctorOptions:
-    """Options of `doctor`: none."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Diagnostic:
 
 def run(arguments: Sequence[str]) -> Outcome:
     """Run all checks, without downloading or training anything."""
-    parse(DoctorOptions, arguments, "latentwalk doctor", HELP)
+    Parser("latentwalk doctor", HELP).parse_args(arguments)
     checks: list[Callable[[], Iterator[Diagnostic]]] = [
         _python, _libraries, _machine, _folders, _student, _data, _weights, _quarto,
     ]  # fmt: skip

@@ -2,15 +2,11 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from latentwalk.paths import INSTALLED_PROJECT
 from problemset import file_io, workspace
-from problemset.commands.parsing import Outcome, parse
+from problemset.commands.parsing import Outcome, Parser
 
 SOURCES = ("report.qmd", "_quarto.yml", "rubric.yml", "student.yml", "references.bib")
 _HELP = """Write the report's sources into a folder: report.qmd and the files that it needs. Fill in
@@ -21,14 +17,6 @@ Example:
 """
 
 
-@dataclass(frozen=True)
-class InitOptions:
-    """Where the sources go."""
-
-    folder: Annotated[Path, tyro.conf.Positional]
-    """A folder that is new or empty."""
-
-
 def run(arguments: Sequence[str]) -> Outcome:
     """Copy the sources.
 
@@ -37,8 +25,10 @@ def run(arguments: Sequence[str]) -> Outcome:
         ValueError: the folder holds something, or is a file.
         WriteError: the folder cannot be written.
     """
-    options = parse(InitOptions, arguments, "latentwalk init", _HELP)
-    folder = options.folder
+    parser = Parser("latentwalk init", _HELP)
+    says = "A folder that is new or empty."
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help=says)
+    folder = parser.parse_args(arguments).folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is a file or not empty; name a folder that is new or empty")
     origin = INSTALLED_PROJECT if INSTALLED_PROJECT.is_dir() else workspace.project_root()

@@ -1,14 +1,13 @@
 """`latentwalk sample MODEL`: write images that a trained model generates."""
 
+import argparse
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-import tyro
 
 from latentwalk.model_zoo import recipes, trainer, weights_files
 from latentwalk.model_zoo.recipes import Recipe
@@ -16,35 +15,10 @@ from latentwalk.model_zoo.weights_files import Released
 from latentwalk.training import checkpoints
 from latentwalk.training.tensor_file import WeightsError
 from problemset import file_io, workspace
-from problemset.commands.parsing import HELP, HelpAsked, Outcome, parse, take_model
+from problemset.commands.parsing import HELP, HelpAsked, Outcome, Parser, take_model
 
 PROGRAM = "latentwalk sample"
 MAX_COUNT = 100_000  # 0.3 GB of images, which take twice that in memory
-
-
-@dataclass(frozen=True)
-class SampleOptions:
-    """Options of `sample`."""
-
-    out: Annotated[Path, tyro.conf.arg(metavar="FILE.npz")]
-    """File to write, in an existing folder; an existing file is replaced."""
-    count: int = 100
-    """Number of images, 1 ... 100,000."""
-    seed: int = 0
-    """Seed of the noise: the same seed gives the same images."""
-    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
-    """Weights of a variant, from `latentwalk train`; the report's weights if omitted."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.count <= MAX_COUNT:
-            raise ValueError(f"--count is {self.count}, expected 1 ... {MAX_COUNT}")
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"--seed is {self.seed}, expected 0 ... 2^63 - 1")
-        if self.out.suffix != ".npz":
-            raise ValueError(f"--out is {self.out}, expected a name that ends in .npz")
-        if self.out.is_dir() or not self.out.parent.is_dir():
-            what = "is a folder" if self.out.is_dir() else f"needs the folder {self.out.parent}"
-            raise ValueError(f"--out {self.out} {what}; name a file in a folder that exists")
 
 
 def run(arguments: Sequence[str]) -> Outcome:
@@ -61,14 +35,42 @@ def run(arguments: Sequence[str]) -> Outcome:
     if arguments[:1] and arguments[0] in HELP:
         raise HelpAsked(_help("MODEL", f"models: {', '.join(known)}\n"))
     recipe = known[take_model(arguments, list(known), PROGRAM)]
-    program = f"{PROGRAM} {recipe.name}"
-    options = parse(SampleOptions, arguments[1:], program, _help(recipe.name))
+    options = read_options(recipe.name, arguments[1:])
     trained = _trained(recipe, options.weights)
     arrays = draw(trained, options.count, options.seed)
     with file_io.atomic_path(options.out) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
     shapes = [f"  {name:<8} {array.shape} {array.dtype}" for name, array in arrays.items()]
     return Outcome("\n".join([f"{options.out}: {recipe.name}, seed {options.seed}", *shapes]))
+
+
+def read_options(name: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments after the model's name.
+
+    Raises:
+        HelpAsked, UsageError, ValueError: as for `run`.
+    """
+    parser = Parser(f"{PROGRAM} {name}", _help(name))
+    option = parser.add_argument
+    says = "File to write, in an existing folder; an existing file is replaced."
+    option("--out", type=Path, required=True, metavar="FILE.npz", help=says)
+    option("--count", type=int, default=100, help="Number of images, 1 ... 100,000.")
+    says = "Seed of the noise: the same seed gives the same images."
+    option("--seed", type=int, default=0, help=says)
+    says = "Weights of a variant, from `latentwalk train`; the report's weights if omitted."
+    option("--weights", type=Path, metavar="FILE.safetensors", help=says)
+    options = parser.parse_args(arguments)
+    if not 1 <= options.count <= MAX_COUNT:
+        raise ValueError(f"--count is {options.count}, expected 1 ... {MAX_COUNT}")
+    if not 0 <= options.seed < 2**63:
+        raise ValueError(f"--seed is {options.seed}, expected 0 ... 2^63 - 1")
+    out: Path = options.out
+    if out.suffix != ".npz":
+        raise ValueError(f"--out is {out}, expected a name that ends in .npz")
+    if out.is_dir() or not out.parent.is_dir():
+        what = "is a folder" if out.is_dir() else f"needs the folder {out.parent}"
+        raise ValueError(f"--out {out} {what}; name a file in a folder that exists")
+    return options
 
 
 def draw(trained: Released, count: int, seed: int) -> dict[str, np.ndarray]:

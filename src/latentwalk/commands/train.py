@@ -1,16 +1,19 @@
 """`latentwalk train MODEL`: train a model of the report, or a variant of it."""
 
+import argparse
+import ast
 import contextlib
 import dataclasses
+import inspect
+import itertools
+import math
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, get_args
 
 import torch
-import tyro
 
 from latentwalk import paths
 from latentwalk.model_zoo import recipes, trainer
@@ -18,45 +21,12 @@ from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.training import loop
 from latentwalk.training.loop import Precision
 from problemset import workspace
-from problemset.commands.parsing import HELP, HelpAsked, Outcome, UsageError, parse, take_model
+from problemset.commands.parsing import HELP, HelpAsked, Outcome, Parser, UsageError, take_model
 
 PROGRAM = "latentwalk train"
 SUFFIX = ".safetensors"
 MOST_SAMPLES = 1_000_000  # ten hours on two cores
 LARGEST = 10**9  # limit on integers in a configuration; much larger ones overflow in PyTorch
-Config = TypeVar("Config")
-
-
-@dataclass(frozen=True)
-class TrainOptions(Generic[Config]):
-    """Options of `train`: all fields of the model's configuration, and run settings."""
-
-    config: Annotated[Config, tyro.conf.arg(name="")]
-    """Model configuration; each of its fields is an option."""
-    seed: int = 2017
-    """Seed of the initial weights, the order of the images and the noise."""
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.safetensors")] = None
-    """Weights file to write, in an existing folder. For the default see above."""
-    precision: Precision = "auto"
-    """Number format of the convolutions; auto times both and takes the faster."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto uses a GPU if there is one."""
-    likelihood_samples: int = 500
-    """Number of importance samples per image for a VAE's likelihood; 5,000 take three minutes."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"--seed is {self.seed}, expected 0 ... 2^63 - 1")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("--device is cuda, but there is no GPU that PyTorch can use; use cpu")
-        for name, value in vars(self.config).items():
-            if isinstance(value, int) and value > LARGEST:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} is {value}, expected {LARGEST} or less")
-        if not 1 <= self.likelihood_samples <= MOST_SAMPLES:
-            raise ValueError(
-                f"--likelihood-samples is {self.likelihood_samples}, expected 1 ... {MOST_SAMPLES}"
-            )
 
 
 def run(arguments: Sequence[str]) -> Outcome:
@@ -91,19 +61,72 @@ def run(arguments: Sequence[str]) -> Outcome:
     return Outcome("\n".join([f"{out}: trained in {trained.metadata.seconds:.0f} s", *rows]))
 
 
-def read_options(recipe: Recipe, arguments: Sequence[str]) -> TrainOptions[Any]:
+def read_options(recipe: Recipe, arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments after the model's name; the recipe supplies the defaults.
+
+    Returns:
+        `config`, and the settings of the run.
 
     Raises:
         HelpAsked, UsageError, ValueError: as for `run`.
     """
-    return parse(
-        TrainOptions[type(recipe.config)],  # type: ignore[arg-type,misc]
-        arguments,
-        f"{PROGRAM} {recipe.name}",
-        _help(recipe),
-        TrainOptions(recipe.config, recipe.seed, likelihood_samples=recipe.likelihood_samples),
-    )
+    parser = Parser(f"{PROGRAM} {recipe.name}", _help(recipe))
+    option = parser.add_argument
+    says = "Seed of the initial weights, the order of the images and the noise."
+    option("--seed", type=int, default=recipe.seed, help=says)
+    says = "Weights file to write, in an existing folder. For the default see above."
+    option("--out", type=Path, metavar="FILE.safetensors", help=says)
+    says = "Number format of the convolutions; auto times both and takes the faster."
+    option("--precision", type=str, choices=get_args(Precision), default="auto", help=says)
+    says = "Where to train; auto uses a GPU if there is one."
+    option("--device", type=str, choices=("auto", "cpu", "cuda"), default="auto", help=says)
+    says = "Importance samples per image for a VAE's likelihood; 5,000 take three minutes."
+    option("--likelihood-samples", type=int, default=recipe.likelihood_samples, help=says)
+    fields = _add_fields(parser, recipe.config)
+    options = parser.parse_args(arguments)
+    given = {name: getattr(options, name) for name in fields}
+    _check(options, given)
+    try:
+        options.config = type(recipe.config)(**given)
+    except ValueError as error:  # names `Class.field`
+        field = re.sub(r"^[A-Z]\w*\.(\w+)", lambda name: _option(name[1]), str(error))
+        raise UsageError(field) from error
+    return options
+
+
+def _add_fields(parser: Parser, config: Any) -> list[str]:
+    """Add an option for each field of the configuration, explained by the docstring below it."""
+    (tree,) = ast.parse(inspect.getsource(type(config))).body
+    names = []
+    for field, below in itertools.pairwise(getattr(tree, "body", ())):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+            name, value = ast.unparse(field.target), getattr(config, ast.unparse(field.target))
+            says = " ".join(ast.literal_eval(below.value).split()).replace("%", "%%")
+            how: dict[str, Any] = {"type": type(value)}
+            if isinstance(value, bool):
+                how = {"action": argparse.BooleanOptionalAction}
+            parser.add_argument(_option(name), default=value, help=says, **how)
+            names.append(name)
+    return names
+
+
+def _option(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _check(options: argparse.Namespace, config: Mapping[str, Any]) -> None:
+    if not 0 <= options.seed < 2**63:
+        raise ValueError(f"--seed is {options.seed}, expected 0 ... 2^63 - 1")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device is cuda, but there is no GPU that PyTorch can use; use cpu")
+    if not 1 <= options.likelihood_samples <= MOST_SAMPLES:
+        got = options.likelihood_samples
+        raise ValueError(f"--likelihood-samples is {got}, expected 1 ... {MOST_SAMPLES}")
+    for name, value in config.items():
+        if isinstance(value, int) and value > LARGEST:
+            raise ValueError(f"{_option(name)} is {value}, expected {LARGEST} or less")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{_option(name)} is {value}, expected a finite number")
 
 
 @contextlib.contextmanager

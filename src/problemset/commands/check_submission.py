@@ -1,14 +1,10 @@
 """`check-submission FOLDER`: report what a submission lacks, before the deadline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from problemset.assignment import Assignment
-from problemset.commands.parsing import Outcome, parse
+from problemset.commands.parsing import Outcome, Parser
 from problemset.grading.hand_in import preflight
 
 _HELP = """List what a submission lacks, within seconds and before the deadline.
@@ -30,14 +26,6 @@ Example:
 """
 
 
-@dataclass(frozen=True)
-class CheckOptions:
-    """Options of `check-submission`."""
-
-    folder: Annotated[Path, tyro.conf.Positional]
-    """The submission's folder; it is only read."""
-
-
 def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Check a submission's files and report which are present, missing or unusable.
 
@@ -46,7 +34,9 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
         IntakeError: the path is missing, a link, or not a folder.
     """
     program = assignment.program
-    description = _HELP.format(program=program)
-    options = parse(CheckOptions, arguments, f"{program} check-submission", description)
+    parser = Parser(f"{program} check-submission", _HELP.format(program=program))
+    says = "The submission's folder; it is only read."
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help=says)
+    options = parser.parse_args(arguments)
     found = preflight.examine(assignment, options.folder)
     return Outcome(str(found), exit_code=1 if found.lacking else 0)

@@ -1,16 +1,13 @@
 """`grade FOLDER...`: grade submissions by the rubric."""
 
+import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from problemset import rubric, workspace
 from problemset.assignment import Assignment
-from problemset.commands.parsing import Outcome, parse
+from problemset.commands.parsing import Outcome, Parser
 from problemset.grading.batch import cluster, roster
 from problemset.grading.batch.grade_class import GradeAll, grade_class, one_by_one
 from problemset.grading.batch.grade_job import grade_job
@@ -47,35 +44,6 @@ _OVERHEAD_SECONDS = 40.0  # per check, in addition to its own limit: start-up an
 _FEWEST_SECONDS = 600.0  # minimum before a submission counts as hanging
 
 
-@dataclass(frozen=True)
-class GradeOptions:
-    """Options of `grade`."""
-
-    folders: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Folders of the submissions."""
-    out: Path | None = None
-    """Folder for the results; build/grades if omitted."""
-    rubric: Path | None = None
-    """Rubric file to use instead of the project's."""
-    again: bool = False
-    """Grade again even if nothing has changed since the last grading."""
-    notebook: bool = True
-    """Run the notebook again. This takes two minutes more, and is the only code of a submission
-    that is run."""
-    workers: int = 1
-    """Number of grading processes on this machine; more than 1 needs Dask."""
-    scheduler: str = ""
-    """Address of a Dask scheduler whose workers do the grading, such as tcp://10.0.0.5:8786."""
-
-    def __post_init__(self) -> None:
-        if not self.folders:
-            raise ValueError("there is no submission to grade; name its folder")
-        if not 1 <= self.workers <= MOST_WORKERS:
-            raise ValueError(f"--workers is {self.workers}, expected 1 ... {MOST_WORKERS}")
-        if self.scheduler and self.workers > 1:
-            raise ValueError("--workers is for this machine; the scheduler has its own workers")
-
-
 def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Grade each submission and write its results.
 
@@ -86,19 +54,55 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
         WriteError: the results cannot be written.
     """
     program = assignment.program
-    options = parse(GradeOptions, arguments, f"{program} grade", _HELP.format(program=program))
+    options = read_options(program, arguments)
     items = rubric.load(options.rubric, known=assignment.checks())
     text = (options.rubric or workspace.rubric_file()).read_text("utf-8")
     out = options.out or workspace.build_dir() / "grades"
     submissions = roster.places(options.folders, out)
-    with hold_workers(options, limit_seconds(items)) as grade_all:
+    with hold_workers(options.workers, options.scheduler, limit_seconds(items)) as grade_all:
         rows = grade_class(
-            assignment.reference, submissions, out, items, text,
-            grader=grader(), grade_all=grade_all, again=options.again,
+            assignment.reference,
+            submissions,
+            out,
+            items,
+            text,
+            grader=grader(),
+            grade_all=grade_all,
+            again=options.again,
             notebook=options.notebook,
-        )  # fmt: skip
+        )
     missing = any(row.score is None for row in rows)
     return Outcome(_text(rows, items, out), exit_code=1 if missing else 0)
+
+
+def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments.
+
+    Raises:
+        UsageError: an unknown option, no folder, or workers that cannot be had.
+    """
+    parser = Parser(f"{program} grade", _HELP.format(program=program))
+    option = parser.add_argument
+    option("folders", type=Path, nargs="+", metavar="FOLDER", help="Folders of the submissions.")
+    option("--out", type=Path, help="Folder for the results; build/grades if omitted.")
+    option("--rubric", type=Path, help="Rubric file to use instead of the project's.")
+    says = "Grade again even if nothing has changed since the last grading."
+    option("--again", action=argparse.BooleanOptionalAction, default=False, help=says)
+    says = (
+        "Run the notebook again. This takes two minutes more, and is the only code of a "
+        "submission that is run."
+    )
+    option("--notebook", action=argparse.BooleanOptionalAction, default=True, help=says)
+    says = "Number of grading processes on this machine; more than 1 needs Dask."
+    option("--workers", type=int, default=1, help=says)
+    says = "Address of a Dask scheduler whose workers do the grading, such as tcp://10.0.0.5:8786."
+    option("--scheduler", type=str, default="", help=says)
+    options = parser.parse_args(arguments)
+    if not 1 <= options.workers <= MOST_WORKERS:
+        parser.error(f"--workers is {options.workers}, expected 1 ... {MOST_WORKERS}")
+    if options.scheduler and options.workers > 1:
+        parser.error("--workers is for this machine; the scheduler has its own workers")
+    return options
 
 
 def grader() -> Grader:
@@ -114,13 +118,13 @@ def limit_seconds(items: Sequence[Item]) -> float:
 
 
 @contextlib.contextmanager
-def hold_workers(options: GradeOptions, seconds: float) -> Iterator[GradeAll]:
-    """Provide the workers that the options request, and release them afterwards."""
-    if options.scheduler:
-        with cluster.existing(options.scheduler) as client:
+def hold_workers(workers: int, scheduler: str, seconds: float) -> Iterator[GradeAll]:
+    """Provide the workers that the options ask for, and release them afterwards."""
+    if scheduler:
+        with cluster.existing(scheduler) as client:
             yield cluster.Dispatch(client, seconds)
-    elif options.workers > 1:
-        with cluster.local(options.workers) as client:
+    elif workers > 1:
+        with cluster.local(workers) as client:
             yield cluster.Dispatch(client, seconds)
     else:
         yield one_by_one

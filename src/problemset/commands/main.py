@@ -145,13 +145,14 @@ def _overview(program: Program) -> str:
     examples = [f"  {command:<{width}}  {yields}" for command, yields in examples_.items()]
     return "\n".join(
         [
-            f"usage: {program.name} COMMAND [OPTIONS]\n",
-            f"{program.summary}\n",
-            "commands:", *commands, "\nexamples:", *examples,
+            f"usage: {program.name} COMMAND [OPTIONS]\n\n{program.summary}\n\ncommands:",
+            *commands,
+            "\nexamples:",
+            *examples,
             f"\n`{program.name} COMMAND --help` explains a command. Output goes to build/.",
             f"`{program.name} --traceback COMMAND ...` shows where an error comes from.",
         ]
-    )  # fmt: skip
+    )
 
 
 def _is_expected(program: Program, error: Exception) -> bool:

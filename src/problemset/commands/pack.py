@@ -2,15 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from problemset import student, workspace
 from problemset.assignment import Assignment
-from problemset.commands.parsing import Outcome, parse
+from problemset.commands.parsing import Outcome, Parser
 from problemset.grading.hand_in import packing, preflight
 
 _LOG = logging.getLogger(__name__)
@@ -24,14 +20,6 @@ Example:
 """
 
 
-@dataclass(frozen=True)
-class PackOptions:
-    """Options of `pack`."""
-
-    folder: Annotated[Path, tyro.conf.Positional]
-    """A folder that is new or empty."""
-
-
 def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Copy the submission's files into the folder and check them.
 
@@ -41,7 +29,10 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """
     program = assignment.program
     description = _HELP.format(program=program, makes_report=assignment.makes_report)
-    options = parse(PackOptions, arguments, f"{program} pack", description)
+    parser = Parser(f"{program} pack", description)
+    says = "A folder that is new or empty."
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help=says)
+    options = parser.parse_args(arguments)
     with workspace.build_lock():  # no report may be rendered meanwhile
         packed = packing.pack(assignment, options.folder)
     if student.load().name is None:

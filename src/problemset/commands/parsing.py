@@ -1,24 +1,14 @@
-"""Shared code of the commands: option parsing from a dataclass, and the result of a command."""
+"""Shared code of the commands: the parser of their options, and the result of a command."""
 
-import contextlib
-import io
+import argparse
 import re
 import shutil
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NoReturn
 
 HELP = ("-h", "--help")
-_FRAME = "╭╮╰╯│─"  # characters of the box that tyro draws around an error message
-_WORDS = {  # patterns in error messages, and their replacements
-    r"^Error parsing (?!-)\S+: ": "",
-    r"\b[A-Z]\w*Config\.(\w+) is": r"--\1 is",
-    r" is (inf|nan), expected ": r" is \1, expected a finite number, ",
-    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is no whole number",
-    r"could not convert string to float: ('.*?')": r"\1 is no number",
-}
-Options = TypeVar("Options")
 
 
 class HelpAsked(Exception):
@@ -39,48 +29,43 @@ class Outcome:
     """0, or 1 when the command ran and found a problem."""
 
 
-def parse(
-    kind: type[Options],
-    arguments: Sequence[str],
-    program: str,
-    description: str,
-    default: Options | None = None,
-) -> Options:
-    """Parse command-line options into a dataclass.
+class _HelpFormatter(
+    argparse.RawDescriptionHelpFormatter,
+    argparse.ArgumentDefaultsHelpFormatter,
+    argparse.MetavarTypeHelpFormatter,
+):
+    """Keeps the lines of the description; states types, and the defaults that say something."""
 
-    Args:
-        kind: a dataclass with one field per option.
-        arguments: the arguments after the command.
-        program: how the reader invoked the command, for usage and error messages.
-        description: text for the top of the help.
-        default: default values of the options; those of the class if omitted.
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, "") else super()._get_help_string(action)
 
-    Raises:
-        HelpAsked: contains the options with their docstrings.
-        UsageError: one line in place of tyro's box, or a value that the dataclass refuses.
-    """
-    import tyro  # imported here because the general help does not need it
 
-    # tyro checks the encoding of standard output before it draws a box
-    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            return tyro.cli(
-                kind,
-                prog=program,
-                description="",
-                args=arguments,
-                default=tyro.MISSING_NONPROP if default is None else default,
-            )
-    except ValueError as error:  # raised by the dataclass
-        raise UsageError(_in_words(str(error))) from error
-    except SystemExit as stop:
-        said.seek(0)
-        if not stop.code:
-            usage, _, options = said.read().rstrip().partition("\n\n")
-            raise HelpAsked(f"{usage}\n\n{filled(description)}\n\n{options}") from None
-        problem = _in_words(_first_part(said.read()))
-        raise UsageError(f"{problem} (`{program} --help` lists the options)") from None
+class Parser(argparse.ArgumentParser):
+    """Parses a command's arguments; raises what argparse would print before it exits."""
+
+    def __init__(self, program: str, description: str) -> None:
+        super().__init__(
+            prog=program,
+            description=filled(description),
+            formatter_class=_HelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments.
+
+        Raises:
+            UsageError: always, one line.
+        """
+        raise UsageError(f"{message} (`{self.prog} --help` lists the options)")
+
+    def print_help(self, file: Any = None) -> NoReturn:
+        """Give the help.
+
+        Raises:
+            HelpAsked: always, with the description and the options.
+        """
+        raise HelpAsked(self.format_help().rstrip())
 
 
 def take_model(arguments: Sequence[str], names: Sequence[str], program: str) -> str:
@@ -98,38 +83,15 @@ def take_model(arguments: Sequence[str], names: Sequence[str], program: str) -> 
 def filled(text: str) -> str:
     """Wrap paragraphs to the terminal's width; indented lines are wrapped only if too long."""
     width = shutil.get_terminal_size().columns
-    pieces: list[str] = []
-    for line in text.strip("\n").splitlines():
-        if pieces and line and not line.startswith(" ") and not pieces[-1].startswith((" ", "\n")):
-            pieces[-1] += f" {line}"
-        else:
-            pieces.append(line or "\n")
-    lines = []
-    for piece in pieces:
-        indent = " " * (len(piece) - len(piece.lstrip(" ")))
-        hanging = indent and indent + "    "
-        lines += textwrap.wrap(piece, width, subsequent_indent=hanging, drop_whitespace=True,
-                               break_long_words=False, break_on_hyphens=False) or [""]  # fmt: skip
-    return "\n".join(lines)
 
+    def wrapped(found: re.Match[str]) -> str:
+        hanging = " " * 8 if found[0].startswith(" ") else ""
+        return textwrap.fill(
+            found[0],
+            width,
+            subsequent_indent=hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
-def _in_words(problem: str) -> str:
-    """Rephrase an error from tyro, Python or a dataclass in terms of the command line."""
-    if found := re.match(r"Missing from [^:]+: (.+?) \(required\)$", problem):
-        words = found[1].split()
-        named = 2 if words[0].startswith("-") else 1  # an option is followed by its placeholder
-        return f"{' '.join(words[:named])} is missing: {' '.join(words[named:])}"
-    for pattern, better in _WORDS.items():
-        problem = re.sub(pattern, better, problem)
-    return re.sub(r"--[a-z_]+", lambda option: option[0].replace("_", "-"), problem)
-
-
-def _first_part(box: str) -> str:
-    """Text of a box up to its first rule, without its title, on one line."""
-    words = []
-    for line in box.splitlines()[1:]:
-        inner = line.strip(" " + _FRAME)
-        if not inner:
-            break
-        words.append(inner)
-    return " ".join(words).rstrip(".") or "these arguments are not understood"
+    return re.sub(r"(?m)^\S.*(?:\n\S.*)*|^ .*", wrapped, text.strip("\n"))

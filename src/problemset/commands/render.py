@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from problemset import student, workspace
 from problemset.assignment import Assignment
-from problemset.commands.parsing import Outcome, parse
+from problemset.commands.parsing import Outcome, Parser
 from problemset.render.document import read_document
 from problemset.render.engine import Engine, render_report
 
@@ -22,14 +22,6 @@ Example:
 """
 
 
-@dataclass(frozen=True)
-class RenderOptions:
-    """How to render."""
-
-    engine: Engine = "auto"
-    """quarto insists on it, embedded never uses it, auto falls back from one to the other."""
-
-
 def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Make what the report needs, then render it.
 
@@ -40,7 +32,10 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """
     preparation = f"{assignment.report_help}\n" if assignment.report_help else ""
     description = _HELP.format(program=assignment.program, preparation=preparation)
-    options = parse(RenderOptions, arguments, f"{assignment.program} render", description)
+    parser = Parser(f"{assignment.program} render", description)
+    says = "quarto insists on it, embedded never uses it, auto falls back from one to the other."
+    parser.add_argument("--engine", type=str, choices=get_args(Engine), default="auto", help=says)
+    options = parser.parse_args(arguments)
     report = workspace.report_file()
     if not report.is_file():
         raise workspace.ProjectNotFoundError(

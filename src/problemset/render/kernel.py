@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,16 +47,19 @@ class Executed:
     chunks: tuple[Prose | RanCell, ...]
 
 
-class _ThisInterpreter(KernelSpecManager):
-    """Offers a single kernel, the running interpreter, whatever is installed on the machine."""
+class _OneKernel(KernelSpecManager):
+    """Offers a single kernel, whatever is installed on the machine."""
+
+    def __init__(self, python: Sequence[str], environment: Mapping[str, str]) -> None:
+        super().__init__()
+        launcher = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        launcher += ["--log-level=CRITICAL"]  # otherwise an interrupted kernel logs errors
+        argv, env = [*python, *launcher], dict(environment)
+        self._spec = KernelSpec(argv=argv, display_name="Python 3", language="python", env=env)
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """Return the same specification for every name."""
-        launcher = ["-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        launcher += ["--log-level=CRITICAL"]  # otherwise an interrupted kernel logs errors
-        return KernelSpec(
-            argv=[sys.executable, *launcher], display_name="Python 3", language="python"
-        )
+        return self._spec
 
 
 def execute(document: Document, run_by_default: bool = True) -> Executed:
@@ -78,7 +81,7 @@ def execute(document: Document, run_by_default: bool = True) -> Executed:
     chunks: list[Prose | RanCell] = []
     if not _needs_kernel(document):
         return Executed(document, tuple(c for c in document.chunks if isinstance(c, Prose)))
-    with _kernel(document.path.parent, notebook) as client:
+    with running_kernel(notebook, document.path.parent) as client:
         index, count = 0, 0
         for chunk in document.chunks:
             if isinstance(chunk, Prose):
@@ -99,29 +102,51 @@ def _needs_kernel(document: Document) -> bool:
 
 
 @contextlib.contextmanager
-def _kernel(folder: Path, notebook: nbformat.NotebookNode) -> Iterator[NotebookClient]:
-    with tempfile.TemporaryDirectory(prefix="lw-") as scratch:
-        sockets = Path(scratch) / "s"
+def running_kernel(
+    notebook: nbformat.NotebookNode,
+    folder: Path,
+    python: Sequence[str] = (sys.executable, "-Xfrozen_modules=off"),
+    environment: Mapping[str, str] | None = None,
+    sockets: Path | None = None,
+    **options: Any,
+) -> Iterator[NotebookClient]:
+    """Run a kernel for the cells of a notebook; it ends with the block.
+
+    Args:
+        notebook: its outputs are replaced when its cells are run.
+        folder: the kernel's working folder.
+        python: the command that starts Python.
+        environment: variables to add.
+        sockets: start of the paths of the kernel's socket files; in a temporary folder if omitted.
+            Where that is too long a path, the kernel uses the network.
+        options: further ones of nbclient.
+
+    Raises:
+        RenderError: no kernel can be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="lw-") as scratch, contextlib.ExitStack() as stack:
+        # the user's own IPython start-up files must not change the report
+        variables = {"IPYTHONDIR": str(Path(scratch) / "ipython"), **(environment or {})}
         manager = AsyncKernelManager(
-            kernel_name="python3", kernel_spec_manager=_ThisInterpreter(),
+            kernel_name="python3",
+            kernel_spec_manager=_OneKernel(python, variables),
             connection_file=str(Path(scratch) / "kernel.json"),
-        )  # fmt: skip
+        )
+        sockets = sockets or Path(scratch) / "s"
         if hasattr(os, "fork") and len(os.fsencode(sockets)) < _SOCKET_PATH_LIMIT:
             manager.transport, manager.ip = "ipc", str(sockets)
+        options = {"timeout": None, "startup_timeout": 120, "record_timing": False, **options}
+        place = {"metadata": {"path": str(folder)}}
         client = NotebookClient(
-            notebook, km=manager, timeout=None, startup_timeout=120, record_timing=False,
-            coalesce_streams=True, resources={"metadata": {"path": str(folder)}},
-        )  # fmt: skip
-        # the user's own IPython start-up files must not change the report
-        environment = {**os.environ, "IPYTHONDIR": str(Path(scratch) / "ipython")}
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(client.setup_kernel(cleanup_kc=True, env=environment))
-            except (RuntimeError, OSError) as error:
-                raise RenderError(
-                    f"no Python kernel could be started: {error}; is ipykernel installed?"
-                ) from error
-            yield client
+            notebook, km=manager, coalesce_streams=True, resources=place, **options
+        )
+        try:
+            stack.enter_context(client.setup_kernel(cleanup_kc=True))
+        except (RuntimeError, OSError) as error:
+            raise RenderError(
+                f"no Python kernel could be started: {error}; is ipykernel installed?"
+            ) from error
+        yield client
 
 
 def _run_cell(

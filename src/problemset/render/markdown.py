@@ -63,11 +63,11 @@ def _cell(document: Document, ran: RanCell, show: Shown, media: Path) -> list[st
 
 def _figure(document: Document, ran: RanCell, show: Shown, images: list[str]) -> str:
     if len(images) != 1:
-        raise CellError(
-            document.path, ran.cell.line,
+        problem = (
             f"{ran.cell.options.label} made {len(images)} images, expected 1; "
-            "draw panels in one figure, and end the cell with it",
-        )  # fmt: skip
+            "draw panels in one figure, and end the cell with it"
+        )
+        raise CellError(document.path, ran.cell.line, problem)
     place = "" if show.fig_pos == "H" else f' fig-pos="{show.fig_pos}"'
     return _float(ran, images[0], ran.cell.options.fig_cap or "", place)
 
@@ -96,10 +96,8 @@ def _outputs(
         elif kind:
             images.append(_image(ran, kind, output, media, len(images)))
         elif "text/html" in output.data or "text/latex" in output.data:
-            raise CellError(
-                document.path, ran.cell.line,
-                "this cell shows HTML or LaTeX only; show Markdown(...) instead, or print it",
-            )  # fmt: skip
+            problem = "this cell shows HTML or LaTeX only; show Markdown(...) instead, or print it"
+            raise CellError(document.path, ran.cell.line, problem)
         else:
             blocks.append(_text(output.data.get("text/plain", "")))
     return blocks, images

@@ -22,11 +22,11 @@ def to_notebook(executed: Executed, labels: Labels, metadata: dict[str, Any]) ->
         The text of an .ipynb file (nbformat 4.5).
     """
     notebook = nbformat.v4.new_notebook()
-    notebook.metadata = nbformat.from_dict({
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python", "file_extension": ".py"},
-        "title": str(metadata.get("title", "")),
-    })  # fmt: skip
+    notebook.metadata.update(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"name": "python", "file_extension": ".py"},
+        title=str(metadata.get("title", "")),
+    )
     notebook.cells = [_markdown_cell("title", _title(metadata))]
     for index, chunk in enumerate(executed.chunks, 1):
         if isinstance(chunk, RanCell):

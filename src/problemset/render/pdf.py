@@ -86,13 +86,14 @@ def _compile(
     standards: Any = ("ua-1",),  # the typst package's type annotation lacks ua-1
 ) -> bytes:
     compiler = typst.Compiler(
-        root="/", font_paths=fonts, ignore_system_fonts=not system_fonts,
+        root="/",
+        font_paths=fonts,
+        ignore_system_fonts=not system_fonts,
         sys_inputs={"fallbacks": ",".join(fallbacks)},
-    )  # fmt: skip
+    )
     pdf, warnings = compiler.compile_with_warnings(
-        input=source.encode(), format="pdf",
-        pdf_standards=list(standards),
-    )  # fmt: skip
+        input=source.encode(), format="pdf", pdf_standards=list(standards)
+    )
     if warnings:
         raise RenderError(f"Typst warns: {'; '.join(warning.message for warning in warnings)}")
     assert isinstance(pdf, bytes), "one PDF is one bytes object"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pypdfium2
 from PIL import Image
-from pypdfium2 import PdfTextPage
 from pypdfium2 import raw as pdfium
 
 _DEEPEST = 15  # levels of nested drawings
@@ -18,7 +17,9 @@ def pdf_text(path: Path) -> str:
 
 def pdf_pages(path: Path) -> list[str]:
     """Text of each page."""
-    return [_readable(_text(page)) for page in _text_pages(path)]
+    with pypdfium2.PdfDocument(path) as document:
+        texts = [page.get_textpage().get_text_range(errors="replace") for page in document]
+    return [text.replace("\r\n", "\n") for text in texts]
 
 
 def pdf_pictures(path: Path, most_pixels: int) -> Iterator[Image.Image]:
@@ -29,20 +30,3 @@ def pdf_pictures(path: Path, most_pixels: int) -> Iterator[Image.Image]:
                 width, height = found.get_px_size()
                 if 0 < width * height <= most_pixels:
                     yield found.get_bitmap(render=False).to_pil()
-
-
-def _text_pages(path: Path) -> Iterator[PdfTextPage]:
-    with pypdfium2.PdfDocument(path) as document:
-        for page in document:
-            yield page.get_textpage()
-
-
-def _text(page: PdfTextPage) -> str:
-    """Text of a page with one entry per UTF-16 unit, indexed as in PDFium."""
-    units = (pdfium.FPDFText_GetUnicode(page, index) for index in range(page.count_chars()))
-    return "".join(chr(unit) for unit in units)
-
-
-def _readable(units: str) -> str:
-    joined = units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return joined.replace("\r\n", "\n")

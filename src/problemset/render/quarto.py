@@ -61,10 +61,8 @@ def render(quarto: Path, qmd: Path, work: Path, metadata: dict[str, Any]) -> tup
         metadata_file = work / "overrides.json"
         metadata_file.write_text(json.dumps(metadata, ensure_ascii=False), encoding="utf-8")
         command += ["--metadata-file", str(metadata_file)]
-    finished = subprocess.run(
-        command, cwd=qmd.parent, env={**os.environ, "QUARTO_PYTHON": sys.executable},
-        capture_output=True, check=False,
-    )  # fmt: skip
+    environment = {**os.environ, "QUARTO_PYTHON": sys.executable}
+    finished = subprocess.run(command, cwd=qmd.parent, env=environment, capture_output=True)
     output = _ANSI.sub("", (finished.stdout + finished.stderr).decode(errors="replace"))
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     # Quarto ends with success in spite of these

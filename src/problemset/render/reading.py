@@ -11,11 +11,11 @@ _CAPTION_LABEL = re.compile(r"^(:\s.*?)\s*\{#(tbl-[\w-]+)[^}]*\}\s*$")
 _IMAGE_ATTRIBUTES = re.compile(r"(!\[[^\]]*\]\([^)]*\))\{[^}]*\}")
 _CITED = r"-?@([a-z]+-[\w-]+)"
 _BRACKETED = re.compile(rf"\[({_CITED}(?:;\s*{_CITED})*)\]")
+_CALLOUTS = ("note", "tip", "warning", "important", "caution")
 _PLAIN_DIVS = {
-    "callout-note": "**Note.**", "callout-tip": "**Tip.**", "callout-warning": "**Warning.**",
-    "callout-important": "**Important.**", "callout-caution": "**Caution.**",
-    "proof": "*Proof.*", "remark": "*Remark.*", "solution": "*Solution.*",
-}  # fmt: skip
+    **{f"callout-{kind}": f"**{kind.title()}.**" for kind in _CALLOUTS},
+    **{kind: f"*{kind.title()}.*" for kind in ("proof", "remark", "solution")},
+}
 
 
 def readable(text: str, labels: dict[str, tuple[str, str]]) -> str:

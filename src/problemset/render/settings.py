@@ -1,6 +1,7 @@
 """Options of the document and its _quarto.yml, merged per output format as Quarto merges them."""
 
 import datetime
+import functools
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,28 +13,6 @@ from problemset.render.options import EXECUTE_KEYS, FIGURE_PLACES, Shown
 
 Format = Literal["typst", "html"]
 
-_FOR_PANDOC = (
-    "title", "subtitle", "author", "date", "abstract", "abstract-title", "lang", "bibliography",
-    "csl", "link-citations", "nocite", "reference-section-title", "toc-title", "keywords",
-)  # fmt: skip
-_USED = (
-    "number-sections", "toc", "toc-depth", "execute", "format", "papersize", "margin", "fontsize",
-    "mainfont", "code-fold", "fig-pos", "section-numbering", *EXECUTE_KEYS,
-)  # fmt: skip
-# Options for Quarto's own look and tools. The embedded renderer has a fixed look and ignores them.
-_QUARTO_ONLY = (
-    "anchor-sections", "appendix-style", "citations-hover", "citeproc", "code-copy",
-    "code-overflow", "codefont", "crossrefs-hover", "df-print", "embed-resources", "engine",
-    "fig-align", "fig-dpi", "fig-format", "fig-height", "fig-responsive", "fig-width",
-    "footnotes-hover", "highlight-style", "html-math-method", "jupyter", "keep-md", "keep-typ",
-    "linestretch", "mathfont", "minimal", "page-layout", "project", "smooth-scroll",
-    "syntax-highlighting", "theme", "title-block-style", "toc-location",
-)  # fmt: skip
-# With any other value the outputs of the two engines would differ in substance.
-_ONLY_VALUE = {
-    "embed-resources": True, "html-math-method": "mathml", "jupyter": "python3",
-    "engine": "jupyter", "citeproc": True, "section-numbering": "1.1",
-}  # fmt: skip
 _FORMATS = ("typst", "html", "ipynb")
 
 
@@ -76,6 +55,12 @@ def read_settings(
     return _settings(document.path, merge(merged, overrides or {}))
 
 
+@functools.cache
+def _known_options() -> dict[str, Any]:
+    path = Path(__file__).with_name("quarto_options.yml")
+    return read_yaml(path, path.read_text(encoding="utf-8"))
+
+
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Merge mappings key by key; any other value in `over` replaces the one in `base`."""
     out = dict(base)
@@ -91,11 +76,12 @@ def _format_options(formats: Any, format_name: Format) -> dict[str, Any]:
 
 
 def _check_keys(path: Path, given: dict[str, Any]) -> None:
+    known = _known_options()
     for key, value in given.items():
-        if key not in (*_FOR_PANDOC, *_USED, *_QUARTO_ONLY):
+        if not any(key in known[kind] for kind in ("pandoc", "used", "ignored")):
             raise _at_key(path, key, f"unknown option {key}; leave it out")
-        if key in _ONLY_VALUE and value != _ONLY_VALUE[key]:
-            raise _at_key(path, key, f"{key} is {value!r}, expected {_ONLY_VALUE[key]!r}")
+        if (only := known["only_value"].get(key, value)) != value:
+            raise _at_key(path, key, f"{key} is {value!r}, expected {only!r}")
     if given.get("fig-pos", "H") not in FIGURE_PLACES:
         raise _at_key(path, "fig-pos", f"fig-pos is not one of {', '.join(FIGURE_PLACES)}")
     execute = given.get("execute") or {}
@@ -121,7 +107,7 @@ def _at_key(path: Path, key: str, problem: str) -> DocumentError:
 
 
 def _settings(path: Path, merged: dict[str, Any]) -> Settings:
-    metadata = {key: merged[key] for key in _FOR_PANDOC if key in merged}
+    metadata = {key: merged[key] for key in _known_options()["pandoc"] if key in merged}
     if not isinstance(metadata.get("title"), str):
         raise DocumentError(path, 1, "the document has no title; add `title: ...` at its top")
     author = metadata.get("author", [])

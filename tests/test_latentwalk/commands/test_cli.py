@@ -77,7 +77,7 @@ def error_line(outcome):
 def test_help_lists_the_commands_without_importing_torch():
     script = (
         "import sys; from latentwalk import cli; code = cli.main(['--help']); "
-        "print(code, sorted({'torch', 'tyro', 'numpy'} & set(sys.modules)))"
+        "print(code, sorted({'torch', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -143,9 +143,9 @@ def test_version(latentwalk):
         ("train gan --out nowhere/x.safetensors", "is in nowhere, which is not a folder"),
         ("train gan --latent-size 99999999999999999999", "expected 1000000000 or less"),
         ("train gan --out /proc/x.safetensors", "--out /proc/x.safetensors cannot be written"),
-        ("sample gan", "error: --out FILE.npz is missing: File to write"),
-        ("sample gan --out x.npz --count abc", "'abc' is no whole number"),
-        ("pack", "error: PATH is missing: A folder that is new or empty."),
+        ("sample gan", "the following arguments are required: --out"),
+        ("sample gan --out x.npz --count abc", "--count: invalid int value: 'abc'"),
+        ("pack", "the following arguments are required: FOLDER"),
         ("sample gan --out x.npz --count 0", "--count is 0, expected 1 ... 100000"),
         ("sample gan --out x.npz --count -5", "--count is -5"),
         ("sample gan --out x.npz --count 100001", "--count is 100001"),
@@ -162,7 +162,6 @@ def test_version(latentwalk):
 def test_a_mistake_is_one_line(latentwalk, project, words, says):
     line = error_line(latentwalk(*words.split()))
     assert says in line
-    assert not any(mark in line for mark in "│╭╰─")
     assert list(project.iterdir()) == [], "nothing was written"
 
 
@@ -243,10 +242,10 @@ def test_nobody_listening_is_no_error():
 def test_help_fills_its_paragraphs_to_the_terminal_and_keeps_its_lists(latentwalk, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     _, out, _ = latentwalk("grade", "--help")
-    before_the_box = out.split("╭")[0].splitlines()
-    assert max(map(len, before_the_box[1:])) <= 60
-    assert "    results.json  for Gradescope" in before_the_box
-    assert any(len(line) > 50 for line in before_the_box), "one line is not one word"
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "    results.json  for Gradescope" in lines
+    assert any(len(line) > 50 for line in lines), "one line is not one word"
 
 
 def test_help_of_a_command_by_its_name_after_help(latentwalk):
@@ -276,7 +275,7 @@ def test_what_pytorch_cannot_train_is_one_line(latentwalk, project, monkeypatch,
 def test_every_configuration_field_is_an_option_with_its_default(latentwalk, name):
     code, out, _ = latentwalk("train", name, "--help")
     assert code == 0
-    words = " ".join(out.partition("─ options")[2].replace("│", " ").split())
+    words = " ".join(out.partition("options:")[2].split())
     words = re.sub(r", --no-[\w-]+", "", words)  # how a switch is turned off
     config = recipes.get(name).config
     for field in dataclasses.fields(config):

@@ -52,11 +52,15 @@ def local(workers: int) -> Iterator[Any]:
     environment = {name: os.environ.get(name, str(threads)) for name in _THREAD_COUNTS}
     with (
         distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0,
-            dashboard_address=None, silence_logs=logging.CRITICAL, env=environment,
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+            env=environment,
         ) as cluster,
         distributed.Client(cluster) as client,
-    ):  # fmt: skip
+    ):
         yield client
 
 
@@ -175,9 +179,14 @@ class Dispatch:
             submission.started = time.monotonic()
             # on this worker only and without Dask's retries, so that every loss is counted here
             submission.future = self.client.submit(
-                grader, submission.job, workers=[address], allow_other_workers=False,
-                pure=False, retries=0, key=f"problemset-grade-{secrets.token_hex(8)}",
-            )  # fmt: skip
+                grader,
+                submission.job,
+                workers=[address],
+                allow_other_workers=False,
+                pure=False,
+                retries=0,
+                key=f"problemset-grade-{secrets.token_hex(8)}",
+            )
             self.running[address] = submission
 
     def _collect(self, workers: set[str]) -> Iterator[tuple[int, JobResult]]:

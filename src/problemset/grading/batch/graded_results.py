@@ -64,7 +64,8 @@ def _source(package: str) -> tuple[Path, list[Path]]:
     file = Path(str(module.__file__))
     if not hasattr(module, "__path__"):
         return file.parent, [file]
-    return file.parent, [path for kind in ("*.py", "*.css") for path in file.parent.rglob(kind)]
+    kinds = (".py", ".css", ".html")
+    return file.parent, [path for path in file.parent.rglob("*") if path.suffix in kinds]
 
 
 def _version(package: str) -> str:
@@ -86,9 +87,13 @@ def digest(grader: str, rubric: str, intake: Intake, notebook: bool = True) -> s
     """
     found = {name: _sha256((intake.folder / name).read_bytes()) for name in intake.files}
     return _digest(
-        grader=grader, rubric=rubric, files=found, refused=intake.refused, ignored=intake.ignored,
+        grader=grader,
+        rubric=rubric,
+        files=found,
+        refused=intake.refused,
+        ignored=intake.ignored,
         notebook=notebook,
-    )  # fmt: skip
+    )
 
 
 def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> Score:
@@ -111,12 +116,12 @@ def write(out: Path, of: str, seconds: float, results: Mapping[str, bytes]) -> S
     except OSError as error:
         raise file_io.write_error(out, error) from error
     for name, content in results.items():
-        _replace(out / name, content)
+        file_io.write(out / name, content)
     found = {name: _sha256(content) for name, content in results.items()}
     record = {"version": VERSION, "digest": of, "seconds": seconds, "files": found}
     carried_out = [o for o in score.outcomes if o.state not in (BROKEN, TO_BE_READ)]
     if carried_out or not score.possible:  # otherwise this machine lacks what every check needs
-        _replace(out / RECORD, json.dumps(record, indent=1).encode("ascii") + b"\n")
+        file_io.write(out / RECORD, json.dumps(record, indent=1).encode("ascii") + b"\n")
     return score
 
 
@@ -133,11 +138,6 @@ def read(out: Path) -> CachedGrade | None:
         return CachedGrade(str(record["digest"]), float(record["seconds"]), score)
     except (RefusedError, ValueError, KeyError, TypeError, AttributeError):
         return None  # foreign or incomplete: grade again
-
-
-def _replace(target: Path, content: bytes) -> None:
-    with file_io.atomic_path(target) as temporary:
-        temporary.write_bytes(content)
 
 
 def _sha256(content: bytes) -> str:

@@ -107,10 +107,8 @@ def write(out: Path, rows: Sequence[Row], items: Sequence[Item]) -> str:
         WriteError: the folder is read-only or full.
     """
     text = as_text(rows, items)
-    with file_io.atomic_path(out / CSV) as temporary:
-        temporary.write_text(as_csv(rows, items), "utf-8", newline="")
-    with file_io.atomic_path(out / TEXT) as temporary:
-        temporary.write_text(text, "utf-8")
+    file_io.write(out / CSV, as_csv(rows, items))
+    file_io.write(out / TEXT, text)
     return text
 
 
@@ -170,9 +168,10 @@ def as_text(rows: Sequence[Row], items: Sequence[Item]) -> str:
     widths = [max(len(cells[n]) for cells in full) for n in range(len(heads))]
     widths[0] = max(len(cells[0]) for cells in [heads, *lines])
     text = [_aligned(cells, widths) for cells in [heads, *lines]]
-    alike = [(c[0], row) for c, row in zip(lines, rows, strict=True) if often[c[0]] > 1]
-    text += [f"{name}: {shown(row.place.folder)}, results in {shown(row.place.out)}"
-             for name, row in alike]  # fmt: skip
+    for cells, row in zip(lines, rows, strict=True):
+        if often[cells[0]] > 1:
+            place = f"{shown(row.place.folder)}, results in {shown(row.place.out)}"
+            text.append(f"{cells[0]}: {place}")
     return "\n".join([*text, "", *_summary(rows)]) + "\n"
 
 

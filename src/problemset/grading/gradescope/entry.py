@@ -11,8 +11,9 @@ from pathlib import Path
 from problemset import file_io, rubric
 from problemset.assignment import Assignment
 from problemset.grading.results import formats
+from problemset.grading.runner import outcomes
 from problemset.grading.runner.grade_submission import grade_submission
-from problemset.grading.score.outcome import JSON, CheckOutcome, Score
+from problemset.grading.score.outcome import JSON, Score
 from problemset.grading.submission.intake import inner_submission
 
 
@@ -91,24 +92,19 @@ def _found(path: Path) -> Score:
 
 def _with_the_rest(assignment: Assignment, found: Score, why: str) -> Score:
     """Add the missing outcomes, in the rubric's order."""
-    known = {(outcome.item, outcome.check): outcome for outcome in found.outcomes}
-    outcomes = []
+    known = {(each.item, each.check): each for each in found.outcomes}
+    everything = []
     for item in rubric.load():
-        for check in item.checks:
-            by_reader = check.check in assignment.notebook_checks  # not run here
-            unreached = CheckOutcome(
-                check.check, item.id, check.shows.rstrip("."), check.points,
-                "to be read" if by_reader else "broken",
-                "the notebook is not run here" if by_reader else f"not reached: {why}",
-            )  # fmt: skip
-            outcomes.append(known.get((item.id, check.check), unreached))
-        if item.reader:
-            asks = " ".join(item.asks.split())
-            unread = CheckOutcome("reader", item.id, item.title, item.reader, "to be read", asks)
-            outcomes.append(known.get((item.id, "reader"), unread))
-    return Score(tuple(outcomes))
+        unreached = [
+            outcomes.of_check(item, check, "to be read", outcomes.NOT_RUN)
+            if check.check in assignment.notebook_checks
+            else outcomes.of_check(item, check, "broken", f"not reached: {why}")
+            for check in item.checks
+        ]
+        unreached += [outcomes.of_reader(item, {})] if item.reader else []
+        everything += [known.get((each.item, each.check), each) for each in unreached]
+    return Score(tuple(everything))
 
 
 def _write(results: Path, content: dict[str, JSON]) -> None:
-    with file_io.atomic_path(results) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    file_io.write(results, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -14,6 +14,7 @@ from problemset.grading.submission import safe_files
 from problemset.grading.submission.intake import Intake, inner_submission, take_in
 from problemset.grading.submission.layout import NOTEBOOK, PAPER
 from problemset.grading.submission.opened import Submission, SubmissionError
+from problemset.text import one_line
 
 FileStatus = Literal["ok", "missing", "damaged", "misfit", "refused", "ignored"]
 CORRECTNESS = "Complete does not mean correct: points come from `{program} grade`."
@@ -45,7 +46,7 @@ class FileReport:
 
     def line(self, width: int) -> str:
         """One line for a terminal, with the name in a column of some width."""
-        name = _short(self.name, _LONGEST_NAME)
+        name = one_line(self.name, _LONGEST_NAME)
         line = f"{self.state:<8} {name:<{width}}  {self.says}"
         return f"{line} -> {self.mend}" if self.mend else line
 
@@ -149,7 +150,7 @@ def _absent(file: FileRule, assignment: Assignment, intake: Intake) -> FileRepor
         mend = f"save {file.holds} in it with numpy.savez"
     for name in _unread(assignment, intake):
         if name.rpartition("/")[2].casefold() == last.casefold():
-            mend = f"is it {_short(name, _LONGEST_NAME)}? move that to {file.name}"
+            mend = f"is it {one_line(name, _LONGEST_NAME)}? move that to {file.name}"
         elif folder and name.casefold() == folder:
             mend = f"is it in {name}? rename that folder to {folder}"
     return FileReport("missing", file.name, f"is read for {', '.join(file.items)}", mend)
@@ -227,10 +228,4 @@ def _reason(error: object, submission: Submission, name: str) -> str:
     text = str(error).replace(f"{submission.folder}/", "").replace(f" of {name}", "")
     for lead in (f"{name} cannot be used: ", f"{name} cannot be read: ", f"{name}: ", f"{name} "):
         text = text.removeprefix(lead)
-    return _short(text, _LONGEST_LINE)
-
-
-def _short(text: str, most: int) -> str:
-    """One printable line of bounded length, whatever the submission contains."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    return line if len(line) <= most else line[: most - 3] + "..."
+    return one_line(text, _LONGEST_LINE)

@@ -195,8 +195,7 @@ def write_after_each(path: Path) -> Callable[[CheckOutcome], Score]:
     """
 
     def write(score: Score) -> Score:
-        with file_io.atomic_path(path) as temporary:
-            temporary.write_text(to_json(score), "utf-8")
+        file_io.write(path, to_json(score))
         return score
 
     score = write(Score())

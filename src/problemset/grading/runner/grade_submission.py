@@ -3,16 +3,16 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from problemset import file_io
 from problemset.assignment import Assignment
 from problemset.grading.results import formats
-from problemset.grading.runner import rerun_notebook, run_check
+from problemset.grading.runner import outcomes, rerun_notebook, run_check
 from problemset.grading.sandbox import isolation
 from problemset.grading.sandbox.isolation import Ended, Limits
-from problemset.grading.score.outcome import JSON, CheckOutcome, Score, State
+from problemset.grading.score.outcome import CheckOutcome, Score, State
 from problemset.grading.submission.intake import Intake, take_in
 from problemset.grading.submission.layout import NOTEBOOK, NOTEBOOK_RUN, PAPER
 from problemset.rubric import Item, ItemCheck
@@ -24,7 +24,6 @@ NOTEBOOK_LIMITS = Limits(
 )
 """Limits for running the notebook, including its kernel; the report's own takes two minutes and 2
 GiB."""
-_NOT_RUN = "the notebook was not run again; run it, or read it beside the PDF"
 Run = Callable[..., Ended]
 
 
@@ -79,9 +78,9 @@ def grade_submission(
         for item in items:
             for check in item.checks:
                 if check.check in of_notebook and not notebook:
-                    score = note(_noted(item, check, "to be read", _NOT_RUN))
+                    score = note(outcomes.of_check(item, check, "to be read", outcomes.NOT_RUN))
                 elif check.check in of_notebook and unable:
-                    score = note(_noted(item, check, "broken", unable))
+                    score = note(outcomes.of_check(item, check, "broken", unable))
                 else:
                     arguments = {
                         "reference": assignment.reference,
@@ -91,7 +90,7 @@ def grade_submission(
                     ended = run(run_check.run, arguments, limits)
                     score = note(_outcome(item, check, ended, intake))
             if item.reader:
-                score = note(_for_the_reader(item, pages))
+                score = note(outcomes.of_reader(item, pages))
     return score
 
 
@@ -127,24 +126,11 @@ def _outcome(item: Item, check: ItemCheck, ended: Ended, intake: Intake) -> Chec
     value = ended.value if ended.state == "returned" else None
     if not isinstance(value, dict):
         says = f"could not be carried out ({ended.state}): {ended.says}"
-        return _noted(item, check, "broken", says)
+        return outcomes.of_check(item, check, "broken", says)
     says = str(value["says"])
     # a refused file looks missing to the check, so say why it was refused
     refused = [why for name, why in intake.refused.items() if name in says]
     if refused:
         says = f"{says} (refused: {refused[0]})"
-    return _noted(item, check, "passed" if value["passed"] else "failed", says, value["evidence"])
-
-
-def _noted(
-    item: Item, check: ItemCheck, state: State, says: str, evidence: dict[str, JSON] | None = None
-) -> CheckOutcome:
-    title = check.shows.rstrip(".")
-    return CheckOutcome(check.check, item.id, title, check.points, state, says, evidence or {})
-
-
-def _for_the_reader(item: Item, pages: Mapping[str, int]) -> CheckOutcome:
-    says = " ".join(item.asks.split())
-    if item.id in pages:
-        says += f" ({PAPER}, page {pages[item.id]})"
-    return CheckOutcome("reader", item.id, item.title, item.reader, "to be read", says, {})
+    state: State = "passed" if value["passed"] else "failed"
+    return outcomes.of_check(item, check, state, says, value["evidence"])

@@ -1,19 +1,15 @@
-"""Run a submission's notebook again under nbval, with its kernel confined, and compare outputs.
+"""Run a submission's notebook again, with its kernel confined, and compare outputs.
 
 The notebook's code is the only code of a submission that is ever run. It runs in its own Jupyter
-kernel (`confine.py`) on a copy of what it needs. pytest and nbval stay outside and talk to the
-kernel through sockets; whatever it sends is treated as data. Whether outputs agree is decided
-outside, too.
+kernel (`confine.py`) on a copy of what it needs. nbclient stays outside and talks to the kernel
+through sockets; whatever it sends is treated as data. Whether outputs agree is decided outside,
+too. Tags of cells have no influence.
 """
 
-import json
-import math
 import os
-import queue
 import shutil
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +19,12 @@ from problemset.grading.sandbox import confine, forkserver_client
 from problemset.grading.submission import cells
 from problemset.grading.submission.cells import CodeCell
 from problemset.grading.submission.layout import NOTEBOOK
+from problemset.text import one_line
 
 CELL_SECONDS = 400.0
-_KERNEL, _WORK = "confined", "notebook"
+_WORK = "notebook"
 _MOST_SAYS = 300
 _READABLE = (Path(sys.executable), Path(__file__), Path(os.__file__))  # outside the copy
-_LOOK_SECONDS = 0.5  # interval for checking that the kernel is alive
 
 
 class NotebookError(RuntimeError):
@@ -50,7 +46,8 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
         nothing does.
 
     Raises:
-        NotebookError: nbval is missing, or this system cannot confine the kernel.
+        NotebookError: this system cannot confine the kernel.
+        RenderError: no kernel can be started.
         IntakeError: the file is not a notebook.
     """
     homework = assignment.load(reference)
@@ -68,8 +65,10 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
     if "files" not in words and "user" not in words:
         raise NotebookError("this system cannot stop a notebook from writing to any folder")
     _give(work, uid)
-    _write_kernel(work, uid, homework.folder, needs.variables(work))
-    ran = _run(work, cell_seconds)
+    python = [sys.executable, "-I", confine.__file__, str(work), str(uid), "--"]
+    python += [sys.executable, "-s", "-B"]
+    variables = {**_variables(work, homework.folder), **needs.variables(work)}
+    ran = _run(found, work, python, variables, cell_seconds)
     return {"confined": words, "cells": _cells(found, ran)}
 
 
@@ -81,101 +80,79 @@ def _give(work: Path, uid: int) -> None:
         os.chown(path, uid, uid)
 
 
-def _write_kernel(work: Path, uid: int, homework: Path, more: Mapping[str, str]) -> None:
-    folder = Path("kernels") / _KERNEL
-    folder.mkdir(parents=True)
+def _variables(work: Path, homework: Path) -> dict[str, str]:
     package = Path(__file__).resolve().parents[3]
-    searched = os.pathsep.join(dict.fromkeys([str(package), str(homework)]))
     threads = str(forkserver_client.threads())
-    command = [sys.executable, "-I", confine.__file__, str(work), str(uid), "--"]
-    command += [sys.executable, "-s", "-B", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    variables = {
-        "HOME": str(work), "TMPDIR": str(work), "USER": "notebook", "PYTHONPATH": searched,
-        "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
-        "PYTHONHASHSEED": "0", **more,
-    }  # fmt: skip
-    spec = {"argv": command, "display_name": _KERNEL, "language": "python", "env": variables}
-    (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
+    return {
+        "HOME": str(work),
+        "IPYTHONDIR": str(work / ".ipython"),
+        "TMPDIR": str(work),
+        "USER": "notebook",
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(package), str(homework)])),
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
 
 
 @dataclass
-class _Seen:
-    """A pytest plugin that records the result of each cell."""
+class _Ran:
+    """What came of running a cell."""
 
-    cells: dict[int, tuple[bool, str, list[Any]]] = field(default_factory=dict)
-    """By number from 0: whether it ran, if not why, and its outputs."""
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        """Suppress pytest's report, which would print the notebook's own text."""
-
-    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-        """Store the outputs as soon as a cell has run."""
-        if call.when != "call" and not call.excinfo:
-            return
-        again = getattr(item, "test_outputs", None)
-        error = call.excinfo.value if call.excinfo else None
-        differs = "outputs differ" in str(error)  # nbval's verdict; `outputs` refines it
-        ran = again is not None and (error is None or differs)
-        why = "" if ran else " ".join(str(error).split())[:_MOST_SAYS] or "was skipped"
-        if ran or item.cell_num not in self.cells:
-            self.cells[item.cell_num] = (ran, why, list(again or []))
+    fault: str = ""
+    """Why it was not run to its end; empty if it was."""
+    outputs: list[Any] = field(default_factory=list)
 
 
-def _run(work: Path, cell_seconds: float) -> dict[int, tuple[bool, str, list[Any]]]:
-    """Run all cells; return nothing for a notebook that cannot be run at all."""
-    os.environ |= {"JUPYTER_PATH": str(Path.cwd()), "JUPYTER_RUNTIME_DIR": str(Path.cwd() / "run")}
-    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    try:
-        import pytest
-        from jupyter_client.manager import KernelManager
-        from nbval import kernel, plugin
-        from traitlets import CaselessStrEnum, Unicode
-    except ImportError as error:
-        wanted = "install nbval with `pip install nbval`, or grade with --no-notebook"
-        raise NotebookError(f"{error}; {wanted}") from error
+def _run(
+    found: Sequence[CodeCell],
+    work: Path,
+    python: Sequence[str],
+    variables: Mapping[str, str],
+    cell_seconds: float,
+) -> list[_Ran]:
+    """Run the cells in order; a kernel that ends reaches no more of them."""
+    import nbformat  # the process that only hands out checks does without these
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    class SocketManager(KernelManager):
-        """Uses socket files, which also reach a process without network."""
+    from problemset.render.kernel import running_kernel
 
-        transport = CaselessStrEnum(["tcp", "ipc"], default_value="ipc")
-        ip = Unicode(str(work / "k"))
-
-    class WatchedKernel(kernel.RunningKernel):
-        """Stops waiting once the kernel has ended, unlike nbval's own class."""
-
-        def get_message(self, stream: str, timeout: float | None = None) -> Any:
-            """Raise `queue.Empty` after the timeout, or when no message can arrive any more."""
-            give_up = time.monotonic() + (math.inf if timeout is None else timeout)
-            while True:
-                try:
-                    return super().get_message(stream, timeout=_LOOK_SECONDS)
-                except queue.Empty:
-                    if not self.is_alive() or time.monotonic() > give_up:
-                        raise
-
-    kernel.KernelManager, plugin.RunningKernel = SocketManager, WatchedKernel
-    seen = _Seen()
-    options = ["-c", os.devnull, "--rootdir", str(work), "--noconftest", "-p", "no:cacheprovider"]
-    options += ["-p", "nbval.plugin", "--nbval", "--nbval-kernel-name", _KERNEL, "-q", "--tb=no"]
-    options += ["--nbval-cell-timeout", str(cell_seconds), "--color=no"]
-    pytest.main([*options, str(work / NOTEBOOK)], plugins=[seen])
-    return seen.cells
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(cell.source) for cell in found]
+    late = {"ename": "Timeout", "evalue": f"more than {cell_seconds:g} seconds", "traceback": []}
+    limits = {"timeout": int(cell_seconds), "interrupt_on_timeout": True, "error_on_timeout": late}
+    ran: list[_Ran] = []
+    with running_kernel(notebook, work, python, variables, work / "k", **limits) as client:
+        for number, cell in enumerate(notebook.cells):
+            try:
+                client.execute_cell(cell, number)
+                ran.append(_Ran(outputs=cell.outputs))
+            except CellExecutionError as error:
+                says = f"raised an exception, {error.ename}: {error.evalue}"
+                ran.append(_Ran(one_line(says, _MOST_SAYS)))
+            except DeadKernelError:
+                ran.append(_Ran("the kernel ended"))
+                break
+            except Exception as error:  # whatever a kernel sends that Jupyter would not
+                ran.append(_Ran(one_line(f"{type(error).__name__}: {error}", _MOST_SAYS)))
+    return ran + [_Ran("it was not reached")] * (len(found) - len(ran))
 
 
-def _cells(
-    found: list[CodeCell], ran: dict[int, tuple[bool, str, list[Any]]]
-) -> list[dict[str, Any]]:
-    """Combine the saved cells with the results of running them again."""
+def _cells(found: Sequence[CodeCell], ran: Sequence[_Ran]) -> list[dict[str, Any]]:
+    """Combine the saved cells with the results of running them again; empty ones do not count."""
     from problemset.grading.evidence import outputs  # imports NumPy and Pillow
 
-    noted: list[dict[str, Any]] = []
-    for number, cell in enumerate(found):  # nbval numbers empty code cells, too
-        whether, why, again = ran.get(number, (False, "it was not reached", []))
-        if not cell.source.strip():
-            continue
-        noted.append({
-            "number": len(noted) + 1, "problem": cell.problem, "item": cell.item,
-            "count": cell.count, "ran": whether, "compared": len(outputs.compared(cell.outputs)),
-            "differs": outputs.difference(cell.outputs, again) if whether else why,
-        })  # fmt: skip
-    return noted
+    both = [(cell, again) for cell, again in zip(found, ran, strict=True) if cell.source.strip()]
+    return [
+        {
+            "number": number,
+            "problem": cell.problem,
+            "item": cell.item,
+            "count": cell.count,
+            "ran": not again.fault,
+            "compared": len(outputs.compared(cell.outputs)),
+            "differs": again.fault or outputs.difference(cell.outputs, again.outputs),
+        }
+        for number, (cell, again) in enumerate(both, start=1)
+    ]

@@ -46,6 +46,7 @@ from problemset.grading.sandbox.forkserver_client import (
 )
 from problemset.grading.sandbox.pipes import Heard, exchange
 from problemset.grading.score.outcome import JSON
+from problemset.text import one_line
 
 State = Literal["returned", "raised", "crashed", "timed out", "out of memory", "too large"]
 
@@ -217,7 +218,7 @@ class Server:
             says, output = str(error), error.output
         except OSError as error:  # out of processes, descriptors or disk space
             says, output = f"could not be started: {error}", ""
-        return Ended("crashed", None, _one_line(says), output, 0.0, 0)
+        return Ended("crashed", None, one_line(says, _LONGEST_LINE), output, 0.0, 0)
 
     def _check(self, target: str) -> None:
         modules = self._modules or rf"(?:{'|'.join(self._packages)})(?:\.[A-Za-z_]\w*)+"
@@ -243,7 +244,8 @@ class Server:
             report = {"state": "crashed" if in_time else "timed out", "says": says}
         state, value, says = _judge(bytes(heard.answer.content), report, nonce, limits)
         seconds, peak_bytes = report.get("seconds", 0.0), report.get("peak_bytes", 0)
-        return Ended(state, value, _one_line(says), heard.output.text(), seconds, peak_bytes)
+        says = one_line(says, _LONGEST_LINE)
+        return Ended(state, value, says, heard.output.text(), seconds, peak_bytes)
 
     def _ready_host(self) -> Host:
         with self._lock:
@@ -328,8 +330,3 @@ def _end_of_process(report: dict[str, JSON], limits: Limits) -> tuple[State, JSO
     except ValueError:
         name = f"signal {-code}"
     return "crashed", None, f"ended by {name}"
-
-
-def _one_line(text: str) -> str:
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 3] + "..."

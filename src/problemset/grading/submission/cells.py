@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from problemset.grading.submission.intake import IntakeError, read_json
+from problemset.text import one_line
 
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-9])([a-z])?\b[.):]?", re.MULTILINE)
-_MOST_SAYS = 300
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read(path: Path) -> list[CodeCell]:
     try:
         nbformat.validate(nbformat.from_dict(content), version=4)
     except (nbformat.ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
-        why = " ".join(str(error).split())[:_MOST_SAYS]
+        why = one_line(str(error), 300)
         raise IntakeError(f"{path.name} is not a notebook of version 4: {why}") from error
     found: list[CodeCell] = []
     problem = item = ""

@@ -93,7 +93,7 @@ class Submission:
             raise SubmissionError(f"results/{path.name} cannot be used: {error}") from error
 
     def notebook_run(self) -> dict[str, Any]:
-        """Read the results that `notebook.rerun` recorded.
+        """Read the results that `rerun_notebook.rerun` recorded.
 
         Raises:
             SubmissionError: there is no notebook, or it was not run to its end; says why.

@@ -225,7 +225,7 @@ def test_two_of_one_name_are_graded_apart(latentwalk, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "there is no submission to grade"),
+        ([], "the following arguments are required: FOLDER"),
         (["a", "--workers", "0"], "--workers is 0, expected 1 ... 256"),
         (["a", "--workers", "2", "--scheduler", "tcp://x"], "--workers is for this machine"),
         (["a", "--rubric", "nowhere.yml"], "nowhere.yml cannot be read"),
@@ -256,8 +256,8 @@ def test_the_options_say_who_works(monkeypatch):
 
     monkeypatch.setattr(command.cluster, "local", holding)
     monkeypatch.setattr(command.cluster, "existing", holding)
-    for more in ({"workers": 3}, {"scheduler": "tcp://x:1"}, {}):
-        with command.hold_workers(command.GradeOptions(("a",), **more), 7.0) as found:
+    for workers, scheduler in ((3, ""), (1, "tcp://x:1"), (1, "")):
+        with command.hold_workers(workers, scheduler, 7.0) as found:
             pass
     assert asked == [3, "tcp://x:1"]
     assert found is grade_class.one_by_one

@@ -66,7 +66,7 @@ def test_an_interruption_leaves_nothing_that_looks_complete(out, monkeypatch):
             raise KeyboardInterrupt
         target.write_bytes(content)
 
-    monkeypatch.setattr(graded_results, "_replace", interrupt)
+    monkeypatch.setattr(graded_results.file_io, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         graded_results.write(out, "digest", 1.0, results(class_targets.scored("failed")))
     assert graded_results.read(out) is None

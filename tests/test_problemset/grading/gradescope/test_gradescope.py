@@ -122,6 +122,7 @@ def grader_that(machine, ends):
     edit(
         machine / "source/src/problemset/grading/gradescope/entry.py",
         "from problemset.grading.runner.grade_submission import grade_submission\n",
+        "from problemset.grading.score.outcome import CheckOutcome\n"
         "def grade_submission(assignment, folder, work, items, notebook):\n"
         "    import os, time\n"
         "    note = formats.write_after_each(work / 'score.json')\n"
