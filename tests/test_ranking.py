@@ -19,7 +19,7 @@ from latentwalk.model_zoo import trainer
 from latentwalk.models import gan, vae
 
 pytestmark = pytest.mark.usefixtures("released_weights")
-COUNT = 5000
+COUNT = 2000
 
 
 def rng(seed=0):

@@ -21,7 +21,7 @@ from problemset.grading.submission.cells import CodeCell
 from problemset.grading.submission.layout import NOTEBOOK
 from problemset.text import one_line
 
-CELL_SECONDS = 400.0
+CELL_SECONDS = 800.0
 _WORK = "notebook"
 _MOST_SAYS = 300
 _READABLE = (Path(sys.executable), Path(__file__), Path(os.__file__))  # outside the copy
