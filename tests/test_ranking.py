@@ -19,7 +19,7 @@ from latentwalk.model_zoo import trainer
 from latentwalk.models import gan, vae
 
 pytestmark = pytest.mark.usefixtures("released_weights")
-COUNT = 2000
+COUNT = 5000
 
 
 def rng(seed=0):

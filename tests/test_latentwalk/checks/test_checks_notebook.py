@@ -154,7 +154,10 @@ STALE = "print('grid', min(numbers))\n"
 CASES = {
     "an output altered": (put("3c", CELLS[4][1], "strip 6\n"), {"3": "5 was saved|6 was saved"}),
     "a text altered": (put("4d", CELLS[5][1], "grids 1\n"), {"4": "a text differs"}),
-    "code altered": (put("2b", "print('ten', sum(numbers) + 1)"), {"2": "14 was saved and 15"}),
+    "code altered": (
+        put("2b", "print('ten', sum(numbers) + 1)"),
+        {"2": "14 was saved, but now it is 15"},
+    ),
     "code that breaks": (put("4d", "1 / 0"), {"4": "exception"}),
     "outputs removed": (_outputs_gone, {"2": "", "3": "", "4": ""}),
     "all cells tagged to be skipped, which has no influence": (_says_skip, {}),
