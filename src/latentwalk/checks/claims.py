@@ -31,18 +31,29 @@ FLOOR = 0.1054
 features."""
 IMAGES, PAIRS = 10_000, 300  # sample sizes for measuring again
 MARGINS = {
-    "frechet_ratio": (0.15, 1.0), "sharpness_percent": (0.0, 3.0), "steadiness": (0.0, 0.05),
-    "label_switches": (0.0, 0.3), "third_digit_steps": (0.0, 0.4), "sharpness_drop": (0.0, 0.05),
+    "frechet_ratio": (0.15, 1.0),
+    "sharpness_percent": (0.0, 3.0),
+    "steadiness": (0.0, 0.05),
+    "label_switches": (0.0, 0.3),
+    "third_digit_steps": (0.0, 0.4),
+    "sharpness_drop": (0.0, 0.05),
     "certainty_drop": (0.0, 0.05),
-}  # fmt: skip
+}
 """Allowed difference between a claim and its new measurement with other noise and pairs: a fraction
 of the measurement, plus an absolute amount. Resampling moves the GAN's ratio by 0.6, see the
 report's intervals."""
 _NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?")
-QUALITY = tuple(f"{kind}_{what}" for kind in ("gan", "vae", "reconstruction")
-                for what in ("frechet_ratio", "sharpness_percent"))  # fmt: skip
-SMOOTHNESS = tuple(f"{kind}_{what}" for kind in ("gan", "vae") for what in MARGINS
-                   if what not in ("frechet_ratio", "sharpness_percent"))  # fmt: skip
+QUALITY = tuple(
+    f"{kind}_{what}"
+    for kind in ("gan", "vae", "reconstruction")
+    for what in ("frechet_ratio", "sharpness_percent")
+)
+SMOOTHNESS = tuple(
+    f"{kind}_{what}"
+    for kind in ("gan", "vae")
+    for what in MARGINS
+    if what not in ("frechet_ratio", "sharpness_percent")
+)
 
 
 def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:

@@ -51,11 +51,15 @@ def _archive(item: str, *arrays: ArrayRule) -> FileRule:
 
 def _weights(name: str, says: str, *items: str, optional: bool = False) -> FileRule:
     return FileRule(
-        f"weights/{name}.safetensors", says, items,
-        look=partial(_look_at_network, name), source=partial(_valid_weights, name),
+        f"weights/{name}.safetensors",
+        says,
+        items,
+        look=partial(_look_at_network, name),
+        source=partial(_valid_weights, name),
         made_by=f"`latentwalk train {name}` makes it",
-        mend=f"`latentwalk train {name}` makes it again", optional=optional,
-    )  # fmt: skip
+        mend=f"`latentwalk train {name}` makes it again",
+        optional=optional,
+    )
 
 
 def _images(name: str, *count: int, items: tuple[str, ...]) -> ArrayRule:
@@ -131,8 +135,9 @@ def _look_at_notebook(submission: "Submission", sizes: Sizes) -> Look:
 
     cells = submission.notebook_cells()
     if not any(cell.outputs for cell in cells):
-        return Look("misfit", "was not executed: no cell has an output",
-                    "`make report` makes it again")  # fmt: skip
+        return Look(
+            "misfit", "was not executed: no cell has an output", "`make report` makes it again"
+        )
     for item in FIGURES:
         try:
             figures.pictures_of(submission, item)

@@ -20,8 +20,10 @@ from problemset.grading.submission import opened
 from problemset.grading.submission.opened import Submission, SubmissionError
 
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
-    "gan": (Generator, GanConfig), "vae": (Vae, VaeConfig), "cgan": (Generator, GanConfig),
-}  # fmt: skip
+    "gan": (Generator, GanConfig),
+    "vae": (Vae, VaeConfig),
+    "cgan": (Generator, GanConfig),
+}
 """The networks of a submission: class and configuration class by name."""
 LARGEST = {"blocks": 16, "width": 1024, "encoder_width": 1024, "latent_size": 10_000}
 """Upper bounds on the fields that decide a network's size, checked before it is built."""

@@ -113,8 +113,9 @@ def _steps_hold(submission: Submission, item: str) -> Verdict:
     wrong, telling = [], 0
     for number, step in enumerate(steps):
         sides = _sides(step)
-        points = [random_point(seed, full_support=step.get("full_support") is True)
-                  for seed in POINTS]  # fmt: skip
+        points = [
+            random_point(seed, full_support=step.get("full_support") is True) for seed in POINTS
+        ]
         values = [[_evaluate(side, point, f"step {number}") for side in sides] for point in points]
         if not all(_close(left, right) for left, right in values):
             wrong.append(number)

@@ -50,8 +50,15 @@ def run(arguments: Sequence[str]) -> Outcome:
     """Run all checks, without downloading or training anything."""
     Parser("latentwalk doctor", HELP).parse_args(arguments)
     checks: list[Callable[[], Iterator[Diagnostic]]] = [
-        _python, _libraries, _machine, _folders, _student, _data, _weights, _quarto,
-    ]  # fmt: skip
+        _python,
+        _libraries,
+        _machine,
+        _folders,
+        _student,
+        _data,
+        _weights,
+        _quarto,
+    ]
     findings = [finding for check in checks for finding in _guarded(check)]
     broken = sum(finding.state == "broken" for finding in findings)
     verdict = f"{broken} broken" if broken else "nothing is broken"

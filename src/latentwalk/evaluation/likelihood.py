@@ -122,9 +122,14 @@ def vae_log_likelihood(
         raise ValueError("the VAE is in training mode, expected evaluation mode: call vae.eval()")
 
     return importance_sampled_log_likelihood(
-        vae.encode, functools.partial(log_joint, vae), binary_images, num_samples, rng,
-        images_per_batch, samples_per_batch,
-    )  # fmt: skip
+        vae.encode,
+        functools.partial(log_joint, vae),
+        binary_images,
+        num_samples,
+        rng,
+        images_per_batch,
+        samples_per_batch,
+    )
 
 
 def _chunk_bounds(

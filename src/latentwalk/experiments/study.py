@@ -70,25 +70,38 @@ class Study:
     def quality(self) -> quality.Quality:
         """3d: quality of the images of the GAN and of both VAEs."""
         return self._cached(
-            "3d", quality.compare_quality, ["gan", "vae", "vae_flow"],
-            train=self.train, test=self.test, rng=self._rng(3),
-        )  # fmt: skip
+            "3d",
+            quality.compare_quality,
+            ["gan", "vae", "vae_flow"],
+            train=self.train,
+            test=self.test,
+            rng=self._rng(3),
+        )
 
     def smoothness(self) -> smoothness.Smoothness:
         """3e: smoothness of many paths of both models."""
         return self._cached(
-            "3e", smoothness.compare_smoothness, ["gan", "vae"],
-            train=self.train, test=self.test, rng=self._rng(4),
-        )  # fmt: skip
+            "3e",
+            smoothness.compare_smoothness,
+            ["gan", "vae"],
+            train=self.train,
+            test=self.test,
+            rng=self._rng(4),
+        )
 
     def input_readings(self) -> problem4.InputReadings:
         """4a and 4b: all interpretations of the problem statement, for comparison."""
         generators = {title: self.released[name].network for title, name in GENERATORS.items()}
         return _cached(
-            "4b", problem4.input_readings, self._key([*GENERATORS.values(), "classifier"]),
-            generators=generators, classifier=self.released["classifier"].network,
-            train=self.train, test=self.test, rng=self._rng(5),
-        )  # fmt: skip
+            "4b",
+            problem4.input_readings,
+            self._key([*GENERATORS.values(), "classifier"]),
+            generators=generators,
+            classifier=self.released["classifier"].network,
+            train=self.train,
+            test=self.test,
+            rng=self._rng(5),
+        )
 
     def digit_grid(self) -> problem4.DigitGrid:
         """4d: ten images of each digit."""
@@ -110,9 +123,7 @@ class Study:
     ) -> Any:
         """Run an experiment on the classifier and the named networks, or read its saved result."""
         # the argument under which the experiments take each model
-        parameter = {
-            "gan": "generator", "cgan": "generator", "vae": "vae", "vae_flow": "learned"
-        }  # fmt: skip
+        parameter = {"gan": "generator", "cgan": "generator", "vae": "vae", "vae_flow": "learned"}
         networks = {parameter[name]: self.released[name].network for name in names}
         networks["classifier"] = self.released["classifier"].network
         key = self._key([*names, "classifier"])

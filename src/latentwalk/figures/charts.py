@@ -31,8 +31,15 @@ def fig_quality(quality: Quality) -> Figure:
     for line, (row, color) in list(enumerate(zip(rows, colors, strict=True)))[1:]:
         value = row.ratio.value
         text = f"{value:.0f}" if value >= 10 else f"{value:.1f}"
-        ratio.annotate(text, (value, line), (0, 4), ha="center",
-                       textcoords="offset points", fontsize=7.5, color=color)  # fmt: skip
+        ratio.annotate(
+            text,
+            (value, line),
+            (0, 4),
+            ha="center",
+            textcoords="offset points",
+            fontsize=7.5,
+            color=color,
+        )
     name_lines(ratio, [row.name for row in rows], colors)
     return figure
 
@@ -51,8 +58,15 @@ def fig_agreement(agreement: Agreement) -> Figure:
     axes.plot(digits, shares, "o", color=GAN, markersize=4.5, clip_on=False)
     overall = 100 * agreement.overall.value
     axes.axhline(overall, color=MUTED, linewidth=0.8, linestyle=DASHED, zorder=0)
-    axes.annotate(f"all digits\n{overall:.2f} %", (1, overall), (4, 0), va="center", fontsize=8,
-                  xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+    axes.annotate(
+        f"all digits\n{overall:.2f} %",
+        (1, overall),
+        (4, 0),
+        va="center",
+        fontsize=8,
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+    )
     axes.set(xlabel="digit asked for", ylabel="read as asked for, %", xticks=digits)
     axes.set(xlim=(-0.5, len(shares) - 0.5), ylim=(None, 100))
     return figure

@@ -29,8 +29,15 @@ def log_axis(axis: Axis, multiples: tuple[int, ...]) -> None:
 def set_title(axes: Axes, title: str, reading: str) -> None:
     """Write a title, and below it a note on how to read the panel."""
     axes.set_title(title, pad=12.0)
-    axes.annotate(reading, (0, 1), (0, 3.5), xycoords="axes fraction", color=MUTED,
-                  textcoords="offset points", fontsize=7.5)  # fmt: skip
+    axes.annotate(
+        reading,
+        (0, 1),
+        (0, 3.5),
+        xycoords="axes fraction",
+        color=MUTED,
+        textcoords="offset points",
+        fontsize=7.5,
+    )
 
 
 def draw_estimates(axes: Axes, estimates: Sequence[Estimate], colors: Sequence[str]) -> None:

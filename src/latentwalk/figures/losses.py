@@ -41,8 +41,16 @@ def fig_gan_losses(rows: Rows) -> Figure:
     axes.axhline(math.log(2), color=MUTED, linewidth=0.8, linestyle=DASHED, label=tie)
     axes.set_title("losses, nats a pair of images", pad=14.0)
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower left", ncols=3, bbox_to_anchor=(0, 1.01), borderaxespad=0, fontsize=8,
-                handlelength=1.6, borderpad=0, columnspacing=1.4)  # fmt: skip
+    axes.legend(
+        loc="lower left",
+        ncols=3,
+        bbox_to_anchor=(0, 1.01),
+        borderaxespad=0,
+        fontsize=8,
+        handlelength=1.6,
+        borderpad=0,
+        columnspacing=1.4,
+    )
     _count_steps(axes, rows)
     slope = add_axes(figure, 113.0, 11.0, 43.0, 34.0)
     slope.semilogy(*_series(rows, "slope_penalty"), color=INK)
@@ -69,8 +77,15 @@ def fig_vae_losses(rows: Rows) -> Figure:
         (total[-1], "sum", total[-1]),
     )
     for height, name, value in parts:
-        axes.annotate(f"{name}: {value:.1f}", (1, height), (4, 0), textcoords="offset points",
-                      xycoords=("axes fraction", "data"), va="center", fontsize=8)  # fmt: skip
+        axes.annotate(
+            f"{name}: {value:.1f}",
+            (1, height),
+            (4, 0),
+            textcoords="offset points",
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
+        )
     _count_steps(axes, rows)
     return figure
 

@@ -87,15 +87,27 @@ def _draw_entries(axes: Axes, inputs: np.ndarray) -> None:
     axes.vlines(entries, inputs[0], inputs[1], color=HAIRLINE, linewidth=1.6, zorder=1)
     axes.plot(entries, inputs[0], "o", color=INK, markersize=4, label=r"$\epsilon_\mathrm{start}$")
     axes.plot(
-        entries, inputs[1], "o", markerfacecolor="white", markeredgecolor=INK, markersize=4,
-        markeredgewidth=0.9, label=r"$\epsilon_\mathrm{end}$",
-    )  # fmt: skip
+        entries,
+        inputs[1],
+        "o",
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        markersize=4,
+        markeredgewidth=0.9,
+        label=r"$\epsilon_\mathrm{end}$",
+    )
     axes.set(xlabel="entry", ylabel="value", xlim=(0.3, len(entries) + 0.7))
     axes.yaxis.set_major_locator(MultipleLocator(1))
     if len(entries) <= 20:
         axes.set_xticks(entries)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.02), ncols=2, borderaxespad=0,
-                handletextpad=0, columnspacing=1)  # fmt: skip
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1.02),
+        ncols=2,
+        borderaxespad=0,
+        handletextpad=0,
+        columnspacing=1,
+    )
 
 
 @styled

@@ -28,10 +28,13 @@ KEY_MEASURES = {
 }
 """The measures to draw, with a title and a note on how to read each."""
 LOOKS = {
-    GAN_PATHS: "-", INVERTED_PATHS: (0, (1, 1)),
-    VAE_PATHS: "-", PRIOR_PATHS: (0, (1, 1)),
-    BLENDS: "-", JUMPS: (0, (4, 2)),
-}  # fmt: skip
+    GAN_PATHS: "-",
+    INVERTED_PATHS: (0, (1, 1)),
+    VAE_PATHS: "-",
+    PRIOR_PATHS: (0, (1, 1)),
+    BLENDS: "-",
+    JUMPS: (0, (4, 2)),
+}
 """Line styles of the paths whose means at each step are drawn; the models set the colours."""
 ALONG = {
     "confidence": ("judge\u2019s certainty", "its probability of what it reads"),
@@ -40,10 +43,14 @@ ALONG = {
 }
 """The measures to draw step by step, with a title and a note on each."""
 MARKERS = {
-    GAN_PATHS: "o", ROUND_PATHS: "s", INVERTED_PATHS: "^",
-    VAE_PATHS: "o", PRIOR_PATHS: "s",
-    BLENDS: "X", JUMPS: "D",
-}  # fmt: skip
+    GAN_PATHS: "o",
+    ROUND_PATHS: "s",
+    INVERTED_PATHS: "^",
+    VAE_PATHS: "o",
+    PRIOR_PATHS: "s",
+    BLENDS: "X",
+    JUMPS: "D",
+}
 
 
 @styled
@@ -56,16 +63,36 @@ def fig_steady_and_real(smoothness: Smoothness) -> Figure:
         color, x, y = model_color(row.name), row.measures["steadiness"], row.measures["realism"]
         axes.plot([x.low, x.high], [y.value, y.value], color=color, linewidth=1.0)
         axes.plot([x.value, x.value], [y.low, y.high], color=color, linewidth=1.0)
-        axes.plot([x.value], [y.value], MARKERS[row.name], color=color, markersize=5.5,
-                  linestyle="none", label=row.name)  # fmt: skip
+        axes.plot(
+            [x.value],
+            [y.value],
+            MARKERS[row.name],
+            color=color,
+            markersize=5.5,
+            linestyle="none",
+            label=row.name,
+        )
     farthest = max(row.measures["steadiness"].high for row in smoothness.rows)
     axes.set(xlabel="steadiness: even and straight steps", xlim=(0, 1.25 * farthest), ylim=(0, 1))
     axes.set_ylabel("realism of the worst step")
-    axes.annotate("both: a good walk", (0.985, 0.965), ha="right", va="top", color=MUTED,
-                  fontsize=8, xycoords="axes fraction",
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
-    axes.legend(loc="center left", bbox_to_anchor=(1.03, 0.5), fontsize=8.5, labelspacing=0.9,
-                handletextpad=0.4, borderaxespad=0)  # fmt: skip
+    axes.annotate(
+        "both: a good walk",
+        (0.985, 0.965),
+        ha="right",
+        va="top",
+        color=MUTED,
+        fontsize=8,
+        xycoords="axes fraction",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+    )
+    axes.legend(
+        loc="center left",
+        bbox_to_anchor=(1.03, 0.5),
+        fontsize=8.5,
+        labelspacing=0.9,
+        handletextpad=0.4,
+        borderaxespad=0,
+    )
     return figure
 
 
@@ -80,8 +107,16 @@ def _draw_margins(axes: Axes, smoothness: Smoothness) -> None:
         x = steady[0] + margin * (steady[1] - steady[0])
         y = real[1] + margin * (real[0] - real[1])
         axes.plot([x, x, 2], [2, y, y], color=HAIRLINE, linewidth=0.5, zorder=0)
-        axes.annotate(f"{margin:g}", (x, 1), (0, 2), color=MUTED, fontsize=7, ha="center",
-                      xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
+        axes.annotate(
+            f"{margin:g}",
+            (x, 1),
+            (0, 2),
+            color=MUTED,
+            fontsize=7,
+            ha="center",
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+        )
 
 
 @styled
@@ -111,10 +146,22 @@ def fig_along_paths(smoothness: Smoothness) -> Figure:
     for panel, (name, (title, reading)) in enumerate(ALONG.items()):
         axes = add_axes(figure, 9.0 + 51.5 * panel, 10.0, 41.0, 30.0)
         for row in rows:
-            axes.plot(times, getattr(row, name), color=model_color(row.name), label=row.name,
-                      linestyle=LOOKS[row.name])  # fmt: skip
+            axes.plot(
+                times,
+                getattr(row, name),
+                color=model_color(row.name),
+                label=row.name,
+                linestyle=LOOKS[row.name],
+            )
         set_title(axes, title, reading)
         axes.set(xlabel="$t$", xlim=(0, 1), xticks=(0, 0.5, 1))
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="lower center", ncols=3,
-                  fontsize=8, handlelength=1.8, columnspacing=1.4, borderaxespad=0.1)  # fmt: skip
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(),
+        loc="lower center",
+        ncols=3,
+        fontsize=8,
+        handlelength=1.8,
+        columnspacing=1.4,
+        borderaxespad=0.1,
+    )
     return figure

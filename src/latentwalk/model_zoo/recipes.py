@@ -52,19 +52,40 @@ def recipes() -> dict[str, Recipe]:
     problem_2 = gan.GanConfig(latent_size=d)
     labelled = dataclasses.replace(problem_2, num_classes=10)
     known = (
-        Recipe("classifier", "the judge", classifier, classifier.Classifier,
-               classifier.ClassifierConfig(), replay_tolerance=0.3),
+        Recipe(
+            "classifier",
+            "the judge",
+            classifier,
+            classifier.Classifier,
+            classifier.ClassifierConfig(),
+            replay_tolerance=0.3,
+        ),
         Recipe("gan", "Problem 2: d", gan, gan.Generator, problem_2),
         Recipe("vae", "Problem 3", vae, vae.Vae, vae.VaeConfig(latent_size=d)),
-        Recipe("cgan", "Problem 4a and 4b: 10 d + 10", gan, gan.Generator,
-               dataclasses.replace(labelled, latent_size=10 * d)),
-        Recipe("gan_10d", "Problem 4a alone: 10 d", gan, gan.Generator,
-               dataclasses.replace(problem_2, latent_size=10 * d)),
+        Recipe(
+            "cgan",
+            "Problem 4a and 4b: 10 d + 10",
+            gan,
+            gan.Generator,
+            dataclasses.replace(labelled, latent_size=10 * d),
+        ),
+        Recipe(
+            "gan_10d",
+            "Problem 4a alone: 10 d",
+            gan,
+            gan.Generator,
+            dataclasses.replace(problem_2, latent_size=10 * d),
+        ),
         Recipe("gan_onehot", "Problem 4b alone: d + 10", gan, gan.Generator, labelled),
-        Recipe("vae_flow", "Problem 3a: learned prior", vae, vae.Vae,
-               vae.VaeConfig(latent_size=24, flow_layers=8),
-               likelihood_samples=5000),
-    )  # fmt: skip
+        Recipe(
+            "vae_flow",
+            "Problem 3a: learned prior",
+            vae,
+            vae.Vae,
+            vae.VaeConfig(latent_size=24, flow_layers=8),
+            likelihood_samples=5000,
+        ),
+    )
     return {recipe.name: recipe for recipe in known}
 
 

@@ -54,8 +54,13 @@ class Run:
         Raises:
             SeedsError: a field is missing or of another type.
         """
-        types: dict[str, Any] = {"model": str, "seed": int, "recipe": str, "device": str,
-                                 "seconds": (int, float)}  # fmt: skip
+        types: dict[str, Any] = {
+            "model": str,
+            "seed": int,
+            "recipe": str,
+            "device": str,
+            "seconds": (int, float),
+        }
         numbers = saved.get("metrics") if isinstance(saved, dict) else None
         fits = (
             isinstance(numbers, dict)

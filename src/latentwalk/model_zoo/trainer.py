@@ -93,10 +93,17 @@ def fit(
     if weights_files.file_status(unmeasured, recipe).state == "valid":
         return unmeasured
     trained = recipes.run_training(
-        recipe.model, recipe.config, mnist.load("train"), recipe.seed, key=key.digest,
-        checkpoint=checkpoint, device=device, precision=precision,
-        snapshot=_snapshot(recipe, device), bar_options=bar_options,
-    )  # fmt: skip
+        recipe.model,
+        recipe.config,
+        mnist.load("train"),
+        recipe.seed,
+        key=key.digest,
+        checkpoint=checkpoint,
+        device=device,
+        precision=precision,
+        snapshot=_snapshot(recipe, device),
+        bar_options=bar_options,
+    )
     tensors = {f"network/{k}": v for k, v in trained.network.cpu().state_dict().items()}
     tensors |= history.pack(trained.history)
     # recorded with the code that trained, to compare with when the code has changed

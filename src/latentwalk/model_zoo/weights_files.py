@@ -106,9 +106,13 @@ def _with_current_code(
         WeightsError: the code computes other results, or there is no record to compare with.
     """
     renewed = replay.with_current_code(
-        path, tensors, metadata, recipe.key(),
-        functools.partial(recipes.repeat_steps, recipe), recipe.replay_tolerance,
-    )  # fmt: skip
+        path,
+        tensors,
+        metadata,
+        recipe.key(),
+        functools.partial(recipes.repeat_steps, recipe),
+        recipe.replay_tolerance,
+    )
     if renewed != metadata:
         with contextlib.suppress(OSError, RuntimeError):  # saves replaying the next time
             checkpoints.save_weights(places(recipe.name)[0], tensors, renewed)

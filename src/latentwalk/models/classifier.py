@@ -49,13 +49,18 @@ class Classifier(nn.Module):
         self.config = config
         narrow, wide = config.width, 2 * config.width
         self.body = nn.Sequential(
-            *_convolution(1, 32), nn.MaxPool2d(2),  # (B, 32, 14, 14)
-            *_convolution(32, narrow), *_convolution(narrow, narrow), nn.MaxPool2d(2),
-            *_convolution(narrow, wide), *_convolution(wide, wide),  # (B, 2 width, 7, 7)
-            nn.MaxPool2d(2), nn.Flatten(),  # (B, 2 width * 9)
+            *_convolution(1, 32),
+            nn.MaxPool2d(2),  # (B, 32, 14, 14)
+            *_convolution(32, narrow),
+            *_convolution(narrow, narrow),
+            nn.MaxPool2d(2),
+            *_convolution(narrow, wide),
+            *_convolution(wide, wide),  # (B, 2 width, 7, 7)
+            nn.MaxPool2d(2),
+            nn.Flatten(),  # (B, 2 width * 9)
             nn.Linear(wide * 9, config.feature_size, bias=False),
             nn.BatchNorm1d(config.feature_size),
-        )  # fmt: skip
+        )
         self.head = nn.Linear(config.feature_size, NUM_CLASSES)
 
     def features(self, images: Tensor) -> Tensor:

@@ -30,9 +30,12 @@ class Coupling(nn.Module):
         nn.init.zeros_(exit_layer.weight)  # each coupling starts as the identity
         nn.init.zeros_(exit_layer.bias)
         self.terms = nn.Sequential(
-            nn.Linear(self.sizes[0], WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH), nn.SiLU(),
+            nn.Linear(self.sizes[0], WIDTH),
+            nn.SiLU(),
+            nn.Linear(WIDTH, WIDTH),
+            nn.SiLU(),
             exit_layer,
-        )  # fmt: skip
+        )
 
     def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, Z) to (B, Z); also return the log-determinant of the Jacobian, (B,)."""

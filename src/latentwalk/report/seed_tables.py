@@ -28,11 +28,14 @@ def models(found: Mapping[str, Sequence[Run]]) -> str:
     """Table of means over seeds with their intervals, one model per row."""
     header = ["model", "seeds", *(name for name, _ in COLUMNS.values())]
     rows = [
-        [model, str(len(runs)),
-         *(_mean(runs, metric, digits) for metric, (_, digits) in COLUMNS.items())]
+        [
+            model,
+            str(len(runs)),
+            *(_mean(runs, metric, digits) for metric, (_, digits) in COLUMNS.items()),
+        ]
         for model, runs in found.items()
         if any(having(runs, metric) for metric in COLUMNS)
-    ]  # fmt: skip
+    ]
     return table(header, rows or [["none measured", *[""] * (len(header) - 1)]])
 
 

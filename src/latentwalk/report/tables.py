@@ -74,8 +74,9 @@ def percent(estimate: Estimate, digits: int = 2) -> str:
 def readings(labels: Iterable[int]) -> str:
     """Format a sequence of digits with repeats grouped: 6 (4 times), 9, 7 (5 times)."""
     runs = [(digit, len(list(same))) for digit, same in groupby(int(label) for label in labels)]
-    return ", ".join(f"{digit} ({length} times)" if length > 1 else str(digit)
-                     for digit, length in runs)  # fmt: skip
+    return ", ".join(
+        f"{digit} ({length} times)" if length > 1 else str(digit) for digit, length in runs
+    )
 
 
 def byline(who: Student) -> str | Literal:
@@ -106,10 +107,15 @@ def quality(result: Quality) -> str:
     """3d: table of image quality, one kind of images per row."""
     header = ["images", "Fréchet / floor", "sharpness", "certainty", "shares off by"]
     rows = [
-        [row.name, number(row.ratio, 1), number(row.sharpness, 3), number(row.confidence, 3),
-         f"{100 * row.label_distance:.1f} %"]
+        [
+            row.name,
+            number(row.ratio, 1),
+            number(row.sharpness, 3),
+            number(row.confidence, 3),
+            f"{100 * row.label_distance:.1f} %",
+        ]
         for row in result.rows
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
@@ -117,12 +123,16 @@ def variety(result: Quality) -> str:
     """3d: table of fidelity and variety, one kind of images per row; shares are in percent."""
     header = ["images", "density", "coverage", "precision", "recall", "nearer to training digits"]
     rows = [
-        [row.name, number(row.density), *(
-            share(found) for found in (row.coverage, row.precision, row.recall,
-                                       row.nearer_to_training)
-        )]
+        [
+            row.name,
+            number(row.density),
+            *(
+                share(found)
+                for found in (row.coverage, row.precision, row.recall, row.nearer_to_training)
+            ),
+        ]
         for row in result.rows
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 
@@ -147,11 +157,14 @@ def same_digit(result: Smoothness) -> str:
 
 def differences(result: Smoothness) -> str:
     """3e: table of differences between two kinds of paths, means with their intervals."""
-    return paths_table({
-        f"{found.first}, less {found.second}":
-            [number(found.measures[name]) for name in SMOOTHNESS_COLUMNS]
-        for found in result.differences
-    })  # fmt: skip
+    return paths_table(
+        {
+            f"{found.first}, less {found.second}": [
+                number(found.measures[name]) for name in SMOOTHNESS_COLUMNS
+            ]
+            for found in result.differences
+        }
+    )
 
 
 def _path_means(means: dict[str, Estimate]) -> list[str]:
@@ -166,14 +179,27 @@ def paths_table(rows: dict[str, list[str]], *more: str) -> str:
 
 def input_readings(result: InputReadings) -> str:
     """4a and 4b: table with one interpretation of the problem statement per row."""
-    header = ["input", "tensor", "label", "first layer", "steps",
-              "Fréchet / floor", "label agreement"]  # fmt: skip
+    header = [
+        "input",
+        "tensor",
+        "label",
+        "first layer",
+        "steps",
+        "Fréchet / floor",
+        "label agreement",
+    ]
     rows = [
-        [row.name, " x ".join(str(size) for size in row.input_shape), str(row.one_hot_entries),
-         f"{row.first_layer_parameters:,}", f"{row.steps:,}", number(row.ratio, 1),
-         percent(row.agreement, 1) + " %" if row.agreement else "no labels"]
+        [
+            row.name,
+            " x ".join(str(size) for size in row.input_shape),
+            str(row.one_hot_entries),
+            f"{row.first_layer_parameters:,}",
+            f"{row.steps:,}",
+            number(row.ratio, 1),
+            percent(row.agreement, 1) + " %" if row.agreement else "no labels",
+        ]
         for row in result.rows
-    ]  # fmt: skip
+    ]
     return table(header, rows)
 
 

@@ -103,9 +103,17 @@ def recipe_key(config: Any, functions: Sequence[Callable[..., Any]], data_digest
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    "name": str, "recipe": RecipeKey, "seed": int, "steps": int, "versions": dict, "device": str,
-    "threads": int, "seconds": (int, float), "metrics": dict, "tensor_digest": str,
-}  # fmt: skip
+    "name": str,
+    "recipe": RecipeKey,
+    "seed": int,
+    "steps": int,
+    "versions": dict,
+    "device": str,
+    "threads": int,
+    "seconds": (int, float),
+    "metrics": dict,
+    "tensor_digest": str,
+}
 _NEWER = ("network_digest", "algorithm", "replay")
 
 

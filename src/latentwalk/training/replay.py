@@ -140,8 +140,10 @@ def with_current_code(
         raise WeightsError(f"{path} is stale: {words} changed, and {problem}", "stale")
     log.info(
         "%s: %s changed, and repeated steps of the training end in the same state: the weights "
-        "stay valid", metadata.name, words,
-    )  # fmt: skip
+        "stay valid",
+        metadata.name,
+        words,
+    )
     return dataclasses.replace(metadata, recipe=key)
 
 
@@ -180,9 +182,13 @@ def _run(
         def go_on(until: int) -> tuple[Any, dict[str, Tensor]]:
             with _quiet():
                 trained = fit(
-                    precision=precision, checkpoint=file, key="replay", stop_at=until,
-                    device=torch.device("cpu"), bar_options={"disable": True},
-                )  # fmt: skip
+                    precision=precision,
+                    checkpoint=file,
+                    key="replay",
+                    stop_at=until,
+                    device=torch.device("cpu"),
+                    bar_options={"disable": True},
+                )
             saved = checkpoints.load_checkpoint(file)
             released = {f"released/{k}": v for k, v in trained.network.state_dict().items()}
             return saved, released | dict(_tensors({k: saved[k] for k in ("state", "rng")}))
@@ -217,10 +223,13 @@ def _moved(saved: Any, step: int) -> Any:
         return saved
     counters = {"step", "n_averaged"}
     return {
-        name: _moved(value, step) if name not in counters
-        else torch.full_like(value, step) if isinstance(value, Tensor) else step
+        name: _moved(value, step)
+        if name not in counters
+        else torch.full_like(value, step)
+        if isinstance(value, Tensor)
+        else step
         for name, value in saved.items()
-    }  # fmt: skip
+    }
 
 
 def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -11,8 +11,16 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
-INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS",
-             "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")  # fmt: skip
+INHERITED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
+)
 _START = (
     "import json, sys; setup = json.loads(sys.argv.pop()); sys.path[:0] = setup['folders'];"
     "from problemset.grading.sandbox import forkserver; forkserver.main(setup)"
@@ -87,10 +95,14 @@ class Host:
             stack.enter_context(self._control)
             with theirs:
                 self._process = subprocess.Popen(
-                    [*_COMMAND, json.dumps(setup)], cwd=folder, stdin=theirs.fileno(),
+                    [*_COMMAND, json.dumps(setup)],
+                    cwd=folder,
+                    stdin=theirs.fileno(),
                     env=surroundings(folder, environment) | _ONE_THREAD,
-                    stdout=self._printed, stderr=subprocess.STDOUT, start_new_session=True,
-                )  # fmt: skip
+                    stdout=self._printed,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             stack.callback(self._kill)
             self._stack = stack.pop_all()
 
