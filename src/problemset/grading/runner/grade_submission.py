@@ -12,7 +12,7 @@ from problemset.grading.results import formats
 from problemset.grading.runner import outcomes, rerun_notebook, run_check
 from problemset.grading.sandbox import isolation
 from problemset.grading.sandbox.isolation import Ended, Limits
-from problemset.grading.score.outcome import CheckOutcome, Score, State
+from problemset.grading.score.outcome import CheckOutcome, CheckStatus, Score
 from problemset.grading.submission.intake import Intake, take_in
 from problemset.grading.submission.layout import NOTEBOOK, NOTEBOOK_RUN, PAPER
 from problemset.rubric import Item, ItemCheck
@@ -132,5 +132,5 @@ def _outcome(item: Item, check: ItemCheck, ended: Ended, intake: Intake) -> Chec
     refused = [why for name, why in intake.refused.items() if name in says]
     if refused:
         says = f"{says} (refused: {refused[0]})"
-    state: State = "passed" if value["passed"] else "failed"
+    state: CheckStatus = "passed" if value["passed"] else "failed"
     return outcomes.of_check(item, check, state, says, value["evidence"])

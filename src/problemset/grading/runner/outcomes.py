@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from problemset.grading.score.outcome import CheckOutcome, State
+from problemset.grading.score.outcome import CheckOutcome, CheckStatus
 from problemset.grading.submission.layout import PAPER
 from problemset.rubric import Item, ItemCheck
 
@@ -12,7 +12,11 @@ NOT_RUN = "the notebook was not run again; run it, or read it beside the PDF"
 
 
 def of_check(
-    item: Item, check: ItemCheck, state: State, says: str, evidence: dict[str, Any] | None = None
+    item: Item,
+    check: ItemCheck,
+    state: CheckStatus,
+    says: str,
+    evidence: dict[str, Any] | None = None,
 ) -> CheckOutcome:
     """The outcome of a check."""
     title = check.shows.rstrip(".")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Kept:
+class BoundedBuffer:
     """The first or the last bytes of a stream."""
 
     limit: int

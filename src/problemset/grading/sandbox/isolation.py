@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, cast, get_args
 
-from problemset.grading.sandbox.bounded_buffer import Kept
+from problemset.grading.sandbox.bounded_buffer import BoundedBuffer
 from problemset.grading.sandbox.forkserver_client import (
     Host,
     HostError,
@@ -44,11 +44,11 @@ from problemset.grading.sandbox.forkserver_client import (
     surroundings,
     temporary_folder,
 )
-from problemset.grading.sandbox.pipes import Heard, exchange
+from problemset.grading.sandbox.pipes import Received, exchange
 from problemset.grading.score.outcome import JSON
 from problemset.text import one_line
 
-State = Literal["returned", "raised", "crashed", "timed out", "out of memory", "too large"]
+RunStatus = Literal["returned", "raised", "crashed", "timed out", "out of memory", "too large"]
 
 _PACKAGE_FOLDER = str(Path(__file__).resolve().parents[3])  # of the running copy, installed or not
 _HEAD_BYTES = 16_384  # limit for an answer, not counting its value
@@ -91,7 +91,7 @@ class Limits:
 class Ended:
     """Outcome of one function call."""
 
-    state: State
+    state: RunStatus
     """Returned: the value came from the function, as the nonce proves. Raised: the function ended
     with an exception, or its value is not JSON. Crashed: the process ended before the function did.
     Timed out: wall-clock or CPU time. Too large: the value, a file, or the number of processes."""
@@ -228,24 +228,24 @@ class Server:
 
     def _run(self, request: dict[str, JSON], variables: Mapping[str, str], limits: Limits) -> Ended:
         nonce = secrets.token_hex(16)
-        heard = Heard(
-            Kept(limits.value_bytes + _HEAD_BYTES),
-            Kept(_HEAD_BYTES),
-            Kept(limits.output_bytes, last=True),
+        received = Received(
+            BoundedBuffer(limits.value_bytes + _HEAD_BYTES),
+            BoundedBuffer(_HEAD_BYTES),
+            BoundedBuffer(limits.output_bytes, last=True),
         )
         host = self._ready_host()
         with temporary_folder() as folder:
             own = {"nonce": nonce, "folder": folder, "environment": surroundings(folder, variables)}
             line = json.dumps(request | own).encode("ascii") + b"\n"
-            in_time = exchange(host, line, heard, limits.wall_seconds)
-        report = _object(bytes(heard.report.content))
+            in_time = exchange(host, line, received, limits.wall_seconds)
+        report = _object(bytes(received.report.content))
         if report is None:
             says = "the process that watches over the check was ended or stopped"
             report = {"state": "crashed" if in_time else "timed out", "says": says}
-        state, value, says = _judge(bytes(heard.answer.content), report, nonce, limits)
+        state, value, says = _result_of(bytes(received.answer.content), report, nonce, limits)
         seconds, peak_bytes = report.get("seconds", 0.0), report.get("peak_bytes", 0)
         says = one_line(says, _LONGEST_LINE)
-        return Ended(state, value, says, heard.output.text(), seconds, peak_bytes)
+        return Ended(state, value, says, received.output.text(), seconds, peak_bytes)
 
     def _ready_host(self) -> Host:
         with self._lock:
@@ -294,18 +294,18 @@ def _object(content: bytes) -> dict[str, JSON] | None:
     return found if isinstance(found, dict) else None
 
 
-def _judge(
+def _result_of(
     answer: bytes, report: dict[str, JSON], nonce: str, limits: Limits
-) -> tuple[State, JSON, str]:
+) -> tuple[RunStatus, JSON, str]:
     """Return state, value and message; only a complete answer with the nonce is trusted."""
     if report["state"] == "out of memory":  # this may be detected only after the answer was sent
         return "out of memory", None, report["says"]
     first, _, rest = answer.partition(b"\n")
     head = _object(first) or {}
     state, whole = head.get("state"), head.get("bytes") == len(rest)
-    if head.get("nonce") == nonce and whole and state in get_args(State):
+    if head.get("nonce") == nonce and whole and state in get_args(RunStatus):
         if state != "returned":
-            return cast(State, state), None, str(head.get("says"))
+            return cast(RunStatus, state), None, str(head.get("says"))
         with contextlib.suppress(ValueError, RecursionError):
             return "returned", json.loads(rest), ""
     if report["state"]:
@@ -313,7 +313,7 @@ def _judge(
     return _end_of_process(report, limits)
 
 
-def _end_of_process(report: dict[str, JSON], limits: Limits) -> tuple[State, JSON, str]:
+def _end_of_process(report: dict[str, JSON], limits: Limits) -> tuple[RunStatus, JSON, str]:
     """Interpret the exit status of a worker that sent no answer."""
     if report["status"] is None:
         return "crashed", None, "could not be ended"

@@ -8,31 +8,31 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from problemset.grading.sandbox import worker
-from problemset.grading.sandbox.bounded_buffer import Kept
+from problemset.grading.sandbox.bounded_buffer import BoundedBuffer
 from problemset.grading.sandbox.forkserver_client import Host
 
 _GRACE_SECONDS = 20.0  # for the watcher to start and to clean up, on a busy machine
 
 
 @dataclass
-class Heard:
+class Received:
     """Data received from a run."""
 
-    answer: Kept
+    answer: BoundedBuffer
     """Sent by the worker."""
-    report: Kept
+    report: BoundedBuffer
     """Sent by the watcher; it ends when the watcher does."""
-    output: Kept
+    output: BoundedBuffer
     """Printed by any process of the run."""
 
 
-def exchange(host: Host, request: bytes, heard: Heard, seconds: float) -> bool:
+def exchange(host: Host, request: bytes, received: Received, seconds: float) -> bool:
     """Have a watcher forked, send it a request and read its pipes until it has ended.
 
     Args:
         host: the forkserver.
         request: one line, as `worker.watch` expects it.
-        heard: filled with the received data.
+        received: filled with the received data.
         seconds: how long the run may take.
 
     Returns:
@@ -58,7 +58,7 @@ def exchange(host: Host, request: bytes, heard: Heard, seconds: float) -> bool:
         with contextlib.suppress(BrokenPipeError):  # it has ended already, and its report says why
             requests.write(request)
             requests.flush()
-        streams = {answer: heard.answer, report: heard.report, output: heard.output}
+        streams = {answer: received.answer, report: received.report, output: received.output}
         return _collect(streams, report, time.monotonic() + seconds + _GRACE_SECONDS)
 
 
@@ -86,14 +86,14 @@ class _Watcher:
         with contextlib.suppress(OSError):
             self.requests.close()
         deadline = time.monotonic() + _GRACE_SECONDS
-        ended = _collect({self.report: Kept(0)}, self.report, deadline)
+        ended = _collect({self.report: BoundedBuffer(0)}, self.report, deadline)
         if self.pid is not None:
             if not ended:  # it may have been suspended
                 worker.kill([*worker.descendants(self.pid), self.pid])
             self.host.reap(self.pid)
 
 
-def _collect(streams: dict[BinaryIO, Kept], report: BinaryIO, deadline: float) -> bool:
+def _collect(streams: dict[BinaryIO, BoundedBuffer], report: BinaryIO, deadline: float) -> bool:
     """Read all streams until the report has ended and nothing more is available.
 
     Returns:

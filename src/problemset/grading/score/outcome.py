@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias, get_args
 JSON: TypeAlias = Any
 """Any JSON value: None, bool, int, finite float, str, lists and text-keyed dicts of these."""
 
-State = Literal["passed", "failed", "broken", "to be read"]
-PASSED, FAILED, BROKEN, TO_BE_READ = STATES = get_args(State)
+CheckStatus = Literal["passed", "failed", "broken", "to be read"]
+PASSED, FAILED, BROKEN, TO_BE_READ = STATES = get_args(CheckStatus)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class CheckOutcome:
     """A few words."""
     points: float
     """Points possible, 0 or more; earned only if passed."""
-    state: State
+    state: CheckStatus
     """Passed or failed: the check was carried out. Broken: it could not be (a crash, a time limit,
     an unreadable file), which earns nothing and may be the fault of either side. To be read: only a
     person can award these points."""

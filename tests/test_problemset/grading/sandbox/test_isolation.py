@@ -230,9 +230,9 @@ def test_half_an_answer_is_none(monkeypatch):
 
 def test_the_nonce_is_new_each_time(monkeypatch):
     nonces = []
-    judge = isolation._judge
+    judge = isolation._result_of
     monkeypatch.setattr(
-        isolation, "_judge", lambda *args: (nonces.append(args[2]), judge(*args))[1]
+        isolation, "_result_of", lambda *args: (nonces.append(args[2]), judge(*args))[1]
     )
     assert call("echo").state == call("echo").state == "returned"
     assert len(set(nonces)) == 2
