@@ -18,7 +18,7 @@ ITEMS = (
         ItemCheck("path_has_ten_inputs", 1, "Ten points."),
         ItemCheck("path_is_straight", 3, "A straight line."),
     ), 0),
-    Item("3e", 4, "Smoothness", "An answer that rests on measurements.", (), 4),
+    Item("3e", 4, "Smoothness", "An answer that\nrests on measurements.", (), 4),
 )  # fmt: skip
 
 

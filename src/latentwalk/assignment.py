@@ -95,5 +95,4 @@ ASSIGNMENT = Assignment(
     check_pack=contract.check_weights,
     archive_files=_archive_files,
     environment=paths.as_environment,
-    packages=("latentwalk", "problemset"),
 )

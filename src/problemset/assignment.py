@@ -51,7 +51,7 @@ class ArrayRule:
     note: str = ""
     """Anything that the shape does not say."""
     problem: Callable[["np.ndarray", str], str] = lambda array, file: ""
-    """Says what is wrong with an array of the right shape; empty if nothing."""
+    """Returns what is wrong with an array of the right shape, or an empty string."""
 
     def __str__(self) -> str:
         sizes = ", ".join(map(str, self.shape)) + ("," if len(self.shape) == 1 else "")
@@ -66,7 +66,7 @@ class Look:
     says: str
     """What was found and, if that differs, what was expected."""
     mend: str = ""
-    """What to do; empty if nothing."""
+    """What to do; an empty string if there is nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class FileRule:
     name: str
     """Its path in the submission."""
     says: str
-    """What it holds, in words; empty where `arrays` says so."""
+    """What it holds, in words; an empty string if `arrays` already says it."""
     items: tuple[str, ...]
     """Items of the rubric for which a check or a person reads it."""
     arrays: tuple[ArrayRule, ...] = ()
@@ -167,8 +167,6 @@ class Assignment:
     """None: notebooks are not run."""
     thumbnails: Callable[["Submission", "Score"], tuple["Thumbnail", ...]] = lambda found, score: ()
     """Draws what a submission shows, for the page of its results."""
-    forget: Callable[[], None] = lambda: None
-    """Drops cached contents of submissions, for a process that grades many."""
     check_pack: Callable[[Mapping[str, Path]], None] = lambda found: None
     """Refuses files that do not belong together, by raising `PackError`."""
     archive_files: Callable[[], Mapping[str, Path]] = dict

@@ -95,11 +95,14 @@ def is_same(left: ast.expr, right: ast.expr) -> bool:
 
 
 def chain_fault(lines: Sequence[str], points: Sequence[Point]) -> str:
-    """Say what is wrong with a derivation, from a definition to a closed form; empty if nothing.
+    """Find the first mistake in a derivation that leads from a definition to a closed form.
 
     Args:
         lines: formulas, each of which must equal the one before, and be another.
         points: where they are compared.
+
+    Returns:
+        The mistake in words, or an empty string.
 
     Raises:
         FormulaError: a line is not a formula, or has no value at a point.

@@ -65,15 +65,11 @@ def quality_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
 def measure_quality(submission: Submission, staff: Staff) -> dict[str, float]:
     """Measure the numbers of QUALITY on fresh samples of the submission's networks."""
     rng = torch.Generator().manual_seed(shared.SEED)
-    network, autoencoder = (
-        _unlabelled(open_network(submission, "gan")),
-        open_network(submission, "vae"),
-    )
+    network = _unlabelled(open_network(submission, "gan"))
+    autoencoder = open_network(submission, "vae")
     real = to_unit(staff.test.images)
-    reference, edges = (
-        read(staff.classifier, real).features,
-        in_chunks(sharpness, real).mean().item(),
-    )
+    reference = read(staff.classifier, real).features
+    edges = in_chunks(sharpness, real).mean().item()
     inputs = gan.draw_inputs(network.config, IMAGES, rng)
     noise = torch.randn(IMAGES, autoencoder.config.latent_size, generator=rng)
     codes = in_chunks(autoencoder.noise_to_code, noise)
@@ -102,10 +98,8 @@ def smoothness_is_as_claimed(submission: Submission, staff: Staff) -> Verdict:
 def measure_smoothness(submission: Submission, staff: Staff) -> dict[str, float]:
     """Measure the numbers of SMOOTHNESS on fresh paths of the submission's networks."""
     rng = torch.Generator().manual_seed(shared.SEED)
-    network, autoencoder = (
-        _unlabelled(open_network(submission, "gan")),
-        open_network(submission, "vae"),
-    )
+    network = _unlabelled(open_network(submission, "gan"))
+    autoencoder = open_network(submission, "vae")
     order = torch.randperm(len(staff.test.images), generator=rng)
     ends = to_unit(staff.test.images[order[: 2 * PAIRS]])
     # the nearest real image is searched among digits that are not the end of any path

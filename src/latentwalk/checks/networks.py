@@ -24,7 +24,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "vae": (Vae, VaeConfig),
     "cgan": (Generator, GanConfig),
 }
-"""The networks of a submission: class and configuration class by name."""
+"""Each network of a submission: its class, and the class of its configuration."""
 LARGEST = {"blocks": 16, "width": 1024, "encoder_width": 1024, "latent_size": 10_000}
 """Upper bounds on the fields that decide a network's size, checked before it is built."""
 

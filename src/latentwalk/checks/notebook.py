@@ -23,7 +23,7 @@ def notebook_repeats_problem_4(submission: Submission, staff: Staff) -> Verdict:
 
 
 def repeats(submission: Submission, problem: str) -> Verdict:
-    """Compare the saved outputs of a problem's cells with those of running them again.
+    """Check that a second run of a problem's cells gives the outputs that were saved.
 
     Raises:
         SubmissionError: as in `reruns.repeats`.

@@ -1,4 +1,4 @@
-"""Compare a notebook's saved outputs with those of running it again.
+"""Compare the outputs saved in a notebook with the outputs of a second run.
 
 Texts must be equal except for their numbers, which may differ as much as another processor makes
 them differ. Pictures must look the same. The comparison covers what nbval compares, plus pictures.

@@ -15,13 +15,16 @@ FEWEST = 100
 
 
 def doubt(draws: np.ndarray) -> str:
-    """Say what speaks against honest draws; empty if nothing does.
+    """Find a reason to believe that draws were not made at random.
 
     Columns must be spread evenly, but no more evenly than by chance, and must not be correlated
     with each other, or with what was drawn before. No row may be there twice.
 
     Args:
-        draws: (N, D), one row a draw, of floating point numbers.
+        draws: (N, D) floating point numbers, one row per draw.
+
+    Returns:
+        The reason in words, or an empty string.
     """
     count, columns = draws.shape
     if count < FEWEST:

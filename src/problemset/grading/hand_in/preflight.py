@@ -40,7 +40,7 @@ class FileReport:
     says: str
     """What was found and, if that differs, what was expected."""
     mend: str = ""
-    """What to do; empty if nothing."""
+    """What to do; an empty string if there is nothing to do."""
     asked: bool = True
     """Whether the contract asks for this file; if not, no points depend on it."""
 

@@ -267,7 +267,7 @@ class Server:
 
 
 def target_of(function: str | Callable[..., JSON]) -> str:
-    """Name a module's function as a new process finds it, `module:function`."""
+    """Return `module:function`, from which a new process can import the function."""
     if isinstance(function, str):
         return function
     return f"{function.__module__}:{function.__qualname__}"

@@ -1,6 +1,6 @@
 """What checks see of a submission: its arrays, documents, notebook and PDF, opened without trust.
 
-The files were copied by `intake`, so nothing changes while a submission is graded.
+`intake` has copied the files, so they cannot change while a submission is graded.
 """
 
 import functools

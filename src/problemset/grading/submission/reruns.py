@@ -11,7 +11,7 @@ from problemset.grading.submission.opened import Submission, SubmissionError
 
 
 def repeats(submission: Submission, problem: str, showing: Iterable[str]) -> Verdict:
-    """Compare the saved outputs of a problem's cells with those of running them again.
+    """Check that a second run of a problem's cells gives the outputs that were saved.
 
     Args:
         submission: its notebook has been run.

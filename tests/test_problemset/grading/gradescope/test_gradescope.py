@@ -27,7 +27,6 @@ from problemset import rubric
 from problemset.grading.gradescope import archive as gradescope_archive
 from problemset.grading.gradescope import entry
 from problemset.grading.gradescope.archive import AutograderError
-from problemset.grading.hand_in import packing
 from problemset.grading.results import formats
 from problemset.grading.sandbox import worker
 from problemset.grading.score.outcome import CheckOutcome, Score
@@ -52,13 +51,6 @@ def built(tmp_path_factory):
     return gradescope_archive.build(
         ASSIGNMENT, tmp_path_factory.mktemp("archive") / "gradescope.zip"
     )
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("good") / "submission"
-    assert not packing.pack(ASSIGNMENT, folder).missing
-    return folder
 
 
 @pytest.fixture

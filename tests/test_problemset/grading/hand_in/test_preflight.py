@@ -39,14 +39,6 @@ NAMES = [file.name for file in contract.FILES if not file.optional]
 NASTY = "\x1b[2J\r\n\u202egpj"
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """The report's own submission."""
-    folder = tmp_path_factory.mktemp("good") / "submission"
-    assert not packing.pack(ASSIGNMENT, folder).missing
-    return folder
-
-
 @pytest.fixture
 def copy(good, tmp_path):
     return shutil.copytree(good, tmp_path / "copy")

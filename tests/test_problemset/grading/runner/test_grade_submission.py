@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from class_targets import ITEMS
 from isolated import FOLDERS, LINUX, servers
 
 from latentwalk import paths
@@ -18,15 +19,6 @@ from problemset.grading.sandbox.isolation import Ended, Limits, Server
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.intake import IntakeError, take_in
 from problemset.render.pdf_reader import pdf_pages
-from problemset.rubric import Item, ItemCheck
-
-ITEMS = (
-    Item("2d", 4, "Ten steps", "Ten points.", (
-        ItemCheck("path_has_ten_inputs", 1, "Ten points."),
-        ItemCheck("path_is_straight", 3, "A straight line."),
-    ), 0),
-    Item("3e", 4, "Smoothness", "An answer that\nrests on measurements.", (), 4),
-)  # fmt: skip
 
 
 def returned(passed, says="as it should be"):
