@@ -189,7 +189,11 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 
 
 def generator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-    r"""E softplus(-(D(G(e)) - D(x))): the discriminator's loss with the roles swapped, in nats."""
+    r"""E softplus(-(D(G(e)) - D(x))): the discriminator's loss with the roles swapped, in nats.
+
+    Its value is only logged. `update_discriminator` derives the gradient used in training by hand,
+    so a change of this loss needs a change there.
+    """
     return F.softplus(real_scores - fake_scores).mean()
 
 

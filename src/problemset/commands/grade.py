@@ -84,19 +84,23 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(f"{program} grade", _HELP.format(program=program))
     option = parser.add_argument
     option("folders", type=Path, nargs="+", metavar="FOLDER", help="Folders of the submissions.")
-    option("--out", type=Path, help="Folder for the results; build/grades if omitted.")
-    option("--rubric", type=Path, help="Rubric file to use instead of the project's.")
+    option(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="Folder for the results; build/grades if omitted.",
+    )
+    option(
+        "--rubric", type=Path, metavar="FILE", help="Rubric file to use instead of the project's."
+    )
     says = "Grade again even if nothing has changed since the last grading."
     option("--again", action=argparse.BooleanOptionalAction, default=False, help=says)
-    says = (
-        "Run the notebook again. This takes two minutes more, and is the only code of a "
-        "submission that is run."
-    )
+    says = "Run the notebook again, which takes minutes; no other submitted code is run."
     option("--notebook", action=argparse.BooleanOptionalAction, default=True, help=says)
     says = "Number of grading processes on this machine; more than 1 needs Dask."
-    option("--workers", type=int, default=1, help=says)
+    option("--workers", type=int, metavar="N", default=1, help=says)
     says = "Address of a Dask scheduler whose workers do the grading, such as tcp://10.0.0.5:8786."
-    option("--scheduler", type=str, default="", help=says)
+    option("--scheduler", type=str, metavar="ADDRESS", default="", help=says)
     options = parser.parse_args(arguments)
     if not 1 <= options.workers <= MOST_WORKERS:
         parser.error(f"--workers is {options.workers}, expected 1 ... {MOST_WORKERS}")

@@ -76,7 +76,7 @@ def take_model(arguments: Sequence[str], names: Sequence[str], program: str) -> 
     """
     got = repr(arguments[0]) if arguments else "nothing"
     if not arguments or arguments[0] not in names:
-        raise UsageError(f"after `{program}` comes a model, got {got}, expected {', '.join(names)}")
+        raise UsageError(f"name a model after `{program}`: got {got}, expected {', '.join(names)}")
     return arguments[0]
 
 
