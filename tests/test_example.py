@@ -215,6 +215,21 @@ def paired(draws):
     draws[some[np.argsort(steep)], 0] = np.sort(draws[some, 0])
 
 
+def mirrored(draws):
+    half = len(draws) // 2
+    draws[half : 2 * half, 0] = 1 - draws[:half, 0]
+    draws[half : 2 * half, 1:] = draws[:half, :0:-1]
+
+
+def balanced(draws):
+    """The same throws in an order in which each hundred has its share of crossings."""
+    crosses = draws[:, 0] * np.hypot(draws[:, 1], draws[:, 2]) <= draws[:, 2]
+    place = np.empty(len(draws))
+    for some in (crosses, ~crosses):
+        place[some] = np.linspace(0, 1, some.sum())
+    return draws[np.argsort(place)]
+
+
 def altered(errors):
     errors[500] *= 1.5
 
@@ -271,6 +286,10 @@ CASES = {
     "no closed form": (
         steps(lambda lines: [*lines, f"Sum(q[k]*h[k]/p, (k, 1, K))*{lines[2]}"]), {"steps_hold"}
     ),
+    "true at a few points": (
+        steps(lambda lines: [*lines, f"{lines[2]} + 9*(p-0.31)*(p-0.64)*(p-0.87)"]), {"steps_hold"}
+    ),
+    "a bound symbol": (steps(lambda lines: [*lines, f"{lines[2]}*K/2"]), {"steps_hold"}),
     "a step in words": (steps(lambda lines: [*lines, "obvious"]), {"steps_hold"}),
     "no list of steps": (steps(lambda lines: {"steps": lines}), {"steps_hold"}),
     "a number typed by hand": (arrays("1b", "numbers", typed), {"estimate_is_right"}),
@@ -281,6 +300,8 @@ CASES = {
     "draws repeated": (arrays("1b", "draws", repeated), ON_THROWS),
     "draws from a grid": (arrays("1b", "draws", too_even), ON_THROWS),
     "draws paired": (arrays("1b", "draws", paired), ON_THROWS),
+    "draws mirrored": (arrays("1b", "draws", mirrored), ON_THROWS),
+    "draws in a better order": (arrays("1b", "draws", balanced), ON_THROWS),
     "too few draws": (arrays("1b", "draws", lambda draws: draws[:5000]), ON_THROWS),
     "draws in words": (arrays("1b", "draws", lambda draws: np.array(["random"])), ON_THROWS),
     "an error altered": (arrays("2a", "errors", altered), {"errors_are_right"}),

@@ -21,11 +21,12 @@ def steps_hold(submission: Submission, staff: None) -> Verdict:
     lines = submission.document("1a")
     if not isinstance(lines, list) or not 3 <= len(lines) <= 20:
         return Verdict(False, "results/1a.json: expected a list of 3 to 20 formulas")
+    rng = np.random.default_rng(list(repr(lines).encode()))
     points = [  # a needle crosses (h = 1) with probability p
-        formulas.Point({"p": p, "n": n, "t": 1, "K": 2}, {"q": (p, 1 - p), "h": (1, 0)})
-        for p, n in ((mpf("0.31"), 7), (mpf("0.64"), 50), (mpf("0.87"), 3))
+        formulas.Point({"p": p, "n": n, "t": n, "K": 2}, {"q": (p, 1 - p), "h": (1, 0)})
+        for p, n in ((mpf(rng.uniform(0.2, 0.9)), mpf(rng.uniform(2, 50))) for _ in range(3))
     ]
-    fault = formulas.chain_fault([VARIANCE, *lines], points)
+    fault = formulas.chain_fault([VARIANCE, *lines], points, ("p", "n"))
     return Verdict(not fault, fault or f"{len(lines)} lines hold at {len(points)} points")
 
 
@@ -33,11 +34,10 @@ def throws(submission: Submission) -> tuple[np.ndarray, float, float]:
     """Read which needles cross, the estimate and its standard error; refuse unlikely throws."""
     draws = submission.array("1b", "draws", (None, 3)).astype(float)
     count, (distance, along, across) = len(draws), draws.T
-    square = along**2 + across**2
-    crosses = distance * np.sqrt(square) <= across
+    crosses = distance * np.hypot(along, across) <= across
     share = crosses.mean()
-    angle = np.arctan2(across, along)
-    doubt = randomness.doubt(np.column_stack([distance, square, angle / (np.pi / 2)]))
+    uniform = [distance, along**2 + across**2, np.arctan2(across, along) * 2 / np.pi]
+    doubt = randomness.doubt(np.column_stack(uniform)) or randomness.arranged(crosses)
     if doubt or count < 10_000 or abs(share - 2 / np.pi) > 3 / count**0.5:
         raise SubmissionError(f"{count} throws, {share:.4f} of them crossing, {doubt or 'refused'}")
     return crosses, float(2 / share), float(2 / share**2 * (share * (1 - share) / count) ** 0.5)
@@ -91,7 +91,7 @@ ASSIGNMENT = Assignment(
         FileRule("report.pdf", "the report", ("1a", "1b", "2a", "2b")),
         FileRule("report.ipynb", "the executed notebook", ("1b", "2a")),
         FileRule("student.yml", "name and hours", (), optional=True),
-        FileRule("results/1a.json", "the derivation, a list of formulas", ("1a",)),
+        FileRule("results/1a.json", "the derivation: 3 to 20 formulas in p and n", ("1a",)),
         FileRule("results/1b.npz", "", ("1b", "2a"), (DRAWS, NUMBERS)),
         FileRule("results/2a.npz", "", ("2a",), (ERRORS,)),
     ),

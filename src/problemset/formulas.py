@@ -94,12 +94,15 @@ def is_same(left: ast.expr, right: ast.expr) -> bool:
     return ast.dump(left) == ast.dump(right)
 
 
-def chain_fault(lines: Sequence[str], points: Sequence[Point]) -> str:
+def chain_fault(lines: Sequence[str], points: Sequence[Point], names: Sequence[str] = ()) -> str:
     """Find the first mistake in a derivation that leads from a definition to a closed form.
 
     Args:
-        lines: formulas, each of which must equal the one before, and be another.
-        points: where they are compared.
+        lines: the definition, then formulas, each of which must equal the one before, and be
+            another; the first of them may repeat the definition.
+        points: where they are compared. Derive them from the lines, so that no false formula can be
+            built that holds at these points alone.
+        names: symbols that the closed form may use; any if empty.
 
     Returns:
         The mistake in words, or an empty string.
@@ -109,14 +112,16 @@ def chain_fault(lines: Sequence[str], points: Sequence[Point]) -> str:
     """
     trees = [parse(line) for line in lines]
     for number, (before, line) in enumerate(itertools.pairwise(trees), start=1):
-        if any(is_same(line, earlier) for earlier in trees[:number]):
+        if number > 1 and any(is_same(line, earlier) for earlier in trees[:number]):
             return f"line {number} repeats an earlier one"
         for point in points:
             if not mpmath.almosteq(value(before, point), value(line, point), CLOSE):
                 return f"line {number} does not equal the one before"
-    names = {node.id for node in ast.walk(trees[-1]) if isinstance(node, ast.Name)}
-    if found := sorted(names.intersection(_UNEVALUATED)):
+    used = {node.id for node in ast.walk(trees[-1]) if isinstance(node, ast.Name)}
+    if found := sorted(used.intersection(_UNEVALUATED)):
         return f"the last line is not a closed form: it has {found[0]}"
+    if names and (found := sorted(used - {*names, *_FUNCTIONS})):
+        return f"the last line has {found[0]}, expected only {', '.join(names)}"
     return ""
 
 

@@ -147,11 +147,19 @@ def test_definitions_are_those_that_sympy_integrates():
         (["2*t", "3*t - t", "t**2"], "line 2 does not equal the one before"),
         (["2*t", "Derivative(t**2, t)"], "the last line is not a closed form: it has Derivative"),
         (["1", "Sum(q[k], (k, 1, K))"], "the last line is not a closed form: it has Sum"),
+        (["Derivative(t**2, t)", "Derivative(t**2, t)", "t + t", "2*t"], ""),
+        (["2*t", "2*t", "2*t"], "line 2 repeats an earlier one"),
     ],
 )
 def test_a_chain_of_formulas_holds_from_line_to_line(lines, says):
     points = [POINT, POINT.at(t=mpmath.mpf("0.7"))]
     assert chain_fault(lines, points) == says
+
+
+def test_a_closed_form_has_only_the_symbols_that_it_may_have():
+    lines = ["Derivative(t**2, t)", "t + t", "2*t*exp(0)"]
+    assert chain_fault(lines, [POINT], ("t",)) == ""
+    assert chain_fault(lines, [POINT], ("p", "n")) == "the last line has t, expected only p, n"
 
 
 @pytest.mark.parametrize("line", [7, None, "2*", "u", "__import__('os')", ["t"]])

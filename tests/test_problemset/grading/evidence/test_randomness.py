@@ -39,7 +39,22 @@ def related(made):
     made[:, 1] = (made[:, 0] + made[:, 1] / 5) % 1
 
 
+def nearly_copied(made):
+    made[1000:] = (made[:1000] + 1e-6) % 1
+
+
+def copied_but_for_one_column(made):
+    made[1000:, :2] = made[:1000, :2]
+
+
+def mirrored(made):
+    made[1000:] = 1 - made[:1000]
+
+
 CASES = {
+    "copied with a small change": (nearly_copied, "columns 0 and 1 of .* are copies of others"),
+    "copied in two columns": (copied_but_for_one_column, "columns 0 and 1 of .* are copies"),
+    "mirrored": (mirrored, "columns 0 and 1 of .* are copies of others or mirrored"),
     "all equal": (lambda made: np.full_like(made, 0.5), "column 0 is spread more unevenly"),
     "a point of a grid": (even, "column 2 is spread more evenly"),
     "of another distribution": (lambda made: made**1.2, "column 0 is spread more unevenly"),
@@ -59,6 +74,18 @@ def test_others_are(case):
     made = draws()
     result = change(made)  # None: changed in place
     assert re.match(says, randomness.doubt(made if result is None else result))
+
+
+def test_honest_events_are_in_no_order():
+    for seed in range(300):
+        assert randomness.arranged(draws(10_000, 1, seed)[:, 0] < 0.3 + seed / 1000) == ""
+
+
+def test_events_put_into_another_order_are_noticed():
+    events = draws(10_000, 1)[:, 0] < 0.6
+    balanced = np.concatenate([np.repeat([True, False], [60, 40])] * 100)
+    assert randomness.arranged(balanced).endswith("in a row vary less than by chance")
+    assert randomness.arranged(np.sort(events)).endswith("in a row vary more than by chance")
 
 
 @pytest.mark.parametrize(
