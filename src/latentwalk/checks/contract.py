@@ -29,6 +29,8 @@ NOTEBOOK_CHECKS = frozenset(f"notebook_repeats_problem_{n}" for n in (2, 3, 4))
 BY_A_PERSON = ("1a", "1b", "3d", "3e", "5a")
 FIGURES = ("2b", "2e", "3c", "4d")
 """Items whose figure shows the images of an array."""
+CODE = ("2a", "3a", "4a", "4b", "4c")
+"""Items that ask for a network or for a change of one, whose code the notebook holds."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,10 @@ def _look_at_notebook(submission: "Submission", sizes: Sizes) -> Look:
         return Look(
             "misfit", "was not executed: no cell has an output", "`make report` makes it again"
         )
+    for item in CODE:
+        if not any(cell.computes for cell in cells if cell.item == item):
+            says = f"has no code under a heading of {item}"
+            return Look("misfit", says, "put the code that answers the item under its heading")
     for item in FIGURES:
         try:
             figures.pictures_of(submission, item)

@@ -46,7 +46,7 @@ class Study:
 
     def ten_samples(self) -> problem2.TenSamples:
         """2b: ten images from the GAN, with their inputs."""
-        return self._cached("2b", problem2.ten_samples, ["gan"], rng=self._rng(2))
+        return self._cached("2b", problem2.ten_samples, ["gan"], rng=self.rng(2))
 
     def pick_pair(
         self, samples: problem2.TenSamples, pair: tuple[int, int] | None = None
@@ -75,7 +75,7 @@ class Study:
             ["gan", "vae", "vae_flow"],
             train=self.train,
             test=self.test,
-            rng=self._rng(3),
+            rng=self.rng(3),
         )
 
     def smoothness(self) -> smoothness.Smoothness:
@@ -86,7 +86,7 @@ class Study:
             ["gan", "vae"],
             train=self.train,
             test=self.test,
-            rng=self._rng(4),
+            rng=self.rng(4),
         )
 
     def input_readings(self) -> problem4.InputReadings:
@@ -100,18 +100,18 @@ class Study:
             classifier=self.released["classifier"].network,
             train=self.train,
             test=self.test,
-            rng=self._rng(5),
+            rng=self.rng(5),
         )
 
     def digit_grid(self) -> problem4.DigitGrid:
         """4d: ten images of each digit."""
-        return self._cached("4d", problem4.digit_grid, ["cgan"], rng=self._rng(6))
+        return self._cached("4d", problem4.digit_grid, ["cgan"], rng=self.rng(6))
 
     def agreement(self) -> problem4.Agreement:
         """4d: how often the classifier reads the requested digit."""
-        return self._cached("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=self._rng(7))
+        return self._cached("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=self.rng(7))
 
-    def _rng(self, purpose: int) -> torch.Generator:
+    def rng(self, purpose: int) -> torch.Generator:
         """Separate generator for each experiment, so that running one does not change another."""
         return torch.Generator().manual_seed(1000 * self.seed + purpose)
 

@@ -160,6 +160,15 @@ def fig_strips(generator_path: GeneratorPath, vae_path: VaePath) -> Figure:
 
 
 @styled
+def fig_row(strip: ClassifiedImages, name: str) -> Figure:
+    """Draw up to ten images with the classifier's readings in one row."""
+    _, side = columns(len(strip.images))
+    figure, axes = sheet(side + READING_MM + 1.0)
+    draw_strip(axes, 0.5, strip, name, path=False)
+    return figure
+
+
+@styled
 def fig_progress(snapshots: Sequence[tuple[int, np.ndarray]]) -> Figure:
     """Draw a model's snapshots at some training steps, one row per step.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from problemset.render.definitions import TAG, Definitions, DefinitionsError
 from problemset.render.errors import DocumentError
 from problemset.render.options import CellOptions, read_cell_options
 
@@ -105,6 +106,7 @@ def _front_matter(path: Path, lines: list[str]) -> tuple[dict[str, Any], int]:
 
 def _split(path: Path, lines: list[str], start: int) -> list[Prose | Cell]:
     chunks: list[Prose | Cell] = []
+    definitions = Definitions()
     prose_start, index = start, start
     while index < len(lines):
         fence = _FENCE.match(lines[index])
@@ -116,7 +118,7 @@ def _split(path: Path, lines: list[str], start: int) -> list[Prose | Cell]:
         # other fenced blocks stay in the prose, and their content is not checked
         if _is_cell(path, index + 1, fence):
             _add_prose(chunks, lines, prose_start, index)
-            chunks.append(_cell(path, lines[index + 1 : end], index + 2))
+            chunks.append(_cell(path, lines[index + 1 : end], index + 2, definitions))
             prose_start = end + 1
         index = end + 1
     _add_prose(chunks, lines, prose_start, len(lines))
@@ -152,7 +154,7 @@ def _add_prose(chunks: list[Prose | Cell], lines: list[str], start: int, end: in
         chunks.append(Prose(text, start + 1))
 
 
-def _cell(path: Path, body: list[str], line: int) -> Cell:
+def _cell(path: Path, body: list[str], line: int, definitions: Definitions) -> Cell:
     option_lines: list[str] = []
     for text in body:
         match = _OPTION_LINE.match(text)
@@ -162,7 +164,14 @@ def _cell(path: Path, body: list[str], line: int) -> Cell:
     given = read_yaml(path, "\n".join(option_lines), first_line=line)
     options = read_cell_options(path, given, option_lines, line)
     code = "\n".join(body[len(option_lines) :]).strip("\n")
-    return Cell("\n".join(body).strip("\n"), code, options, line)
+    source = "\n".join(body).strip("\n")
+    if TAG in options.tags:
+        try:
+            code = definitions.replace(code)
+        except DefinitionsError as error:
+            raise DocumentError(path, line, f"{error}; or drop the tag {TAG}") from error
+        source = "\n".join([*body[: len(option_lines)], code])
+    return Cell(source, code, options, line)
 
 
 def _check_prose(path: Path, line: int, text: str) -> None:

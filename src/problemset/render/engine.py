@@ -77,7 +77,8 @@ def render_report(
         typst_source, page = _converted(job)
         by_quarto = None if engine == "embedded" else _try_quarto(document, job, engine)
         pdf, html = by_quarto or (compile_pdf(typst_source, job.work), page.encode())
-        notebook = to_notebook(executed, pandoc.labels(job.work), for_html.metadata)
+        labels = pandoc.labels(job.work)
+        notebook = to_notebook(executed, labels, for_html.metadata, document.path.parent)
     files = {".pdf": pdf, ".html": html, ".ipynb": notebook.encode()}
     targets = {end: out_dir / f"{qmd.stem}{end}" for end in files}
     # the stack renames the files when it closes, after all of them have been written

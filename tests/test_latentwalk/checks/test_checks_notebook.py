@@ -140,6 +140,20 @@ def _no_setup(listed):
         each.execution_count = number
 
 
+def _training(count):
+    """A training that takes long and shows what never comes again."""
+
+    def change(listed):
+        long = cell("time.sleep(1000)", "loss 0.123\n", count, metadata={"tags": ["training"]})
+        listed.insert(listed.index(code_of(listed, "2c")) + 1, long)
+        if count:
+            for each in listed[listed.index(long) + 1 :]:
+                if each.cell_type == "code":
+                    each.execution_count += 1
+
+    return change
+
+
 def put(item, code, prints=None):
     def change(listed):
         changed = code_of(listed, item)
@@ -161,6 +175,12 @@ CASES = {
     "code that breaks": (put("4d", "1 / 0"), {"4": "exception"}),
     "outputs removed": (_outputs_gone, {"2": "", "3": "", "4": ""}),
     "all cells tagged to be skipped, which has no influence": (_says_skip, {}),
+    "a training that was run": (_training(4), {}),
+    "a training that was not run": (_training(None), {}),
+    "the output of an item is only a training's": (
+        lambda listed: code_of(listed, "4d").metadata.update(tags=["training"]),
+        {"4": "no output to compare"},
+    ),
     "run out of order": (_swapped, {"2": "from top to bottom"}),
     "set-up left out": (_no_setup, {"2": "exception", "3": "exception", "4": "exception"}),
     "the kernel exits": (put("3c", "os._exit(0)"), {"3": "", "4": ""}),

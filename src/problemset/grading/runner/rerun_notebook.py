@@ -3,7 +3,7 @@
 The notebook's code is the only code of a submission that is ever run. It runs in its own Jupyter
 kernel (`confine.py`) on a copy of what it needs. nbclient stays outside and talks to the kernel
 through sockets; whatever it sends is treated as data. Whether outputs agree is decided outside,
-too. Tags of cells have no influence.
+too. Of all tags only `training` has an influence: such a cell is not run, and shows nothing.
 """
 
 import os
@@ -68,7 +68,7 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
     python = [sys.executable, "-I", confine.__file__, str(work), str(uid), "--"]
     python += [sys.executable, "-s", "-B"]
     variables = {**_variables(work, homework.folder), **needs.variables(work)}
-    ran = _run(found, work, python, variables, cell_seconds)
+    ran = _run([cell for cell in found if not cell.training], work, python, variables, cell_seconds)
     return {"confined": words, "cells": _cells(found, ran)}
 
 
@@ -140,19 +140,30 @@ def _run(
 
 
 def _cells(found: Sequence[CodeCell], ran: Sequence[_Ran]) -> list[dict[str, Any]]:
-    """Combine the saved cells with the results of running them again; empty ones do not count."""
+    """Combine the saved cells with the results of running them again; empty ones do not count.
+
+    A training cell counts if it was run, and is not listed.
+    """
     from problemset.grading.evidence import outputs  # imports NumPy and Pillow
 
-    both = [(cell, again) for cell, again in zip(found, ran, strict=True) if cell.source.strip()]
-    return [
-        {
-            "number": number,
-            "problem": cell.problem,
-            "item": cell.item,
-            "count": cell.count,
-            "ran": not again.fault,
-            "compared": len(outputs.compared(cell.outputs)),
-            "differs": again.fault or outputs.difference(cell.outputs, again.outputs),
-        }
-        for number, (cell, again) in enumerate(both, start=1)
-    ]
+    again, number, listed = iter(ran), 0, []
+    for cell in found:
+        if cell.training:
+            number += cell.count is not None
+            continue
+        now = next(again)
+        if not cell.source.strip():
+            continue
+        number += 1
+        listed.append(
+            {
+                "number": number,
+                "problem": cell.problem,
+                "item": cell.item,
+                "count": cell.count,
+                "ran": not now.fault,
+                "compared": len(outputs.compared(cell.outputs)),
+                "differs": now.fault or outputs.difference(cell.outputs, now.outputs),
+            }
+        )
+    return listed

@@ -1,5 +1,6 @@
 """The code cells of a submitted notebook, each with the item whose heading it stands under."""
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,18 @@ from typing import Any
 from problemset.grading.submission.intake import IntakeError, read_json
 from problemset.text import one_line
 
+TRAINING = "training"
+"""Tag of cells that train a model, beside the released weights."""
+_MAGIC = ("%", "!")
+_COMPUTING = (
+    ast.FunctionDef,
+    ast.ClassDef,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.For,
+    ast.While,
+    ast.With,
+)
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?:Problem\s+)?([1-9])([a-z])?\b[.):]?", re.MULTILINE)
 
 
@@ -25,6 +38,19 @@ class CodeCell:
     """The saved execution count."""
     outputs: list[Mapping[str, Any]]
     """The outputs as saved."""
+    training: bool = False
+    """Whether it has the tag `training`: it takes long, nothing depends on it, and a grader neither
+    runs it nor looks at its outputs."""
+
+    @property
+    def computes(self) -> bool:
+        """Whether it does more than import, call and show: it defines, assigns or repeats."""
+        lines = [line for line in self.source.splitlines() if not line.lstrip().startswith(_MAGIC)]
+        try:
+            tree = ast.parse("\n".join(lines))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return True  # a notebook's own syntax, such as `!pip install`, within other code
+        return any(isinstance(node, _COMPUTING) for node in ast.walk(tree))
 
 
 def read(path: Path) -> list[CodeCell]:
@@ -53,5 +79,6 @@ def read(path: Path) -> list[CodeCell]:
                 problem, item = number, number + letter if letter else ""
         elif cell["cell_type"] == "code":
             outputs, count = cell["outputs"], cell["execution_count"]
-            found.append(CodeCell(problem, item, text, count, outputs))
+            training = TRAINING in cell["metadata"].get("tags", [])
+            found.append(CodeCell(problem, item, text, count, outputs, training))
     return found

@@ -90,6 +90,13 @@ def extra_tensor(tensors):
     return tensors | {f"network/{NASTY * 500}": torch.zeros(1)}
 
 
+@notebook
+def only_figures(found):
+    for label, cell in found.items():
+        if not label.startswith(("fig-", "tbl-")):
+            cell.source = "import latentwalk"
+
+
 GAN, VAE, CGAN = (f"weights/{name}.safetensors" for name in ("gan", "vae", "cgan"))
 FAULTS = {
     "no PDF": (remove(PAPER), "missing", PAPER, "-> `make report` makes it"),
@@ -117,6 +124,10 @@ FAULTS = {
     "cells that are none": (write(NOTEBOOK, b'{"cells": [1]}'), "damaged", NOTEBOOK, "not a note"),
     "a notebook not executed": (notebook(stripped), "misfit", NOTEBOOK,
                                 "was not executed: no cell has an output"),
+    "figures without the code": (only_figures, "misfit", NOTEBOOK,
+                                 "has no code under a heading of 2a -> put the code that"),
+    "no code for the label": (notebook(lambda found: found["one-hot"].update(source="1 + 1")),
+                              "misfit", NOTEBOOK, "has no code under a heading of 4b"),
     "no picture where one is asked for": (saves("fig-grid", "tbl-readings"), "misfit", NOTEBOOK,
                                           "no picture under a heading of 4d -> draw the images"),
     "nine steps": (edit("2e", inputs=lambda a: a["inputs"][:9]), "misfit", "results/2e.npz",

@@ -65,6 +65,33 @@ def test_source_may_be_a_list_of_lines(written):
 
 
 @pytest.mark.parametrize(
+    ("source", "computes"),
+    [
+        ("", False),
+        ("# only words", False),
+        ("import torch\nfrom x import y", False),
+        ("figures.show(path)\n42", False),
+        ("%matplotlib inline\n!ls", False),
+        ("a = 1", True),
+        ("class Net(Base):\n    pass", True),
+        ("for batch in batches:\n    step(batch)", True),
+        ("!pip install torch\nnet = Net()", True),
+        ("files = !ls", True),
+    ],
+)
+def test_what_computes_is_more_than_imports_and_calls(source, computes, written):
+    (cell,) = cells.read(written(nb.new_code_cell(source)))
+    assert cell.computes == computes
+
+
+def test_a_training_is_known_by_its_tag(written):
+    tagged = nb.new_code_cell("a = 1", metadata={"tags": ["x", "training"]})
+    other = nb.new_code_cell("a = 1", metadata={"tags": ["trainings"]})
+    found = cells.read(written(tagged, other, nb.new_code_cell("a = 1")))
+    assert [cell.training for cell in found] == [True, False, False]
+
+
+@pytest.mark.parametrize(
     "content", ["[]", "{}", '{"cells": [1]}', '{"cells": [{"outputs": []}]}', "{", "NaN"]
 )
 def test_what_is_no_notebook_is_said_in_one_line(content, tmp_path):
