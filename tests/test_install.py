@@ -14,6 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from latentwalk.assignment import ASSIGNMENT
+from latentwalk.experiments import study
+from latentwalk.model_zoo import seeds
+from problemset import workspace
+from problemset.grading.hand_in import packing
+
 ROOT = Path(__file__).parent.parent
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 TORCH = ("torch", "torchvision", "torchmetrics", "nvidia", "triton")
@@ -155,3 +161,40 @@ def test_problemset_installs_without_pytorch(wheels, tmp_path):
     assert found.stdout == "None None\n"
     done = subprocess.run([python, "-m", "problemset.cli", "--help"], capture_output=True, cwd="/")
     assert done.returncode == 0, done.stderr
+
+
+PACKED = """
+import json, pathlib
+cells = json.loads(pathlib.Path("report.ipynb").read_text("utf-8"))["cells"]
+(setup,) = (c for c in cells if "".join(c["source"]).startswith("#| label: setup"))
+exec("".join(setup["source"]))
+print(latentwalk.__file__)
+print(paths.given_weights_dir())
+print(len(models), len(seeds.runs("gan", models)), rubric.load()[0].id)
+"""
+
+
+def test_a_packed_notebook_brings_its_code_and_uses_the_weights_beside_it(tmp_path):
+    submission = tmp_path / "submission"
+    packing.pack(ASSIGNMENT, submission)
+    brought = sorted((submission / "code").iterdir())
+    assert [path.name.partition("-")[0] for path in brought] == ["latentwalk", "problemset"]
+    python = environment(tmp_path / "venv", brought, LIBRARIES)
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("LATENTWALK", "PYTHON"))}
+    done = subprocess.run(
+        [python, "-c", PACKED], cwd=submission, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    file, weights, counts = done.stdout.splitlines()[-3:]
+    assert file.startswith(str(tmp_path / "venv"))
+    assert weights == str(submission / "weights")
+    assert counts == f"7 {len(seeds.runs('gan', study.open_study(2017).released))} 1a"
+
+
+def test_without_the_package_the_notebook_says_what_to_do(tmp_path):
+    venv.create(tmp_path / "venv", with_pip=False)
+    (tmp_path / "report.ipynb").write_bytes((workspace.build_dir() / "report.ipynb").read_bytes())
+    done = subprocess.run(
+        [tmp_path / "venv/bin/python", "-c", PACKED], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1].startswith("latentwalk is missing: run `!pip install code/")

@@ -66,6 +66,12 @@ def _archive_files() -> Mapping[str, Path]:
     return grader.archive_files()
 
 
+def _notebook_files() -> Mapping[str, Mapping[str, Path]]:
+    from latentwalk.checks import grader
+
+    return {"latentwalk": grader.notebook_files()}
+
+
 def _thumbnails(submission: "Submission", score: "Score") -> "tuple[Thumbnail, ...]":
     from latentwalk.checks import thumbnails
 
@@ -94,5 +100,6 @@ ASSIGNMENT = Assignment(
     thumbnails=_thumbnails,
     check_pack=contract.check_weights,
     archive_files=_archive_files,
+    notebook_files=_notebook_files,
     environment=paths.as_environment,
 )

@@ -9,6 +9,7 @@ Environment variables, each optional; an empty one counts as unset:
     LATENTWALK_WEIGHTS: folder of weights to use as they are, with any configuration and seed.
 """
 
+import os
 from pathlib import Path
 
 import platformdirs
@@ -103,6 +104,14 @@ def given_weights_dir() -> Path | None:
             "holds your weights, or unset it"
         )
     return named
+
+
+def use_weights_beside_notebook() -> None:
+    """In the folder of a packed notebook, use the weights that lie beside it, as they are."""
+    here = Path.cwd()
+    packed = (here / "report.ipynb").is_file() and (here / "weights").is_dir()
+    if packed and here != build_dir().resolve():
+        os.environ.setdefault("LATENTWALK_WEIGHTS", str(here / "weights"))
 
 
 def released_weights_dir() -> Path:

@@ -171,6 +171,9 @@ class Assignment:
     """Refuses files that do not belong together, by raising `PackError`."""
     archive_files: Callable[[], Mapping[str, Path]] = dict
     """Further files of Gradescope's archive, by their name in it."""
+    notebook_files: Callable[[], Mapping[str, Mapping[str, Path]]] = dict
+    """For each package, files that its wheel beside a notebook holds besides the code, by their
+    names in the wheel."""
     environment: Callable[[], Mapping[str, str]] = dict
     """Environment variables with which a process in any folder finds the project."""
     packages: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from latentwalk import paths
+from latentwalk.checks import contract
 from latentwalk.checks.shared import Staff
 from latentwalk.data import mnist, mnist_files
 from latentwalk.model_zoo import recipes, weights_files
@@ -63,6 +64,18 @@ def archive_files() -> Mapping[str, Path]:
         )
     digits = {f"mnist/{path.name}": path for path in _test_digits()}
     return {"assets/weights/classifier.safetensors": valid, **digits}
+
+
+def notebook_files() -> Mapping[str, Path]:
+    """What a packed notebook needs besides the code and the weights that are handed in."""
+    names = ("rubric.yml", "assets/seeds.json", *_weights_not_handed_in())
+    return {f"latentwalk/project/{name}": workspace.project_file(name) for name in names}
+
+
+def _weights_not_handed_in() -> list[str]:
+    handed_in = {file.name for file in contract.FILES}
+    others = [name for name in recipes.recipes() if f"weights/{name}.safetensors" not in handed_in]
+    return [f"assets/weights/{name}.safetensors" for name in others]
 
 
 def _test_digits() -> list[Path]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from problemset import workspace
 from problemset.assignment import Assignment, PackError
+from problemset.file_io import make_folder
+from problemset.grading.hand_in import wheels
 from problemset.grading.submission.layout import NOTEBOOK, PAPER
 
 
@@ -46,6 +48,10 @@ def pack(assignment: Assignment, folder: Path) -> Packed:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+    if NOTEBOOK in found:
+        code = make_folder(folder / wheels.FOLDER)
+        for package in assignment.packages:
+            wheels.write(package, code, assignment.notebook_files().get(package, {}))
     return Packed(folder, tuple(sorted(found)), tuple(missing))
 
 

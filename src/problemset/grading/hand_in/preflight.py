@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from problemset.assignment import ArrayRule, Assignment, FileRule, Look, Sizes
+from problemset.grading.hand_in import wheels
 from problemset.grading.submission import safe_files
 from problemset.grading.submission.intake import Intake, inner_submission, take_in
 from problemset.grading.submission.layout import NOTEBOOK, PAPER
@@ -198,7 +199,8 @@ def _array(rule: ArrayRule, item: str, submission: Submission, sizes: Sizes) -> 
 def _unread(assignment: Assignment, intake: Intake) -> list[str]:
     """Names of files that are never read, because the contract does not name them."""
     asked = {file.name for file in assignment.files}
-    return [*intake.ignored, *(name for name in intake.files if name not in asked)]
+    unread = [*intake.ignored, *(name for name in intake.files if name not in asked)]
+    return [name for name in unread if name.partition("/")[0] != wheels.FOLDER]
 
 
 def _besides(assignment: Assignment, intake: Intake) -> list[FileReport]:
