@@ -7,8 +7,15 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-CARRIED = ("report.qmd", "_quarto.yml", "rubric.yml", "student.yml", "references.bib",
-           "assets/seeds.json", "assets/weights")  # fmt: skip
+CARRIED = (
+    "report.qmd",
+    "_quarto.yml",
+    "rubric.yml",
+    "student.yml",
+    "references.bib",
+    "assets/seeds.json",
+    "assets/weights",
+)
 
 
 class BuildWithProject(build_py):

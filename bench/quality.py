@@ -47,30 +47,41 @@ NUMBERS = {
     "frechet_ratio": Column("Fréchet / floor", ".2f"),
     "log_likelihood_nats": Column("bound, nats", ".2f"),
 }
-COLUMNS = {
+COLUMNS = (
+    {
+        "model": Column("model"),
+        "way": Column("way"),
+        "seed": Column("seed"),
+        "steps": Column("steps", ",d"),
+        "seconds": Column("seconds", ".0f"),
+    }
+    | NUMBERS
+    | {
+        "measuring_seconds": Column("measuring s", ".0f"),
+    }
+)
+REACHED = {
     "model": Column("model"),
     "way": Column("way"),
-    "seed": Column("seed"),
+    "goal": Column("goal"),
+    "seeds": Column("seeds that pass"),
     "steps": Column("steps", ",d"),
     "seconds": Column("seconds", ".0f"),
-} | NUMBERS | {
-    "measuring_seconds": Column("measuring s", ".0f"),
-}  # fmt: skip
-REACHED = {
-    "model": Column("model"), "way": Column("way"), "goal": Column("goal"),
-    "seeds": Column("seeds that pass"), "steps": Column("steps", ",d"),
-    "seconds": Column("seconds", ".0f"), "lowest": Column("lowest", ".0f"),
+    "lowest": Column("lowest", ".0f"),
     "highest": Column("highest", ".0f"),
-}  # fmt: skip
+}
 
 
 def train(name: str, steps: int, seed: int, classifier: torch.nn.Module) -> dict[str, Any]:
     """Train a model so many steps and measure it."""
     recipe = recipes.get(name)
     trained = loop.fit(
-        recipe.model, dataclasses.replace(recipe.config, steps=steps), mnist.load("train"),
-        seed=seed, key="bench",
-    )  # fmt: skip
+        recipe.model,
+        dataclasses.replace(recipe.config, steps=steps),
+        mnist.load("train"),
+        seed=seed,
+        key="bench",
+    )
     about = {"model": name, "way": OURS, "seed": seed, "steps": steps}
     return about | {"seconds": trained.elapsed_seconds} | measure(trained.network, classifier)
 
@@ -134,13 +145,18 @@ def reached(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             )
             chosen = by_length[enough or lengths[-1]]
             seconds = [row["seconds"] for row in chosen] if enough else None
-            found.append({
-                "model": name, "way": way, "goal": in_words(goal),
-                "seeds": f"{sum(passes(row, goal) for row in chosen)} of {len(chosen)}",
-                "steps": enough,
-                "seconds": seconds and statistics.mean(seconds),
-                "lowest": seconds and min(seconds), "highest": seconds and max(seconds),
-            })  # fmt: skip
+            found.append(
+                {
+                    "model": name,
+                    "way": way,
+                    "goal": in_words(goal),
+                    "seeds": f"{sum(passes(row, goal) for row in chosen)} of {len(chosen)}",
+                    "steps": enough,
+                    "seconds": seconds and statistics.mean(seconds),
+                    "lowest": seconds and min(seconds),
+                    "highest": seconds and max(seconds),
+                }
+            )
     return found
 
 
@@ -174,9 +190,11 @@ def main() -> None:
 def before(name: str) -> list[dict[str, Any]]:
     """Give the trainings of a model that were measured on this machine, for others beside them."""
     return [
-        dict(row) for table in saved_tables() for row in table.rows
+        dict(row)
+        for table in saved_tables()
+        for row in table.rows
         if table.name == _trainings(name) and table.machine == machine()
-    ]  # fmt: skip
+    ]
 
 
 def _trainings(name: str) -> str:

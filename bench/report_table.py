@@ -43,18 +43,24 @@ class Table:
     def cells(self) -> list[list[str]]:
         """Give each row's cells as they are shown."""
         return [
-            ["" if row[name] is None else format(row[name], column.form)
-             for name, column in self.columns.items()]
+            [
+                "" if row[name] is None else format(row[name], column.form)
+                for name, column in self.columns.items()
+            ]
             for row in self.rows
-        ]  # fmt: skip
+        ]
 
     def text(self) -> str:
         """Lay it out for a terminal."""
         lines = [[column.heading for column in self.columns.values()], *self.cells()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        rows = [f"{line[0]:<{widths[0]}}  " + "  ".join(
-            f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)
-        ) for line in lines]  # fmt: skip
+        rows = [
+            f"{line[0]:<{widths[0]}}  "
+            + "  ".join(
+                f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)
+            )
+            for line in lines
+        ]
         return "\n".join([self.title, self.where(), self.about, *rows])
 
     def markdown(self) -> str:
@@ -96,7 +102,9 @@ def machine() -> dict[str, Any]:
     """Say what measures here."""
     versions = provenance.library_versions()
     return {
-        "device": provenance.device_name(loop.best_device()), "cores": os.cpu_count(),
+        "device": provenance.device_name(loop.best_device()),
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "python": versions["python"], "torch": versions["torch"],
-    }  # fmt: skip
+        "python": versions["python"],
+        "torch": versions["torch"],
+    }

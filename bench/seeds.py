@@ -32,7 +32,6 @@ NEWEST = dict.fromkeys(("classifier", *TEACHERS), "taught_accuracy_percent") | {
     PATHS: f"{GAN_PATHS}: margin"
 }  # what a run lacks that was measured before it was added
 LIKELIHOOD_SAMPLES = 500  # the report's own measurement of `vae_flow` has more
-PAIRS = 500
 
 
 def trained(name: str, seed: int) -> Released:
@@ -75,9 +74,14 @@ def walked(seed: int, released: Mapping[str, Released]) -> seeds.Run:
     assert isinstance(vae.network, Vae)
     assert isinstance(classifier, Classifier)
     found = compare_smoothness(
-        gan.network, vae.network, classifier, mnist.load("train"), mnist.load("test"),
-        torch.Generator().manual_seed(seed), pairs=PAIRS,
-    )  # fmt: skip
+        gan.network,
+        vae.network,
+        classifier,
+        mnist.load("train"),
+        mnist.load("test"),
+        torch.Generator().manual_seed(seed),
+        pairs=seeds.PAIRS,
+    )
     metrics = {
         f"{row.name}: {measure}": estimate.value
         for row in found.rows
@@ -129,9 +133,10 @@ def run(models: Sequence[str], wanted_seeds: Sequence[int]) -> None:
         print(f"seed {seed}")
         missing = [model for model in wanted if not is_kept(model, seed, released)]
         trained_here = [
-            name for name in missing
+            name
+            for name in missing
             if name != PATHS and recipes.get(name, seed) != recipes.get(name)
-        ]  # fmt: skip
+        ]
         parallel.fit(trained_here, seed)
         for model in missing:
             done = walked(seed, released) if model == PATHS else measured(model, seed, released)

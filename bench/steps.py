@@ -128,8 +128,12 @@ def main() -> None:
     options = parser.parse_args()
     device = loop.best_device()
     digits = mnist.load("train").to(device)
-    cases = [(name, way) for name in options.models for way in (*PRECISIONS, TEXTBOOK)
-             if way != TEXTBOOK or name in WITH_TEXTBOOK]  # fmt: skip
+    cases = [
+        (name, way)
+        for name in options.models
+        for way in (*PRECISIONS, TEXTBOOK)
+        if way != TEXTBOOK or name in WITH_TEXTBOOK
+    ]
     takes = {(name, way): stepper(recipes.get(name), digits, way) for name, way in cases}
     peaks = {("peak", precision): convolutions(device, precision) for precision in PRECISIONS}
     everything = takes | peaks

@@ -14,21 +14,32 @@ from problemset.rubric import Item, ItemCheck
 REFERENCE = "latentwalk.assignment:ASSIGNMENT"
 LONG = 600  # seconds; longer than any test waits
 ITEMS = (
-    Item("2d", 4, "Ten steps", "Ten points.", (
-        ItemCheck("path_has_ten_inputs", 1, "Ten points."),
-        ItemCheck("path_is_straight", 3, "A straight line."),
-    ), 0),
+    Item(
+        "2d",
+        4,
+        "Ten steps",
+        "Ten points.",
+        (
+            ItemCheck("path_has_ten_inputs", 1, "Ten points."),
+            ItemCheck("path_is_straight", 3, "A straight line."),
+        ),
+        0,
+    ),
     Item("3e", 4, "Smoothness", "An answer that\nrests on measurements.", (), 4),
-)  # fmt: skip
+)
 
 
 def scored(straight="passed", says="as it should be", evidence=None):
     """What the checks of `ITEMS` found."""
-    return Score((
-        CheckOutcome("path_has_ten_inputs", "2d", "Ten points", 1, "passed", "ten", {"points": 10}),
-        CheckOutcome("path_is_straight", "2d", "A line", 3, straight, says, evidence or {}),
-        CheckOutcome("reader", "3e", "Smoothness", 4, "to be read", "An answer.", {}),
-    ))  # fmt: skip
+    return Score(
+        (
+            CheckOutcome(
+                "path_has_ten_inputs", "2d", "Ten points", 1, "passed", "ten", {"points": 10}
+            ),
+            CheckOutcome("path_is_straight", "2d", "A line", 3, straight, says, evidence or {}),
+            CheckOutcome("reader", "3e", "Smoothness", 4, "to be read", "An answer.", {}),
+        )
+    )
 
 
 def job(folder, **more):

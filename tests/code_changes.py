@@ -35,42 +35,164 @@ def one(model, file, old, new, names=""):
 
 HARMFUL = {
     "data scaling": one("gan", "data/mnist.py", "div_(255)", "div_(250)", "to_unit"),
-    "pixels inverted": one("vae", "data/mnist.py", "read_image_file(images)", "read_image_file(images).neg()", "load"),
-    "no shuffling": one("gan", "data/mnist.py", "torch.randperm(len(digits), generator=rng, device=rng.device)", "torch.arange(len(digits))", "_endless"),
-    "epochs of equal order": one("gan", "data/mnist.py", "skip = max(0, skip - per_epoch)", "skip = max(0, skip - per_epoch); rng.manual_seed(7)", "_endless"),
-    "first batch of an epoch left out": one("vae", "data/mnist.py", "range(min(skip, per_epoch), per_epoch)", "range(min(skip, per_epoch) + 1, per_epoch)", "_endless"),
-    "average starts slowly": one("gan", "models/optim.py", "(1 + count) / (10 + count)", "(1 + count) / (20 + count)", "exponential_moving_average"),
-    "average with another decay": one("gan", "models/optim.py", "1 - min(decay,", "1 - min(decay**2,", "exponential_moving_average"),
-    "average without buffers": one("vae", "models/optim.py", "use_buffers=True", "use_buffers=False", "exponential_moving_average"),
-    "last weights released": one("gan", "models/gan.py", "cast(Generator, self.average.module)", "self.generator", "GanState.released"),
-    "linear schedule": one("gan", "models/optim.py", "0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))", "1 - progress", "warm_up_cosine"),
-    "longer warm-up": one("vae", "models/optim.py", "warm_up_share: float = 0.03", "warm_up_share: float = 0.04", "warm_up_cosine"),
-    "Muon's polynomial": one("vae", "models/muon.py", "(3.4445, -4.7750, 2.0315)", "(3.4, -4.7, 2.0)", "POLYNOMIAL"),
-    "Muon's iterations": one("vae", "models/muon.py", "iterations: int = 5", "iterations: int = 4", "orthogonal"),
-    "Muon's momentum": one("vae", "models/muon.py", "momentum: float = 0.95", "momentum: float = 0.9", "Muon.__init__"),
+    "pixels inverted": one(
+        "vae", "data/mnist.py", "read_image_file(images)", "read_image_file(images).neg()", "load"
+    ),
+    "no shuffling": one(
+        "gan",
+        "data/mnist.py",
+        "torch.randperm(len(digits), generator=rng, device=rng.device)",
+        "torch.arange(len(digits))",
+        "_endless",
+    ),
+    "epochs of equal order": one(
+        "gan",
+        "data/mnist.py",
+        "skip = max(0, skip - per_epoch)",
+        "skip = max(0, skip - per_epoch); rng.manual_seed(7)",
+        "_endless",
+    ),
+    "first batch of an epoch left out": one(
+        "vae",
+        "data/mnist.py",
+        "range(min(skip, per_epoch), per_epoch)",
+        "range(min(skip, per_epoch) + 1, per_epoch)",
+        "_endless",
+    ),
+    "average starts slowly": one(
+        "gan",
+        "models/optim.py",
+        "(1 + count) / (10 + count)",
+        "(1 + count) / (20 + count)",
+        "exponential_moving_average",
+    ),
+    "average with another decay": one(
+        "gan",
+        "models/optim.py",
+        "1 - min(decay,",
+        "1 - min(decay**2,",
+        "exponential_moving_average",
+    ),
+    "average without buffers": one(
+        "vae",
+        "models/optim.py",
+        "use_buffers=True",
+        "use_buffers=False",
+        "exponential_moving_average",
+    ),
+    "last weights released": one(
+        "gan",
+        "models/gan.py",
+        "cast(Generator, self.average.module)",
+        "self.generator",
+        "GanState.released",
+    ),
+    "linear schedule": one(
+        "gan",
+        "models/optim.py",
+        "0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))",
+        "1 - progress",
+        "warm_up_cosine",
+    ),
+    "longer warm-up": one(
+        "vae",
+        "models/optim.py",
+        "warm_up_share: float = 0.03",
+        "warm_up_share: float = 0.04",
+        "warm_up_cosine",
+    ),
+    "Muon's polynomial": one(
+        "vae", "models/muon.py", "(3.4445, -4.7750, 2.0315)", "(3.4, -4.7, 2.0)", "POLYNOMIAL"
+    ),
+    "Muon's iterations": one(
+        "vae", "models/muon.py", "iterations: int = 5", "iterations: int = 4", "orthogonal"
+    ),
+    "Muon's momentum": one(
+        "vae", "models/muon.py", "momentum: float = 0.95", "momentum: float = 0.9", "Muon.__init__"
+    ),
     "Muon in bfloat16": one("vae", "models/muon.py", "enabled=False", "enabled=True", "Muon.step"),
-    "penalty every step": one("gan", "models/gan.py", "state.step % config.penalty_interval == 0", "True", "update_discriminator"),
-    "penalty a step later": one("gan", "models/gan.py", "state.step % config.penalty_interval == 0", "state.step % config.penalty_interval == 1", "update_discriminator"),
-    "half precision": one("vae", "training/loop.py", "dtype=torch.bfloat16)\n\n\ndef choose", "dtype=torch.float16)\n\n\ndef choose", "autocast"),
-    "never bfloat16": one("vae", "training/loop.py", 'if precision == "float32":', "if True:", "autocast"),
-    "bfloat16 chosen sooner": one("gan", "training/loop.py", "1.3 * seconds", "1.25 * seconds", "choose_precision"),
-    "another seed": one("gan", "training/loop.py", "manual_seed(seed + 1)", "manual_seed(seed + 3)", "fit"),
-    "a step less": one("gan", "training/loop.py", "while state.step < last:", "while state.step < min(last, config.steps - 1):", "fit"),
-    "images not jittered": one("classifier", "models/classifier.py", "state.network(jitter(batch.images, config, rng))", "state.network(batch.images)", "train_step"),
-}  # fmt: skip
+    "penalty every step": one(
+        "gan",
+        "models/gan.py",
+        "state.step % config.penalty_interval == 0",
+        "True",
+        "update_discriminator",
+    ),
+    "penalty a step later": one(
+        "gan",
+        "models/gan.py",
+        "state.step % config.penalty_interval == 0",
+        "state.step % config.penalty_interval == 1",
+        "update_discriminator",
+    ),
+    "half precision": one(
+        "vae",
+        "training/loop.py",
+        "dtype=torch.bfloat16)\n\n\ndef choose",
+        "dtype=torch.float16)\n\n\ndef choose",
+        "autocast",
+    ),
+    "never bfloat16": one(
+        "vae", "training/loop.py", 'if precision == "float32":', "if True:", "autocast"
+    ),
+    "bfloat16 chosen sooner": one(
+        "gan", "training/loop.py", "1.3 * seconds", "1.25 * seconds", "choose_precision"
+    ),
+    "another seed": one(
+        "gan", "training/loop.py", "manual_seed(seed + 1)", "manual_seed(seed + 3)", "fit"
+    ),
+    "a step less": one(
+        "gan",
+        "training/loop.py",
+        "while state.step < last:",
+        "while state.step < min(last, config.steps - 1):",
+        "fit",
+    ),
+    "images not jittered": one(
+        "classifier",
+        "models/classifier.py",
+        "state.network(jitter(batch.images, config, rng))",
+        "state.network(batch.images)",
+        "train_step",
+    ),
+}
 HARMLESS = {
-    "comments and formatting": Change("gan", "models/gan.py", (("    labels = batch.labels if", "    # a comment\n\n    labels = batch.labels if"),)),
-    "a local variable": Change("gan", "models/gan.py", (("image_gradient", "pull"), ("relativistic_logits", "lead"))),
+    "comments and formatting": Change(
+        "gan",
+        "models/gan.py",
+        (("    labels = batch.labels if", "    # a comment\n\n    labels = batch.labels if"),),
+    ),
+    "a local variable": Change(
+        "gan", "models/gan.py", (("image_gradient", "pull"), ("relativistic_logits", "lead"))
+    ),
     "a private helper": Change("vae", "models/muon.py", (("_whitening", "_inverse_roots"),)),
-    "a public function of the package": Change("vae", "models/muon.py", (("orthogonal(", "orthogonalise("),)),
-    "a message": Change("vae", "training/loop.py", (("a smaller learning rate usually helps", "try a smaller learning rate"),)),
-    "a helper taken out": Change("gan", "models/gan.py", (
-        ("        for group in optimizer.param_groups:\n            group[\"lr\"] = config.learning_rate * warm_up_cosine(state.step, config.steps)\n",
-         "        _set_rate(optimizer, config.learning_rate * warm_up_cosine(state.step, config.steps))\n"),
-        ("def train_step(", "def _set_rate(optimizer, rate):\n    for group in optimizer.param_groups:\n        group[\"lr\"] = rate\n\n\ndef train_step("))),
+    "a public function of the package": Change(
+        "vae", "models/muon.py", (("orthogonal(", "orthogonalise("),)
+    ),
+    "a message": Change(
+        "vae",
+        "training/loop.py",
+        (("a smaller learning rate usually helps", "try a smaller learning rate"),),
+    ),
+    "a helper taken out": Change(
+        "gan",
+        "models/gan.py",
+        (
+            (
+                '        for group in optimizer.param_groups:\n            group["lr"] = config.learning_rate * warm_up_cosine(state.step, config.steps)\n',
+                "        _set_rate(optimizer, config.learning_rate * warm_up_cosine(state.step, config.steps))\n",
+            ),
+            (
+                "def train_step(",
+                'def _set_rate(optimizer, rate):\n    for group in optimizer.param_groups:\n        group["lr"] = rate\n\n\ndef train_step(',
+            ),
+        ),
+    ),
     "a module renamed": Change("vae", "models/muon.py", renamed="models/orthogonal_momentum.py"),
-    "a row more in the history": Change("gan", "training/loop.py", (("rows: int = 100", "rows: int = 50"),)),
-}  # fmt: skip
+    "a row more in the history": Change(
+        "gan", "training/loop.py", (("rows: int = 100", "rows: int = 50"),)
+    ),
+}
 
 
 def apply(change, folder):
@@ -105,8 +227,10 @@ def outcomes(changes):
         for number, (name, change) in enumerate(changes.items()):
             folders[name] = Path(scratch) / str(number)
             apply(change, folders[name])
-        asked = [[name, str(folder), getattr(changes.get(name), "model", "")]
-                 for name, folder in folders.items()]  # fmt: skip
+        asked = [
+            [name, str(folder), getattr(changes.get(name), "model", "")]
+            for name, folder in folders.items()
+        ]
         done = subprocess.run(
             [sys.executable, __file__, json.dumps(asked)], capture_output=True, text=True, cwd="/"
         )
@@ -158,5 +282,7 @@ if __name__ == "__main__":
         _main(json.loads(sys.argv[1]))
     else:
         for title, (changed, here, elsewhere) in outcomes(HARMFUL | HARMLESS).items():
-            print(f"{title}: {', '.join(changed[:3]) or 'nothing'} changed; {here or 'agrees'}; "
-                  f"on another machine: {elsewhere or 'agrees'}")  # fmt: skip
+            print(
+                f"{title}: {', '.join(changed[:3]) or 'nothing'} changed; {here or 'agrees'}; "
+                f"on another machine: {elsewhere or 'agrees'}"
+            )

@@ -90,16 +90,23 @@ def traces():
         with contextlib.suppress(OSError):  # the listing's own is closed by now
             descriptors.append(str(Path(f"/proc/self/fd/{number}").readlink()))
     return {
-        "marks": MARKS, "prepared": PREPARED, "environment": environment, "limits": limits,
-        "files": [path.name for path in Path().iterdir()], "umask": umask, "argv": sys.argv,
-        "temporary": tempfile.gettempdir() == folder, "collects": gc.isenabled(),
+        "marks": MARKS,
+        "prepared": PREPARED,
+        "environment": environment,
+        "limits": limits,
+        "files": [path.name for path in Path().iterdir()],
+        "umask": umask,
+        "argv": sys.argv,
+        "temporary": tempfile.gettempdir() == folder,
+        "collects": gc.isenabled(),
         "descriptors": sorted(name.partition(":")[0] for name in descriptors),
         "path": sys.path,
-        "recursion": sys.getrecursionlimit(), "timer": signal.getitimer(signal.ITIMER_REAL),
+        "recursion": sys.getrecursionlimit(),
+        "timer": signal.getitimer(signal.ITIMER_REAL),
         "handlers": [str(signal.getsignal(n)) for n in sorted(signal.valid_signals())],
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
         "threads": len(list(Path("/proc/self/task").iterdir())),
-    }  # fmt: skip
+    }
 
 
 def marked_traces():
@@ -161,8 +168,12 @@ def limits_in_force():
 
 
 def raises(kind, message):
-    raise {"ValueError": ValueError, "RuntimeError": RuntimeError, "Exit": SystemExit,
-           "Interrupt": KeyboardInterrupt}[kind](message)  # fmt: skip
+    raise {
+        "ValueError": ValueError,
+        "RuntimeError": RuntimeError,
+        "Exit": SystemExit,
+        "Interrupt": KeyboardInterrupt,
+    }[kind](message)
 
 
 class UnreadableError(Exception):
@@ -262,9 +273,17 @@ def unusual(kind):
     nested = []
     for _ in range(100_000):
         nested = [nested]
-    return {"nan": float("nan"), "infinite": [float("inf")], "set": {1}, "bytes": b"x",
-            "object": object(), "circle": circle, "nested": nested, "tuple": (1, 2),
-            "surrogate": "\ud800"}[kind]  # fmt: skip
+    return {
+        "nan": float("nan"),
+        "infinite": [float("inf")],
+        "set": {1},
+        "bytes": b"x",
+        "object": object(),
+        "circle": circle,
+        "nested": nested,
+        "tuple": (1, 2),
+        "surrogate": "\ud800",
+    }[kind]
 
 
 def long_text(size):

@@ -27,10 +27,12 @@ def play(arithmetic, setattr=setattr):
     kept = BITS[arithmetic]
     convolve, multiply = nn.Conv2d._conv_forward, F.linear
     setattr(
-        nn.Conv2d, "_conv_forward",
+        nn.Conv2d,
+        "_conv_forward",
         lambda self, x, weight, bias: convolve(self, rounded(x, kept), rounded(weight, kept), bias),
-    )  # fmt: skip
+    )
     setattr(
-        nn.Linear, "forward",
+        nn.Linear,
+        "forward",
         lambda self, x: multiply(rounded(x, kept), rounded(self.weight, kept), self.bias),
-    )  # fmt: skip
+    )

@@ -93,8 +93,9 @@ def edit_json(item, change):
 
 def formula(name, change):
     """Replace a closed form of Problem 1."""
-    return edit_json("1", lambda content: content["formulas"].update(
-        {name: change(content["formulas"][name])}))  # fmt: skip
+    return edit_json(
+        "1", lambda content: content["formulas"].update({name: change(content["formulas"][name])})
+    )
 
 
 def steps(change):
@@ -113,21 +114,27 @@ def counterexample(**new):
 def proven_otherwise(content):
     """Other steps in another order, other forms of the formulas, another counter-example."""
     content["steps"] = [
-        {"item": step["item"], "says": f"line {number}", "full_support": step["full_support"],
-         "left": f"1 - 2*({step['right']})", "right": f"1 - 2*({step['left']})"}
+        {
+            "item": step["item"],
+            "says": f"line {number}",
+            "full_support": step["full_support"],
+            "left": f"1 - 2*({step['right']})",
+            "right": f"1 - 2*({step['left']})",
+        }
         for number, step in enumerate(reversed(content["steps"]))
-    ]  # fmt: skip
+    ]
     content["formulas"] = {
         "gaussian_divergence": "(log(v_2) - log(v_1) - 1 + (v_1 + m_1**2 - 2*m_1*m_2 + m_2**2)/v_2)"
-                               "/2",
+        "/2",
         "divergence_from_prior": "(mu**2 + exp(logvar) - logvar - 1)/2",
         "bound": "(1 + log(v) - v - m**2 - log(2*pi) - log(s2) - ((x - b - w*m)**2 + w**2*v)/s2)/2",
         "log_evidence": "-(log(2*pi*(s2 + w**2)) + (x - b)**2/(s2 + w**2))/2",
-    }  # fmt: skip
+    }
     content["counterexample"] = {
-        "q": ["1/4", "3/4"], "joint": ["1/8", "1/8"],
+        "q": ["1/4", "3/4"],
+        "joint": ["1/8", "1/8"],
         "printed_gap": "log(1/2)/4 + 3*log(3/2)/4 + 1/4 + log(4)",
-    }  # fmt: skip
+    }
 
 
 def claim(name, **new):
@@ -190,8 +197,11 @@ def notebook(change):
     def spoil(folder):
         path = folder / "report.ipynb"
         content = nbformat.read(path, 4)
-        cells = {label.group(1): cell for cell in content.cells if cell.cell_type == "code"
-                 and (label := _LABEL.search(cell.source))}  # fmt: skip
+        cells = {
+            label.group(1): cell
+            for cell in content.cells
+            if cell.cell_type == "code" and (label := _LABEL.search(cell.source))
+        }
         change(cells)
         nbformat.write(content, path)
 
@@ -447,111 +457,247 @@ def moved(name, spoil, *caught_by):
 
 
 USES_GAN = (
-    "gan_opens", "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate",
-    "noise_is_ten_times_larger", "quality_is_as_claimed", "smoothness_is_as_claimed",
-)  # fmt: skip
-USES_CGAN = (
-    "cgan_opens", "cgan_obeys", "grid_regenerates", "labels_are_one_hot",
+    "gan_opens",
+    "gan_makes_digits",
+    "ten_images_regenerate",
+    "path_images_regenerate",
     "noise_is_ten_times_larger",
-)  # fmt: skip
+    "quality_is_as_claimed",
+    "smoothness_is_as_claimed",
+)
+USES_CGAN = (
+    "cgan_opens",
+    "cgan_obeys",
+    "grid_regenerates",
+    "labels_are_one_hot",
+    "noise_is_ten_times_larger",
+)
 USES_VAE = (
-    "vae_opens", "vae_reconstructs", "codes_are_encoded", "codes_decode",
-    "quality_is_as_claimed", "smoothness_is_as_claimed",
-)  # fmt: skip
+    "vae_opens",
+    "vae_reconstructs",
+    "codes_are_encoded",
+    "codes_decode",
+    "quality_is_as_claimed",
+    "smoothness_is_as_claimed",
+)
 FIGURES = tuple(f"figure_shows_{item}" for item in contract.FIGURES)
 USES_PDF = ("pledge_is_word_for_word", "quality_is_quoted", "smoothness_is_quoted", *FIGURES)
 USES_FORMULAS = (
-    "steps_of_1a_hold", "divergence_is_right", "steps_of_1b_hold", "bound_is_right",
+    "steps_of_1a_hold",
+    "divergence_is_right",
+    "steps_of_1b_hold",
+    "bound_is_right",
     "counterexample_refutes",
-)  # fmt: skip
+)
 USES_CLAIMS = (
-    "quality_is_as_claimed", "quality_is_quoted", "smoothness_is_as_claimed",
+    "quality_is_as_claimed",
+    "quality_is_quoted",
+    "smoothness_is_as_claimed",
     "smoothness_is_quoted",
-)  # fmt: skip
+)
 
 ARRAYS = [
-    case("ten images of other inputs", edit("2b", inputs=lambda a: a["inputs"][::-1].copy()),
-         "ten_images_regenerate", "pair_is_from_the_ten"),
-    case("ten times the same draw",
-         both(edit("2b", inputs=lambda a: np.repeat(a["inputs"][:1], 10, 0),
-                   images=lambda a: np.repeat(a["images"][:1], 10, 0))),
-         "ten_inputs_differ", "pair_is_from_the_ten"),
-    case("nine images", edit("2b", images=lambda a: a["images"][:9]),
-         "ten_images_regenerate", "pair_is_from_the_ten", "figure_shows_2b"),
-    case("images outside 0 to 1", edit("2b", images=lambda a: 2 * a["images"] - 1),
-         "ten_images_regenerate", "pair_is_from_the_ten", "figure_shows_2b"),
-    case("pair not among the ten",
-         edit("2c", inputs=lambda a: a["inputs"] + 0.01),
-         "pair_is_from_the_ten", "path_ends_are_exact", "path_is_straight"),
-    case("pair's images swapped", edit("2c", images=lambda a: a["images"][::-1].copy()),
-         "pair_is_from_the_ten", "pair_is_labelled"),
-    case("pair's labels shifted by one", edit("2c", labels=lambda a: shifted(a["labels"])),
-         "pair_is_labelled", "originals_are_test_digits"),
+    case(
+        "ten images of other inputs",
+        edit("2b", inputs=lambda a: a["inputs"][::-1].copy()),
+        "ten_images_regenerate",
+        "pair_is_from_the_ten",
+    ),
+    case(
+        "ten times the same draw",
+        both(
+            edit(
+                "2b",
+                inputs=lambda a: np.repeat(a["inputs"][:1], 10, 0),
+                images=lambda a: np.repeat(a["images"][:1], 10, 0),
+            )
+        ),
+        "ten_inputs_differ",
+        "pair_is_from_the_ten",
+    ),
+    case(
+        "nine images",
+        edit("2b", images=lambda a: a["images"][:9]),
+        "ten_images_regenerate",
+        "pair_is_from_the_ten",
+        "figure_shows_2b",
+    ),
+    case(
+        "images outside 0 to 1",
+        edit("2b", images=lambda a: 2 * a["images"] - 1),
+        "ten_images_regenerate",
+        "pair_is_from_the_ten",
+        "figure_shows_2b",
+    ),
+    case(
+        "pair not among the ten",
+        edit("2c", inputs=lambda a: a["inputs"] + 0.01),
+        "pair_is_from_the_ten",
+        "path_ends_are_exact",
+        "path_is_straight",
+    ),
+    case(
+        "pair's images swapped",
+        edit("2c", images=lambda a: a["images"][::-1].copy()),
+        "pair_is_from_the_ten",
+        "pair_is_labelled",
+    ),
+    case(
+        "pair's labels shifted by one",
+        edit("2c", labels=lambda a: shifted(a["labels"])),
+        "pair_is_labelled",
+        "originals_are_test_digits",
+    ),
     moved("nine steps", walk(line(9)), "path_has_ten_inputs"),
     moved("eleven steps", walk(line(11)), "path_has_ten_inputs"),
-    case("a step left out",
-         edit("2e", inputs=lambda a: np.delete(a["inputs"], 4, 0),
-              strip__images=lambda a: np.delete(a["strip.images"], 4, 0)),
-         "path_has_ten_inputs", "path_is_straight"),
-    case("end points swapped", walk(lambda s, e: np.linspace(e, s, 10)),
-         "path_ends_are_exact", "path_is_straight", "figure_shows_2e"),
+    case(
+        "a step left out",
+        edit(
+            "2e",
+            inputs=lambda a: np.delete(a["inputs"], 4, 0),
+            strip__images=lambda a: np.delete(a["strip.images"], 4, 0),
+        ),
+        "path_has_ten_inputs",
+        "path_is_straight",
+    ),
+    case(
+        "end points swapped",
+        walk(lambda s, e: np.linspace(e, s, 10)),
+        "path_ends_are_exact",
+        "path_is_straight",
+        "figure_shows_2e",
+    ),
     moved("off by one step", walk(off_by_one_step), "path_ends_are_exact", "path_is_straight"),
     moved("slerp passed off as linear", walk(on_the_sphere), "path_is_straight"),
     case("unequal steps on the line", walk(uneven), "path_is_straight", "figure_shows_2e"),
-    case("pixel blend passed off as the path's images", edit("2e", strip__images=blended),
-         "path_images_regenerate"),
-    case("path's images in reverse",
-         edit("2e", strip__images=lambda a: a["strip.images"][::-1].copy()),
-         "path_images_regenerate", "figure_shows_2e"),
-    case("one image of the path repeated",
-         edit("2e", strip__images=repeated),
-         "path_images_regenerate", "figure_shows_2e"),
-    case("originals that are no test digits",
-         edit("3c", originals__images=lambda a: 1 - a["originals.images"]),
-         "originals_are_test_digits", "codes_are_encoded"),
-    case("originals of the wrong digits",
-         edit("3c", originals__images=lambda a: a["originals.images"][::-1].copy()),
-         "originals_are_test_digits", "codes_are_encoded"),
-    case("codes from noise instead of the encoder",
-         edit("3c", codes=lambda a: np.linspace(*np.random.default_rng(1).normal(
-             size=(2, a["codes"].shape[1])), 10).astype(np.float32)),
-         "codes_are_encoded", "codes_decode"),
-    case("codes drawn from the posteriors instead of their means", drawn,
-         "codes_are_encoded", "codes_decode"),
-    case("codes swapped",
-         edit("3c", codes=lambda a: a["codes"][::-1].copy(),
-              strip__images=lambda a: a["strip.images"][::-1].copy()),
-         "codes_are_encoded", "figure_shows_3c"),
-    case("a bent path of codes",
-         edit("3c", codes=bent),
-         "codes_are_straight", "codes_decode"),
-    case("codes of another length", edit("3c", codes=lambda a: a["codes"][:, :-1]),
-         "codes_are_encoded", "codes_decode"),
-    case("decoded images of another path",
-         edit("3c", strip__images=blended), "codes_decode", "figure_shows_3c"),
-    case("grid's images in the wrong rows",
-         edit("4d", images=lambda a: np.roll(a["images"], 1, axis=0)),
-         "grid_regenerates", "grid_shows_its_digits"),
-    case("one image of the grid repeated",
-         edit("4d", images=lambda a: np.concatenate([a["images"][:, :9], a["images"][:, :1]], 1)),
-         "grid_regenerates", "grid_is_fresh"),
-    case("one-hot labels shifted by one",
-         edit("4d", inputs=lambda a: np.concatenate(
-             [a["inputs"][..., :-10], np.roll(a["inputs"][..., -10:], 1, -1)], -1)),
-         "labels_are_one_hot", "grid_regenerates"),
+    case(
+        "pixel blend passed off as the path's images",
+        edit("2e", strip__images=blended),
+        "path_images_regenerate",
+    ),
+    case(
+        "path's images in reverse",
+        edit("2e", strip__images=lambda a: a["strip.images"][::-1].copy()),
+        "path_images_regenerate",
+        "figure_shows_2e",
+    ),
+    case(
+        "one image of the path repeated",
+        edit("2e", strip__images=repeated),
+        "path_images_regenerate",
+        "figure_shows_2e",
+    ),
+    case(
+        "originals that are no test digits",
+        edit("3c", originals__images=lambda a: 1 - a["originals.images"]),
+        "originals_are_test_digits",
+        "codes_are_encoded",
+    ),
+    case(
+        "originals of the wrong digits",
+        edit("3c", originals__images=lambda a: a["originals.images"][::-1].copy()),
+        "originals_are_test_digits",
+        "codes_are_encoded",
+    ),
+    case(
+        "codes from noise instead of the encoder",
+        edit(
+            "3c",
+            codes=lambda a: np.linspace(
+                *np.random.default_rng(1).normal(size=(2, a["codes"].shape[1])), 10
+            ).astype(np.float32),
+        ),
+        "codes_are_encoded",
+        "codes_decode",
+    ),
+    case(
+        "codes drawn from the posteriors instead of their means",
+        drawn,
+        "codes_are_encoded",
+        "codes_decode",
+    ),
+    case(
+        "codes swapped",
+        edit(
+            "3c",
+            codes=lambda a: a["codes"][::-1].copy(),
+            strip__images=lambda a: a["strip.images"][::-1].copy(),
+        ),
+        "codes_are_encoded",
+        "figure_shows_3c",
+    ),
+    case("a bent path of codes", edit("3c", codes=bent), "codes_are_straight", "codes_decode"),
+    case(
+        "codes of another length",
+        edit("3c", codes=lambda a: a["codes"][:, :-1]),
+        "codes_are_encoded",
+        "codes_decode",
+    ),
+    case(
+        "decoded images of another path",
+        edit("3c", strip__images=blended),
+        "codes_decode",
+        "figure_shows_3c",
+    ),
+    case(
+        "grid's images in the wrong rows",
+        edit("4d", images=lambda a: np.roll(a["images"], 1, axis=0)),
+        "grid_regenerates",
+        "grid_shows_its_digits",
+    ),
+    case(
+        "one image of the grid repeated",
+        edit("4d", images=lambda a: np.concatenate([a["images"][:, :9], a["images"][:, :1]], 1)),
+        "grid_regenerates",
+        "grid_is_fresh",
+    ),
+    case(
+        "one-hot labels shifted by one",
+        edit(
+            "4d",
+            inputs=lambda a: np.concatenate(
+                [a["inputs"][..., :-10], np.roll(a["inputs"][..., -10:], 1, -1)], -1
+            ),
+        ),
+        "labels_are_one_hot",
+        "grid_regenerates",
+    ),
     case("labels of nine tenths, not one-hot", weak_labels, "labels_are_one_hot"),
-    case("not a number among the pixels",
-         edit("4d", images=lambda a: np.where(a["images"] > 0.99, np.nan, a["images"])),
-         "labels_are_one_hot", "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits",
-         "figure_shows_4d"),
-    case("grid's images missing", drop("4d", "images"),
-         "grid_regenerates", "grid_is_fresh", "grid_shows_its_digits", "figure_shows_4d"),
-    case("whole item missing", remove("results/2e.npz"),
-         "path_has_ten_inputs", "path_ends_are_exact", "path_is_straight",
-         "path_images_regenerate", "figure_shows_2e"),
-    case("an archive that is none", write("results/3c.npz", b"not a zip"),
-         "originals_are_test_digits", "codes_are_encoded", "codes_are_straight", "codes_decode",
-         "figure_shows_3c"),
+    case(
+        "not a number among the pixels",
+        edit("4d", images=lambda a: np.where(a["images"] > 0.99, np.nan, a["images"])),
+        "labels_are_one_hot",
+        "grid_regenerates",
+        "grid_is_fresh",
+        "grid_shows_its_digits",
+        "figure_shows_4d",
+    ),
+    case(
+        "grid's images missing",
+        drop("4d", "images"),
+        "grid_regenerates",
+        "grid_is_fresh",
+        "grid_shows_its_digits",
+        "figure_shows_4d",
+    ),
+    case(
+        "whole item missing",
+        remove("results/2e.npz"),
+        "path_has_ten_inputs",
+        "path_ends_are_exact",
+        "path_is_straight",
+        "path_images_regenerate",
+        "figure_shows_2e",
+    ),
+    case(
+        "an archive that is none",
+        write("results/3c.npz", b"not a zip"),
+        "originals_are_test_digits",
+        "codes_are_encoded",
+        "codes_are_straight",
+        "codes_decode",
+        "figure_shows_3c",
+    ),
     case("no PDF", remove("report.pdf"), *USES_PDF),
     case("an empty PDF", write("report.pdf", b""), *USES_PDF),
     case("a blank PDF", retyped(lambda text: ""), *USES_PDF),
@@ -559,18 +705,33 @@ ARRAYS = [
     case("the PDF's text without its figures", retyped(lambda text: text), *FIGURES),
     case("another figure of 2e in the PDF", repainted(3), "figure_shows_2e"),
     case("another figure of 4d in the PDF", repainted(6), "figure_shows_4d"),
-    case("the pledge misspelt",
-         retyped(lambda text: text.replace("Duke Community", "Duke Comunity")),
-         USES_PDF[0], *FIGURES),
+    case(
+        "the pledge misspelt",
+        retyped(lambda text: text.replace("Duke Community", "Duke Comunity")),
+        USES_PDF[0],
+        *FIGURES,
+    ),
     case("a PDF cut in half", cut_in_half("report.pdf"), *USES_PDF),
-]  # fmt: skip
+]
 
 MEASURED = ("quality_is_as_claimed", "smoothness_is_as_claimed")
 WEIGHTS = [
-    case("GAN untrained", untrained("gan"),
-         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate", *MEASURED),
-    case("GAN collapsed to one image", weights("gan", collapsed),
-         "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate", *MEASURED),
+    case(
+        "GAN untrained",
+        untrained("gan"),
+        "gan_makes_digits",
+        "ten_images_regenerate",
+        "path_images_regenerate",
+        *MEASURED,
+    ),
+    case(
+        "GAN collapsed to one image",
+        weights("gan", collapsed),
+        "gan_makes_digits",
+        "ten_images_regenerate",
+        "path_images_regenerate",
+        *MEASURED,
+    ),
     case("GAN with NaN", weights("gan", with_nan), *USES_GAN),
     case("GAN cut in half", cut_in_half("weights/gan.safetensors"), *USES_GAN),
     case("GAN with one bit changed", one_bit("weights/gan.safetensors"), *USES_GAN),
@@ -581,81 +742,160 @@ WEIGHTS = [
     case("GAN with half a latent entry", configured("gan", latent_size=16.5), *USES_GAN),
     case("VAE said to have no latent entries", configured("vae", latent_size=0), *USES_VAE),
     case("VAE missing", remove("weights/vae.safetensors"), *USES_VAE),
-    case("VAE untrained", untrained("vae"),
-         "vae_reconstructs", "codes_are_encoded", "codes_decode", *MEASURED),
-    case("conditional GAN ignores its label", weights("cgan", deaf),
-         "cgan_obeys", "grid_regenerates"),
+    case(
+        "VAE untrained",
+        untrained("vae"),
+        "vae_reconstructs",
+        "codes_are_encoded",
+        "codes_decode",
+        *MEASURED,
+    ),
+    case(
+        "conditional GAN ignores its label", weights("cgan", deaf), "cgan_obeys", "grid_regenerates"
+    ),
     case("conditional GAN untrained", untrained("cgan"), "cgan_obeys", "grid_regenerates"),
-    case("GAN and conditional GAN swapped", swap_files("gan", "cgan"),
-         "gan_opens", "gan_makes_digits", "ten_images_regenerate", "path_images_regenerate",
-         "cgan_opens", "cgan_obeys", "grid_regenerates", "labels_are_one_hot",
-         "noise_is_ten_times_larger", *MEASURED),
-    case("the VAE's weights for the conditional GAN",
-         lambda folder: shutil.copy(folder / "weights/vae.safetensors",
-                                    folder / "weights/cgan.safetensors"), *USES_CGAN),
-]  # fmt: skip
+    case(
+        "GAN and conditional GAN swapped",
+        swap_files("gan", "cgan"),
+        "gan_opens",
+        "gan_makes_digits",
+        "ten_images_regenerate",
+        "path_images_regenerate",
+        "cgan_opens",
+        "cgan_obeys",
+        "grid_regenerates",
+        "labels_are_one_hot",
+        "noise_is_ten_times_larger",
+        *MEASURED,
+    ),
+    case(
+        "the VAE's weights for the conditional GAN",
+        lambda folder: shutil.copy(
+            folder / "weights/vae.safetensors", folder / "weights/cgan.safetensors"
+        ),
+        *USES_CGAN,
+    ),
+]
 
 FORMULAS = [
-    case("divergence with the wrong sign", formula("gaussian_divergence", lambda f: f"-({f})"),
-         "divergence_is_right"),
-    case("divergence without its logarithm",
-         formula("gaussian_divergence", lambda f: f.replace("log(v_2/v_1)/2", "0")),
-         "divergence_is_right"),
-    case("divergence from the prior without the log-variance",
-         formula("divergence_from_prior", lambda f: f"({f}) + logvar/2"), "divergence_is_right"),
-    case("divergences of each other's order",
-         formula("gaussian_divergence", lambda f: "log(v_1/v_2)/2 + (v_2 + (m_1 - m_2)**2)/(2*v_1)"
-                 " - 1/2"), "divergence_is_right"),
-    case("bound without the divergence from the prior",
-         formula("bound", lambda f: f"({f}) + (m**2 + v - 1 - log(v))/2"), "bound_is_right"),
-    case("bound as printed, without its logarithm",
-         formula("bound", lambda f: "exp(-(x - b)**2/(2*(w**2 + s2)))/sqrt(2*pi*(w**2 + s2))"),
-         "bound_is_right"),
-    case("evidence of the noise alone",
-         formula("log_evidence", lambda f: "-log(2*pi*s2)/2 - (x - b)**2/(2*s2)"),
-         "bound_is_right"),
-    case("a formula that is a program",
-         formula("bound", lambda f: "__import__('os').system('touch /tmp/owned')"),
-         "bound_is_right"),
+    case(
+        "divergence with the wrong sign",
+        formula("gaussian_divergence", lambda f: f"-({f})"),
+        "divergence_is_right",
+    ),
+    case(
+        "divergence without its logarithm",
+        formula("gaussian_divergence", lambda f: f.replace("log(v_2/v_1)/2", "0")),
+        "divergence_is_right",
+    ),
+    case(
+        "divergence from the prior without the log-variance",
+        formula("divergence_from_prior", lambda f: f"({f}) + logvar/2"),
+        "divergence_is_right",
+    ),
+    case(
+        "divergences of each other's order",
+        formula(
+            "gaussian_divergence", lambda f: "log(v_1/v_2)/2 + (v_2 + (m_1 - m_2)**2)/(2*v_1) - 1/2"
+        ),
+        "divergence_is_right",
+    ),
+    case(
+        "bound without the divergence from the prior",
+        formula("bound", lambda f: f"({f}) + (m**2 + v - 1 - log(v))/2"),
+        "bound_is_right",
+    ),
+    case(
+        "bound as printed, without its logarithm",
+        formula("bound", lambda f: "exp(-(x - b)**2/(2*(w**2 + s2)))/sqrt(2*pi*(w**2 + s2))"),
+        "bound_is_right",
+    ),
+    case(
+        "evidence of the noise alone",
+        formula("log_evidence", lambda f: "-log(2*pi*s2)/2 - (x - b)**2/(2*s2)"),
+        "bound_is_right",
+    ),
+    case(
+        "a formula that is a program",
+        formula("bound", lambda f: "__import__('os').system('touch /tmp/owned')"),
+        "bound_is_right",
+    ),
     case("a formula that never ends", formula("bound", lambda f: "9**9**9**9"), "bound_is_right"),
-    case("a formula of ten thousand brackets",
-         formula("log_evidence", lambda f: "(" * 1500 + "1" + ")" * 1500), "bound_is_right"),
-    case("identity as proof", steps(lambda n, step: step | {"right": step["left"]}),
-         "steps_of_1a_hold", "steps_of_1b_hold"),
-    case("residuals that are 0 by hand",
-         steps(lambda n, step: step | {"left": f"0*(t - {n})", "right": "0"}),
-         "steps_of_1a_hold", "steps_of_1b_hold"),
-    case("one step with a wrong sign",
-         steps(lambda n, step: step | {"right": f"-({step['right']})"} if n == 4 else step),
-         "steps_of_1a_hold"),
-    case("a step that holds at 1 only",
-         steps(lambda n, step: step | {"left": "log(t)", "right": "t - 1"} if n == 12 else step),
-         "steps_of_1b_hold"),
-    case("steps of 1b left out",
-         edit_json("1", lambda c: c.update(steps=[s for s in c["steps"] if s["item"] == "1a"])),
-         "steps_of_1b_hold"),
-    case("a counter-example that is none", counterexample(printed_gap="0"),
-         "counterexample_refutes"),
-    case("a counter-example of no distribution", counterexample(q=["1/2", "1/3"]),
-         "counterexample_refutes"),
+    case(
+        "a formula of ten thousand brackets",
+        formula("log_evidence", lambda f: "(" * 1500 + "1" + ")" * 1500),
+        "bound_is_right",
+    ),
+    case(
+        "identity as proof",
+        steps(lambda n, step: step | {"right": step["left"]}),
+        "steps_of_1a_hold",
+        "steps_of_1b_hold",
+    ),
+    case(
+        "residuals that are 0 by hand",
+        steps(lambda n, step: step | {"left": f"0*(t - {n})", "right": "0"}),
+        "steps_of_1a_hold",
+        "steps_of_1b_hold",
+    ),
+    case(
+        "one step with a wrong sign",
+        steps(lambda n, step: step | {"right": f"-({step['right']})"} if n == 4 else step),
+        "steps_of_1a_hold",
+    ),
+    case(
+        "a step that holds at 1 only",
+        steps(lambda n, step: step | {"left": "log(t)", "right": "t - 1"} if n == 12 else step),
+        "steps_of_1b_hold",
+    ),
+    case(
+        "steps of 1b left out",
+        edit_json("1", lambda c: c.update(steps=[s for s in c["steps"] if s["item"] == "1a"])),
+        "steps_of_1b_hold",
+    ),
+    case(
+        "a counter-example that is none", counterexample(printed_gap="0"), "counterexample_refutes"
+    ),
+    case(
+        "a counter-example of no distribution",
+        counterexample(q=["1/2", "1/3"]),
+        "counterexample_refutes",
+    ),
     case("no formulas", remove("results/1.json"), *USES_FORMULAS),
     case("formulas that are no JSON", write("results/1.json", b"{"), *USES_FORMULAS),
-]  # fmt: skip
+]
 
 CLAIMS = [
-    case("a better ratio claimed and printed",
-         claim("gan_frechet_ratio", value=0.7, printed="0.25"),
-         "quality_is_as_claimed", "quality_is_quoted"),
-    case("a better ratio claimed", claim("vae_frechet_ratio", value=1.1),
-         "quality_is_as_claimed", "quality_is_quoted"),
-    case("number of the text altered", claim("vae_steadiness", printed="0.99"),
-         "smoothness_is_quoted"),
-    case("smoothness of the models swapped", edit_json("claims", claims_swapped),
-         "smoothness_is_as_claimed"),
-    case("a claim that is no number", claim("gan_sharpness_percent", printed="about .*"),
-         "quality_is_as_claimed", "quality_is_quoted"),
+    case(
+        "a better ratio claimed and printed",
+        claim("gan_frechet_ratio", value=0.7, printed="0.25"),
+        "quality_is_as_claimed",
+        "quality_is_quoted",
+    ),
+    case(
+        "a better ratio claimed",
+        claim("vae_frechet_ratio", value=1.1),
+        "quality_is_as_claimed",
+        "quality_is_quoted",
+    ),
+    case(
+        "number of the text altered",
+        claim("vae_steadiness", printed="0.99"),
+        "smoothness_is_quoted",
+    ),
+    case(
+        "smoothness of the models swapped",
+        edit_json("claims", claims_swapped),
+        "smoothness_is_as_claimed",
+    ),
+    case(
+        "a claim that is no number",
+        claim("gan_sharpness_percent", printed="about .*"),
+        "quality_is_as_claimed",
+        "quality_is_quoted",
+    ),
     case("no claims", remove("results/claims.json"), *USES_CLAIMS),
-]  # fmt: skip
+]
 
 
 # the notebook, which is run again
@@ -690,8 +930,9 @@ def report_again(folder, *trainings, **environment):
         program = Path(sys.executable).with_name("latentwalk")
         for arguments in (*trainings, ("render",), ("pack", made)):
             command = [program, *map(str, arguments)]
-            subprocess.run(command, env=os.environ | own | environment, check=True,
-                           capture_output=True)  # fmt: skip
+            subprocess.run(
+                command, env=os.environ | own | environment, check=True, capture_output=True
+            )
         shutil.rmtree(folder)
         shutil.copytree(made, folder)
 

@@ -80,8 +80,11 @@ def test_steps_prints_a_rate_for_each_model_and_way(small, monkeypatch, capsys):
         assert row["share_of_peak"] > 0
         size = 64 if row["way"] == "textbook" else tiny.GAN.batch_size
         assert row["images_per_second"] * row["milliseconds"] / 1000 == pytest.approx(size)
-        usual = next(each for each in table.rows if each["model"] == row["model"]
-                     and each["way"] == "textbook")  # fmt: skip
+        usual = next(
+            each
+            for each in table.rows
+            if each["model"] == row["model"] and each["way"] == "textbook"
+        )
         times = row["images_per_second"] / usual["images_per_second"]
         assert row["times_textbook"] == pytest.approx(times)
 
@@ -115,13 +118,15 @@ def test_growth_changes_one_thing_at_a_time():
     for point in growth.points():
         config, usual = point.recipe().config, reported[point.model].config
         changed = {
-            field.name for field in dataclasses.fields(usual)
+            field.name
+            for field in dataclasses.fields(usual)
             if getattr(config, field.name) != getattr(usual, field.name)
-        }  # fmt: skip
+        }
         allowed = {
-            "batch size": {"batch_size"}, "latent size": {"latent_size"},
+            "batch size": {"batch_size"},
+            "latent size": {"latent_size"},
             "width": {"width", "discriminator_width", "encoder_width"},
-        }.get(point.what, set())  # fmt: skip
+        }.get(point.what, set())
         assert changed <= allowed
     whats = {point.what for point in growth.points()}
     assert whats >= {"batch size", "width", "latent size", "threads", "digits"}
@@ -159,8 +164,12 @@ def test_time_to_quality_is_that_of_the_shortest_training_that_all_seeds_pass_wi
         trained("cgan", 20, 5.0, label_agreement_percent=97.0, frechet_ratio=3.0),
     ]
     found = [(row["seeds"], row["steps"], row["seconds"]) for row in quality.reached(rows)]
-    assert found == [("2 of 2", 10, 1.5), ("2 of 2", 20, 4.0), ("0 of 2", None, None),
-                     ("0 of 2", None, None)]  # fmt: skip
+    assert found == [
+        ("2 of 2", 10, 1.5),
+        ("2 of 2", 20, 4.0),
+        ("0 of 2", None, None),
+        ("0 of 2", None, None),
+    ]
     (first, *_) = quality.reached([trained("vae_flow", 7, 2.0, log_likelihood_nats=-89.0)])
     assert (first["goal"], first["seconds"]) == ("bound, nats -90", 2.0)
 
@@ -200,8 +209,11 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     rows, passed = report_table.saved_tables()
     assert lengths == [2, 3, tiny.VAE.steps, tiny.VAE.steps]
     assert [(row["way"], row["steps"]) for row in rows.rows] == [
-        ("ours", 2), ("ours", 3), ("textbook", 1), ("textbook", 4)
-    ]  # fmt: skip
+        ("ours", 2),
+        ("ours", 3),
+        ("textbook", 1),
+        ("textbook", 4),
+    ]
     assert [row["frechet_ratio"] for row in rows.rows] == pytest.approx([5, 5 / 2, 5 / 3, 5 / 4])
     assert all(row["seconds"] > 0 for row in rows.rows)
     assert rows.rows[2]["seconds"] < rows.rows[3]["seconds"]
@@ -213,8 +225,12 @@ def test_quality_trains_for_each_length_and_measures(small, monkeypatch, capsys)
     quality.main()
     added, _ = report_table.saved_tables()
     assert [(row["steps"], row["seed"]) for row in added.rows] == [
-        (2, 5), (3, 4), (3, 5), (1, 5), (4, 5)
-    ]  # fmt: skip
+        (2, 5),
+        (3, 4),
+        (3, 5),
+        (1, 5),
+        (4, 5),
+    ]
     again = added.rows.pop(2)  # the newer takes the place of the older
     assert (again["frechet_ratio"], rows.rows[1]["frechet_ratio"]) == (5.0 / 6, 5.0 / 2)
     assert [row for row in added.rows if row["seed"] == 5] == [rows.rows[0], *rows.rows[2:]]
@@ -236,9 +252,13 @@ def test_tables_are_kept_by_name_with_raw_numbers(small, capsys):
     assert [each.name for each in again] == ["a", "b"]
     assert again[0] == first
     assert capsys.readouterr().out.split("\n\n")[0].splitlines() == [
-        "The a", "CPU (A), 2 of 4 cores, python 3.11, torch 2", "Twice",
-        "what     how much", "x             1.3", "long|er          ",
-    ]  # fmt: skip
+        "The a",
+        "CPU (A), 2 of 4 cores, python 3.11, torch 2",
+        "Twice",
+        "what     how much",
+        "x             1.3",
+        "long|er          ",
+    ]
 
 
 def test_page_puts_the_tables_below_the_marker(small, monkeypatch, tmp_path, capsys):
@@ -271,9 +291,10 @@ def test_operations_are_those_of_the_layers():
 
 
 @pytest.mark.parametrize(
-    ("model", "config"), [(gan, tiny.GAN), (gan, tiny.CGAN), (vae, tiny.VAE)],
+    ("model", "config"),
+    [(gan, tiny.GAN), (gan, tiny.CGAN), (vae, tiny.VAE)],
     ids=["gan", "cgan", "vae"],
-)  # fmt: skip
+)
 def test_the_textbook_trains_the_same_networks(model, config, monkeypatch):
     ours = tiny.fresh(model, config)
     networks = (ours.generator, ours.discriminator) if model is gan else (ours.network,)
@@ -339,9 +360,11 @@ def test_what_lies_outside_its_margin_is_told_apart(small):
     now = {"label_agreement_percent": 98.0, "frechet_ratio": 2.9, "label_distance": 9.0, "new": 1.0}
     verdicts = {row.metric: row.verdict for row in reproduce.compare("cgan", then, now)}
     assert verdicts == {
-        "label_agreement_percent": "outside", "frechet_ratio": "within", "label_distance": "",
+        "label_agreement_percent": "outside",
+        "frechet_ratio": "within",
+        "label_distance": "",
         "new": "",
-    }  # fmt: skip
+    }
     (row,) = reproduce.compare("gan", {"frechet_ratio": 2.0}, {"frechet_ratio": 3.1})
     assert (row.verdict, row.margin) == ("outside", 1.0)
     for seed, ratio in enumerate((2.0, 2.5, 3.0, 3.5)):

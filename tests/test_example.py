@@ -284,10 +284,12 @@ CASES = {
     "a step twice": (steps(lambda lines: [lines[0], lines[1], lines[1]]), {"steps_hold"}),
     "the definition": (steps(lambda lines: [*lines, lines[0]]), {"steps_hold"}),
     "no closed form": (
-        steps(lambda lines: [*lines, f"Sum(q[k]*h[k]/p, (k, 1, K))*{lines[2]}"]), {"steps_hold"}
+        steps(lambda lines: [*lines, f"Sum(q[k]*h[k]/p, (k, 1, K))*{lines[2]}"]),
+        {"steps_hold"},
     ),
     "true at a few points": (
-        steps(lambda lines: [*lines, f"{lines[2]} + 9*(p-0.31)*(p-0.64)*(p-0.87)"]), {"steps_hold"}
+        steps(lambda lines: [*lines, f"{lines[2]} + 9*(p-0.31)*(p-0.64)*(p-0.87)"]),
+        {"steps_hold"},
     ),
     "a bound symbol": (steps(lambda lines: [*lines, f"{lines[2]}*K/2"]), {"steps_hold"}),
     "a step in words": (steps(lambda lines: [*lines, "obvious"]), {"steps_hold"}),
@@ -312,7 +314,7 @@ CASES = {
     "a notebook that was not run": (notebook(not_executed), {FIGURE, SAVED_1B, SAVED_2A}),
     "an empty folder": (nothing_else, ALL),
     "made up": (made_up, ALL),
-}  # fmt: skip
+}
 
 
 def test_an_honest_copy_loses_nothing(server, honest, copy):
@@ -410,9 +412,12 @@ def test_the_guide_s_commands_do_what_it_says(tmp_path):
     assert len(blocks) == GUIDE.count("```") / 2 >= 4, "every block holds commands"
     path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)], cwd=tmp_path,
-        env=surroundings() | {"PATH": path}, capture_output=True, text=True,
-    )  # fmt: skip
+        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)],
+        cwd=tmp_path,
+        env=surroundings() | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert REACHED in done.stdout
     assert done.stdout.endswith(

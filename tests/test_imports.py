@@ -97,9 +97,11 @@ def test_some_modules_stay_free_of_others(name):
 def test_only_the_command_line_exits():
     # a program, and what ends processes that it forked
     allowed = {
-        "latentwalk.cli", "problemset.cli",
-        "problemset.grading.sandbox.worker", "problemset.grading.sandbox.confine",
-    }  # fmt: skip
+        "latentwalk.cli",
+        "problemset.cli",
+        "problemset.grading.sandbox.worker",
+        "problemset.grading.sandbox.confine",
+    }
     for name, tree in MODULES.items():
         found = {"sys.exit", "exit", "os._exit", "input"} & set(calls(tree))
         assert not found or name in allowed, f"{name} calls {found}"
@@ -150,6 +152,8 @@ def test_importing_a_module_does_nothing():
     names = [n for n in sorted(MODULES) if not is_package_itself(n)]
     done = subprocess.run(
         [sys.executable, "-B", "-W", "error::UserWarning", "-c", IMPORT_ALL, *names],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

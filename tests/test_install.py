@@ -27,9 +27,11 @@ TORCH = ("torch", "torchvision", "torchmetrics", "nvidia", "triton")
 
 def build(source, folder):
     """Build a wheel from a copy of the sources, where setuptools leaves files of its own."""
-    copied = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=True
-    ).stdout.decode().split("\0")  # fmt: skip
+    copied = (
+        subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=True)
+        .stdout.decode()
+        .split("\0")
+    )
     for name in filter(None, copied):
         target = folder / "clone" / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,9 +74,12 @@ def run(installed, tmp_path):
 
     def command(*words, program="latentwalk", folder=folder):
         return subprocess.run(
-            [installed, "-m", f"{program}.cli", *map(str, words)], cwd=folder, env=variables,
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [installed, "-m", f"{program}.cli", *map(str, words)],
+            cwd=folder,
+            env=variables,
+            capture_output=True,
+            text=True,
+        )
 
     command.folder = folder
     return command
@@ -145,7 +150,7 @@ def test_problemset_installs_without_pytorch(wheels, tmp_path):
     assert not [line for line in needs if any(word in line for word in TORCH)]
     tracked = subprocess.run(
         ["git", "-C", ROOT, "ls-files", "src/problemset"], capture_output=True, text=True
-    ).stdout.split()  # fmt: skip
+    ).stdout.split()
     code = {
         name.removeprefix("src/") for name in tracked if not name.endswith((".toml", "LICENSE"))
     }

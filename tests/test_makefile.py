@@ -18,9 +18,13 @@ TARGETS = re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE)
 def make(*words, folder=ROOT, **variables):
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "LATENTWALK"))}
     return subprocess.run(
-        ["make", "--no-print-directory", *words], cwd=folder, env=environment | variables,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["make", "--no-print-directory", *words],
+        cwd=folder,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_help_comes_first_and_lists_every_target():

@@ -17,13 +17,26 @@ WITH_CODE = ("2a", "2b", "2c", "2d", "2e", "3a", "3b", "3c", "4a", "4b", "4c", "
 DEFINED = {  # what a reader must find, and in which package module it is
     "latentwalk.models.layers": {"ResidualBlock", "Encoder", "Decoder"},
     "latentwalk.models.gan": {
-        "GanConfig", "Generator", "Discriminator", "draw_inputs", "discriminator_loss",
-        "generator_loss", "update_discriminator", "update_generator", "train_step", "init",
+        "GanConfig",
+        "Generator",
+        "Discriminator",
+        "draw_inputs",
+        "discriminator_loss",
+        "generator_loss",
+        "update_discriminator",
+        "update_generator",
+        "train_step",
+        "init",
     },
     "latentwalk.models.vae": {
-        "VaeConfig", "Posterior", "Vae", "bernoulli_log_likelihood", "elbo_parts", "train_step",
+        "VaeConfig",
+        "Posterior",
+        "Vae",
+        "bernoulli_log_likelihood",
+        "elbo_parts",
+        "train_step",
     },
-}  # fmt: skip
+}
 STEPS = """
 from types import SimpleNamespace
 import torch

@@ -58,8 +58,10 @@ def found():
         "noise": torch.rand(COUNT, 1, 28, 28, generator=rng(5)),
         "copies": training[:COUNT],
     }
-    features = {name: read(classifier, some).features for name, some in
-                {"unseen": unseen, "training": training}.items()}  # fmt: skip
+    features = {
+        name: read(classifier, some).features
+        for name, some in {"unseen": unseen, "training": training}.items()
+    }
     reference = frechet_reference(features["unseen"], features["training"], COUNT)
 
     def measured(some):

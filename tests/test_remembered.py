@@ -87,6 +87,10 @@ def test_a_submission_is_read_in_one_place():
     """Else a check could read what is not noted."""
     package = Path(submissions.__file__).parent
     code = [Path(opened.__file__), *(p for p in package.glob("*.py") if p.stem != "thumbnails")]
-    uses = [line.strip() for file in code for line in file.read_text("utf-8").splitlines()
-            if re.search(r"\.folder\b", line)]  # fmt: skip
+    uses = [
+        line.strip()
+        for file in code
+        for line in file.read_text("utf-8").splitlines()
+        if re.search(r"\.folder\b", line)
+    ]
     assert uses == ["return self.folder / name"]

@@ -33,9 +33,12 @@ WITHOUT_NOTEBOOK = CHECKS.keys() - OF_THE_NOTEBOOK  # test_notebook.py has its c
 SEARCHES_FIGURES = set(sabotage.FIGURES)
 MOST = WITHOUT_NOTEBOOK - EVALUATES_FORMULAS - SEARCHES_FIGURES
 SPOILED_FIGURES = {  # a search takes seconds; `make sabotage` has every case
-    "one image of the path repeated", "another figure of 4d in the PDF", "no PDF",
-    "notebook: no JSON", "notebook: the GAN's strip for the VAE's",
-}  # fmt: skip
+    "one image of the path repeated",
+    "another figure of 4d in the PDF",
+    "no PDF",
+    "notebook: no JSON",
+    "notebook: the GAN's strip for the VAE's",
+}
 SEED = 2017  # as in report.qmd
 
 
@@ -169,8 +172,10 @@ def made(seed, digits):
     """The arrays of another report with the same networks: other draws, and another pair."""
     work = study.Study(
         {name: trainer.load(name) for name in ("classifier", "gan", "vae", "cgan")},
-        mnist.load("train"), digits, seed,
-    )  # fmt: skip
+        mnist.load("train"),
+        digits,
+        seed,
+    )
     networks = {name: released.network for name, released in work.released.items()}
     rng = torch.Generator().manual_seed(seed)
     ten = problem2.ten_samples(networks["gan"], networks["classifier"], rng)
@@ -184,10 +189,13 @@ def made(seed, digits):
         "2b": {"images": ten.images, "inputs": ten.inputs},
         "2c": {"images": pair.images, "inputs": pair.inputs, "labels": pair.labels},
         "2e": {"inputs": path.inputs, "strip.images": path.strip.images},
-        "3c": {"codes": codes.codes, "originals.images": codes.originals.images,
-               "strip.images": codes.strip.images},
+        "3c": {
+            "codes": codes.codes,
+            "originals.images": codes.originals.images,
+            "strip.images": codes.strip.images,
+        },
         "4d": {"images": grid.images, "inputs": grid.inputs},
-    }  # fmt: skip
+    }
 
 
 def save(arrays, folder):

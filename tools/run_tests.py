@@ -16,12 +16,34 @@ from problemset.grading.score.outcome import PASSED, TO_BE_READ
 
 QUICK = frozenset(
     {
-        "imports", "house_style", "readme", "makefile", "contract", "rubric", "student", "formulas",
-        "equations", "mnist", "layers", "gan", "vae", "flow", "muon", "optim", "classifier", "loop",
-        "source_code", "interpolation", "intervals", "tables", "claims", "formats", "page",
+        "imports",
+        "house_style",
+        "readme",
+        "makefile",
+        "contract",
+        "rubric",
+        "student",
+        "formulas",
+        "equations",
+        "mnist",
+        "layers",
+        "gan",
+        "vae",
+        "flow",
+        "muon",
+        "optim",
+        "classifier",
+        "loop",
+        "source_code",
+        "interpolation",
+        "intervals",
+        "tables",
+        "claims",
+        "formats",
+        "page",
         "remembered",
     }
-)  # fmt: skip
+)
 """Test files of what is changed most, which need no report; together they take half a minute."""
 LATENTWALK = [sys.executable, "-m", "latentwalk.cli"]
 # two processes share the cores better than the threads of one do
@@ -38,8 +60,10 @@ def start_grading(grades: Path) -> subprocess.Popen[bytes]:
     with (grades / "log.txt").open("wb") as log:
         return subprocess.Popen(
             [*LATENTWALK, "grade", submission, "--out", grades],
-            env=os.environ | ONE_THREAD, stdout=log, stderr=log,
-        )  # fmt: skip
+            env=os.environ | ONE_THREAD,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def run_pytest(*what: str | Path) -> int:

@@ -27,8 +27,11 @@ TOY = Assignment("{module}:TOY", "A toy", FILES, lambda: {{"passes": passes}})
 def project(tmp_path, monkeypatch):
     """A folder with the module toy_alone and the package toy_folder, each with an assignment."""
     (tmp_path / "toy_folder").mkdir()
-    for module, file in (("toy_alone", "toy_alone.py"), ("toy_folder", "toy_folder/__init__.py"),
-                         ("toy_folder.inner", "toy_folder/inner.py")):  # fmt: skip
+    for module, file in (
+        ("toy_alone", "toy_alone.py"),
+        ("toy_folder", "toy_folder/__init__.py"),
+        ("toy_folder.inner", "toy_folder/inner.py"),
+    ):
         (tmp_path / file).write_text(CODE.format(module=module), "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PROBLEMSET_ROOT", str(tmp_path))
@@ -119,9 +122,11 @@ def test_without_a_look_it_is_enough_that_a_file_opens(project, tmp_path):
         (tmp_path / "handed-in" / name).write_text(text, "utf-8")
     found = preflight.examine(toy, tmp_path / "handed-in")
     assert [(each.name, each.state) for each in found.findings] == [
-        ("report.pdf", "damaged"), ("results/1a.json", "ok"), ("data/mine.csv", "ok"),
+        ("report.pdf", "damaged"),
+        ("results/1a.json", "ok"),
+        ("data/mine.csv", "ok"),
         ("results/1b.json", "missing"),
-    ]  # fmt: skip
+    ]
     assert found.findings[0].mend == "`problemset render` makes it again"
     assert found.findings[3].mend == "`problemset render` makes it"
 
@@ -130,7 +135,8 @@ def test_messages_name_the_command_that_makes_the_report(project):
     toy = assignment.load("toy_alone:TOY")
     with pytest.raises(assignment.PackError, match="make it first with `problemset render`"):
         packing.pack(toy, project / "packed")
-    other = Assignment("toy_alone:TOY", "", (FileRule("report.pdf", "", ()),), dict,
-                       makes_report="make report")  # fmt: skip
+    other = Assignment(
+        "toy_alone:TOY", "", (FileRule("report.pdf", "", ()),), dict, makes_report="make report"
+    )
     with pytest.raises(assignment.PackError, match="make it first with `make report`"):
         packing.pack(other, project / "packed")

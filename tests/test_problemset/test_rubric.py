@@ -6,9 +6,25 @@ from problemset.rubric import RubricError
 
 # homework.md, note 11
 POINTS = {
-    "1a": 12, "1b": 12, "2a": 8, "2b": 4, "2c": 4, "2d": 4, "2e": 4, "3a": 8, "3b": 4, "3c": 4,
-    "3d": 4, "3e": 4, "4a": 4, "4b": 4, "4c": 8, "4d": 8, "5a": 2, "5b": 2,
-}  # fmt: skip
+    "1a": 12,
+    "1b": 12,
+    "2a": 8,
+    "2b": 4,
+    "2c": 4,
+    "2d": 4,
+    "2e": 4,
+    "3a": 8,
+    "3b": 4,
+    "3c": 4,
+    "3d": 4,
+    "3e": 4,
+    "4a": 4,
+    "4b": 4,
+    "4c": 8,
+    "4d": 8,
+    "5a": 2,
+    "5b": 2,
+}
 
 
 def test_the_points_are_the_assignment_s():

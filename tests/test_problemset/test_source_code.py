@@ -148,9 +148,7 @@ def package(tmp_path, monkeypatch):
         return dependencies(getattr(importlib.import_module("toypackage.loop"), entry))
 
     yield digests
-    for cached in (
-        source_code._module, source_code._definition_digest, source_code._references
-    ):  # fmt: skip
+    for cached in (source_code._module, source_code._definition_digest, source_code._references):
         cached.cache_clear()
 
 

@@ -52,10 +52,25 @@ def test_what_is_filled_in_comes_back(load):
 
 @pytest.mark.parametrize(
     "name",
-    ["Ada #1", "$x_1$ and \\alpha", "_under_ *star* **bold**", "<b>bold</b> & <script>", "O'Hara",
-     'The "Countess"', "Zoë 🦊 李", "Nä" * 150, "#", "[link](url) `code` @fig-x", "- a: b", "null",
-     "No", "007", "{python} 1", "a\\nb"],
-)  # fmt: skip
+    [
+        "Ada #1",
+        "$x_1$ and \\alpha",
+        "_under_ *star* **bold**",
+        "<b>bold</b> & <script>",
+        "O'Hara",
+        'The "Countess"',
+        "Zoë 🦊 李",
+        "Nä" * 150,
+        "#",
+        "[link](url) `code` @fig-x",
+        "- a: b",
+        "null",
+        "No",
+        "007",
+        "{python} 1",
+        "a\\nb",
+    ],
+)
 def test_names_are_kept_character_for_character(load, name):
     quoted = "'" + name.replace("'", "''") + "'"
     assert load(f"name: {quoted}\n" + TAIL).name == name
@@ -85,9 +100,16 @@ def test_a_name_that_a_comment_would_cut_is_refused(load, line):
 
 @pytest.mark.parametrize(
     ("value", "got"),
-    [("42", "'42'"), ("yes", "'yes'"), ("2001-01-01", "'2001-01-01'"), ("[Ada]", "a list"),
-     ("{first: Ada}", "a mapping"), ("!tag Ada", "'Ada'"), ("!!str [Ada]", "a list")],
-)  # fmt: skip
+    [
+        ("42", "'42'"),
+        ("yes", "'yes'"),
+        ("2001-01-01", "'2001-01-01'"),
+        ("[Ada]", "a list"),
+        ("{first: Ada}", "a mapping"),
+        ("!tag Ada", "'Ada'"),
+        ("!!str [Ada]", "a list"),
+    ],
+)
 def test_a_name_that_is_no_text_is_refused(load, value, got):
     message = refusal(load, f"name: {value}\n" + TAIL)
     assert message == f"student.yml:1: name is {got}, expected text: put it in single quotes"
@@ -106,9 +128,29 @@ def test_hours_may_be_left_out(load, empty):
 
 
 @pytest.mark.parametrize(
-    "hours", ["-1", "-0.5", "ten", "'7'", ".nan", "nan", ".inf", "1e400", "10001", "1:30", "0x10",
-              "true", "[7]", "{a: 1}", "9" * 400, "7,5", "7h", "1_0.5_", "!!int [7]"],
-)  # fmt: skip
+    "hours",
+    [
+        "-1",
+        "-0.5",
+        "ten",
+        "'7'",
+        ".nan",
+        "nan",
+        ".inf",
+        "1e400",
+        "10001",
+        "1:30",
+        "0x10",
+        "true",
+        "[7]",
+        "{a: 1}",
+        "9" * 400,
+        "7,5",
+        "7h",
+        "1_0.5_",
+        "!!int [7]",
+    ],
+)
 def test_hours_out_of_range_are_refused_with_line_and_field(load, hours):
     message = refusal(load, f"name: Ada\n\nhours: {hours}\npledge: {PLEDGE}\n")
     assert message.startswith("student.yml:3: hours is ")
@@ -118,9 +160,18 @@ def test_hours_out_of_range_are_refused_with_line_and_field(load, hours):
 
 @pytest.mark.parametrize(
     "pledge",
-    ["", "''", PLEDGE + ".", PLEDGE.lower(), PLEDGE.replace("adhered", "did not adhere"), "yes",
-     f"[{PLEDGE}]", PLEDGE[:-1], "I adhered"],
-)  # fmt: skip
+    [
+        "",
+        "''",
+        PLEDGE + ".",
+        PLEDGE.lower(),
+        PLEDGE.replace("adhered", "did not adhere"),
+        "yes",
+        f"[{PLEDGE}]",
+        PLEDGE[:-1],
+        "I adhered",
+    ],
+)
 def test_an_altered_pledge_is_refused(load, pledge):
     message = refusal(load, f"hours: 3\npledge: {pledge}\n")
     assert message.startswith("student.yml:2: pledge is ")

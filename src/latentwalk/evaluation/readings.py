@@ -57,6 +57,11 @@ def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     return torch.cat(outputs)  # outside the context: an ordinary tensor, not an inference tensor
 
 
+def measuring_rng(device: torch.device | None = None) -> torch.Generator:
+    """Draws the images by which a model is measured: the same ones wherever it is measured."""
+    return torch.Generator(device or "cpu").manual_seed(7)
+
+
 def read(classifier: Classifier, images: Tensor) -> Reading:
     """Run the classifier once on images (B, 1, 28, 28) in [0, 1], for features and labels."""
     features = in_chunks(classifier.features, images)

@@ -46,19 +46,20 @@ def variance_preserving(start: Tensor, end: Tensor, steps: int) -> Tensor:
     return _pin_ends(path / (t.square() + (1 - t).square()).sqrt(), start, end)
 
 
-def share_within_middle(size: int) -> float:
-    """Share of standard normal vectors that are at most as long as the middle of a straight path.
+def share_as_short(size: int, squared_norm: float) -> float:
+    """Share of standard normal vectors that are at most as long as a vector.
 
-    The middle between two independent vectors has half their variance, so its squared norm is
-    size / 2 on average. In few dimensions many vectors are that short. In many dimensions almost
-    none are, so a network is almost never trained near the middle.
+    The middle between two independent ones has half their variance, so its squared norm is size / 2
+    on average. In few dimensions many vectors are that short. In many dimensions almost none are,
+    so a network is almost never trained near the middle.
 
     Args:
         size: number of dimensions of the vectors.
+        squared_norm: of the vector.
     """
     # the squared norm has a chi-squared distribution
-    half = torch.tensor(size / 2, dtype=torch.float64)
-    return float(torch.special.gammainc(half, half / 2))
+    half, norm = torch.tensor([size / 2, squared_norm / 2], dtype=torch.float64)
+    return float(torch.special.gammainc(half, norm))
 
 
 def crossfade(start: Tensor, end: Tensor, steps: int) -> Tensor:

@@ -10,7 +10,13 @@ from latentwalk.data.shapes import NUM_CLASSES
 from latentwalk.evaluation.frechet import frechet_interval
 from latentwalk.evaluation.intervals import Estimate
 from latentwalk.evaluation.labels import label_agreement
-from latentwalk.evaluation.readings import check_ready, classify, read, to_numpy
+from latentwalk.evaluation.readings import (
+    check_ready,
+    classify,
+    measuring_rng,
+    read,
+    to_numpy,
+)
 from latentwalk.experiments.quality import RealDigits, ratio_to_floor, real_digits
 from latentwalk.models import gan
 from latentwalk.models.classifier import Classifier
@@ -97,7 +103,7 @@ def input_readings(
         classifier: the classifier.
         train: the training digits, for the floor.
         test: the test digits, the reference.
-        rng: draws inputs, training images and the resampling.
+        rng: draws training images and the resampling.
         count: number of images per generator; conditional ones make all digits equally often.
 
     Raises:
@@ -120,7 +126,7 @@ def _reading(
     rng: torch.Generator,
     count: int,
 ) -> InputReading:
-    samples = gan.sample(generator, count, rng)
+    samples = gan.sample(generator, count, measuring_rng())
     seen = read(classifier, samples.images)
     distance = frechet_interval(real.reference, seen.features, rng)
     agreement = None

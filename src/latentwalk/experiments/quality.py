@@ -17,7 +17,14 @@ from latentwalk.evaluation.intervals import Estimate, bootstrap_interval
 from latentwalk.evaluation.labels import label_histogram
 from latentwalk.evaluation.mixture import draw_mixture, fit_mixture
 from latentwalk.evaluation.neighbours import SEARCHED, density_coverage, nearer_to_first
-from latentwalk.evaluation.readings import Reading, check_ready, in_chunks, read, to_numpy
+from latentwalk.evaluation.readings import (
+    Reading,
+    check_ready,
+    in_chunks,
+    measuring_rng,
+    read,
+    to_numpy,
+)
 from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.models import gan
 from latentwalk.models import vae as vae_model
@@ -31,6 +38,8 @@ VAE_SAMPLES = "VAE samples"
 FITTED_SAMPLES = "VAE, fitted prior"
 LEARNED_SAMPLES = "VAE, learned prior"
 RECONSTRUCTIONS = "VAE reconstructions"
+EXAMPLES = 12
+"""Number of images of each kind that are shown."""
 DIGITS_A_COMPONENT = 500
 """Number of training digits per Gaussian of the prior that is fitted to their codes."""
 
@@ -41,6 +50,8 @@ class QualityRow:
 
     name: str
     """Kind of images."""
+    examples: np.ndarray
+    """(12, 1, 28, 28) float32 in [0, 1], the first of these images."""
     frechet: Estimate
     """Frechet distance from the test images in the classifier's feature space."""
     ratio: Estimate
@@ -140,7 +151,7 @@ def compare_quality(
         classifier: the classifier.
         train: the training digits, for the floor, the fitted prior and the search for copies.
         test: the test digits, the reference.
-        rng: draws noise, codes, training images and the resampling.
+        rng: draws codes, training images and the resampling.
         count: number of images of each kind.
 
     Raises:
@@ -150,9 +161,9 @@ def compare_quality(
     real = real_digits(classifier, train, test, rng, count)
     device = real.images.device
     originals = to_unit(draw(test.images, count, rng)).to(device)
-    samples = gan.sample(generator, count, rng).images
+    samples = gan.sample(generator, count, measuring_rng()).images
     prior_samples, learned_samples = (
-        vae_model.sample(network, count, rng).images for network in (vae, learned)
+        vae_model.sample(network, count, measuring_rng()).images for network in (vae, learned)
     )
     components = max(1, len(train.images) // DIGITS_A_COMPONENT)
     codes = _fitted_codes(vae, to_unit(train.images).to(device), components, rng, count)
@@ -189,6 +200,7 @@ def _measure(
     near = density_coverage(test_features, reading.features[:few], rng)
     return QualityRow(
         name=name,
+        examples=to_numpy(images[:EXAMPLES]),
         frechet=frechet,
         ratio=ratio_to_floor(frechet, real.reference.floor),
         sharpness=bootstrap_interval(sharpness(images), rng),

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 
 from latentwalk.data.mnist import Digits, to_unit
 from latentwalk.evaluation.frechet import draw
@@ -19,6 +20,7 @@ from latentwalk.evaluation.paths import (
     real_yardstick,
 )
 from latentwalk.evaluation.readings import check_ready, in_chunks, read, to_numpy
+from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.evaluation.smoothness import (
     PathMeasures,
     measure_paths,
@@ -40,6 +42,7 @@ INVERTED_PAIRS = 200
 GAN_PATHS = "GAN, random inputs"
 ROUND_PATHS = "GAN, variance kept"
 INVERTED_PATHS = "GAN, test images"
+BLURRED_PATHS = "GAN, test images, blurred"
 VAE_PATHS = "VAE, test images"
 PRIOR_PATHS = "VAE, random codes"
 BLENDS = "pixel blend of test images"
@@ -50,10 +53,12 @@ COMPARED = (
     (INVERTED_PATHS, VAE_PATHS),
     (ROUND_PATHS, GAN_PATHS),
     (VAE_PATHS, BLENDS),
+    (BLURRED_PATHS, INVERTED_PATHS),
+    (BLURRED_PATHS, VAE_PATHS),
 )
-"""Pairs of kinds of paths whose difference is reported. In the third and the last, paired paths go
-between the same test images (or the models' versions of them). In the fourth they have the same
-ends."""
+"""Pairs of kinds of paths whose difference is reported. In the first two the ends are independent,
+in the fourth they are the same; in all others paired paths go between the same test images (or the
+models' versions of them)."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,9 @@ class Smoothness:
     rows: tuple[SmoothnessRow, ...]
     """In this order: GAN with random inputs, with variance kept, and between test images; VAE
     between test images and between random codes; the two baselines."""
+    blurred: SmoothnessRow
+    """The GAN's paths between test images, blurred until their edges are at each step as soft as
+    those of the VAE's paths between the same images."""
     margins: dict[str, Estimate]
     """`evaluation.smoothness.skill_score` by row name; 0 for both baselines."""
     differences: tuple[Difference, ...]
@@ -144,17 +152,21 @@ def compare_smoothness(
     near = to_unit(draw(train.images, min(NUM_SEARCHED, len(train.images)), rng)).to(device)
     searched = read(classifier, near).features
     yardstick = _yardstick(classifier, to_unit(test.images).to(device), searched, rng)
-    rows, measured, ends = [], {}, {}
-    for name, make in _all_paths(generator, vae, test, rng, pairs, steps).items():
+    rows, measured, ends = {}, {}, {}
+    kinds = _all_paths(generator, vae, test, rng, pairs, steps)
+    kinds[BLURRED_PATHS] = lambda: _as_soft(kinds[INVERTED_PATHS](), kinds[VAE_PATHS]())
+    for name, make in kinds.items():
         images = make()  # one kind at a time, to bound the memory
         classified = _classify(classifier, images, searched)
         measured[name] = measure_paths(classified, yardstick)
-        rows.append(_row(name, classified, measured[name], yardstick, rng))
+        rows[name] = _row(name, classified, measured[name], yardstick, rng)
         ends[name] = images[:, [0, -1]]
+    blurred = rows.pop(BLURRED_PATHS)
     return Smoothness(
         num_pairs=pairs,
         num_steps=steps,
-        rows=tuple(rows),
+        rows=tuple(rows.values()),
+        blurred=blurred,
         margins=_margins(measured, rng),
         differences=_differences(measured, rng),
         inversion_error=_error(ends[INVERTED_PATHS], ends[BLENDS], rng),
@@ -187,6 +199,24 @@ def _all_paths(
         BLENDS: partial(crossfade, start, end, steps),
         JUMPS: partial(jump, start, end, steps),
     }
+
+
+def _as_soft(paths: Tensor, others: Tensor) -> Tensor:
+    """Blur paths (P, S, 1, 28, 28) at each step until their mean sharpness is that of others."""
+    steps = []
+    for images, softer in zip(paths.unbind(dim=1), others[: len(paths)].unbind(dim=1), strict=True):
+        wanted = sharpness(softer).mean()
+        low, high = 0.05, 3.0  # deviations of the blur in pixels; the first changes nothing
+        for _ in range(20):
+            middle = (low + high) / 2
+            sharper = sharpness(_blur(images, middle)).mean() > wanted
+            low, high = (middle, high) if sharper else (low, middle)
+        steps.append(_blur(images, low))
+    return torch.stack(steps, dim=1)
+
+
+def _blur(images: Tensor, deviation: float) -> Tensor:
+    return gaussian_blur(images, [9, 9], [deviation, deviation]).clamp(0, 1)
 
 
 def _error(ends: Tensor, real: Tensor, rng: torch.Generator) -> Estimate:

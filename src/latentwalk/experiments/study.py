@@ -12,6 +12,7 @@ import torch
 
 from latentwalk.data import mnist
 from latentwalk.data.mnist import Digits
+from latentwalk.evaluation.readings import measuring_rng
 from latentwalk.experiments import (
     fingerprints,  # noqa: F401  (registers what the cache must know)
     problem2,
@@ -109,7 +110,8 @@ class Study:
 
     def agreement(self) -> problem4.Agreement:
         """4d: how often the classifier reads the requested digit."""
-        return self._cached("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=self.rng(7))
+        rng = measuring_rng()
+        return self._cached("4d-agreement", problem4.agreement_by_digit, ["cgan"], rng=rng)
 
     def rng(self, purpose: int) -> torch.Generator:
         """Separate generator for each experiment, so that running one does not change another."""

@@ -1,47 +1,10 @@
-"""Charts of measurements: image quality for 3d and label agreement for 4d."""
+"""Charts of measurements: label agreement for 4d."""
 
 from matplotlib.figure import Figure
 
 from latentwalk.experiments.problem4 import Agreement
-from latentwalk.experiments.quality import Quality
-from latentwalk.figures.dots import DASHED, draw_estimates, log_axis, model_color, name_lines
-from latentwalk.figures.style import GAN, INK, MUTED, add_axes, blank, styled
-
-
-@styled
-def fig_quality(quality: Quality) -> Figure:
-    """Draw 3d: Frechet distance over the floor, sharpness, and the classifier's confidence."""
-    figure = blank(47.0)
-    rows = quality.rows
-    colors = [INK if row.name.startswith("real") else model_color(row.name) for row in rows]
-    panels = (
-        ("Fr\u00e9chet distance over the floor", [row.ratio for row in rows], 31.0, 56.0),
-        ("sharpness of edges", [row.sharpness for row in rows], 95.0, 27.0),
-        ("judge\u2019s certainty", [row.confidence for row in rows], 130.0, 27.0),
-    )
-    for title, estimates, left, width in panels:
-        axes = add_axes(figure, left, 7.0, width, 33.0)
-        draw_estimates(axes, estimates, colors)
-        axes.axvline(estimates[0].value, color=MUTED, linewidth=0.8, linestyle=DASHED, zorder=0)
-        axes.margins(x=0.1)
-        axes.set_title(title)
-    ratio = figure.axes[0]
-    ratio.set_xscale("log")
-    log_axis(ratio.xaxis, (1, 2, 5))
-    for line, (row, color) in list(enumerate(zip(rows, colors, strict=True)))[1:]:
-        value = row.ratio.value
-        text = f"{value:.0f}" if value >= 10 else f"{value:.1f}"
-        ratio.annotate(
-            text,
-            (value, line),
-            (0, 4),
-            ha="center",
-            textcoords="offset points",
-            fontsize=7.5,
-            color=color,
-        )
-    name_lines(ratio, [row.name for row in rows], colors)
-    return figure
+from latentwalk.figures.dots import DASHED
+from latentwalk.figures.style import GAN, MUTED, add_axes, blank, styled
 
 
 @styled

@@ -11,9 +11,19 @@ from latentwalk.evaluation.readings import ClassifiedImages
 from latentwalk.experiments.problem2 import GeneratorPath, Pair, TenSamples
 from latentwalk.experiments.problem3 import VaePath
 from latentwalk.experiments.problem4 import DigitGrid
+from latentwalk.experiments.quality import (
+    FITTED_SAMPLES,
+    GAN_SAMPLES,
+    LEARNED_SAMPLES,
+    REAL,
+    RECONSTRUCTIONS,
+    VAE_SAMPLES,
+    Quality,
+)
 from latentwalk.figures.rows import (
     GAP_MM,
     INPUTS_MM,
+    MARGIN_MM,
     READING_MM,
     columns,
     draw_inputs,
@@ -37,6 +47,16 @@ from latentwalk.figures.style import (
     styled,
     write,
 )
+
+_SHORT = {
+    REAL: "real\ndigits",
+    GAN_SAMPLES: "GAN\nsamples",
+    VAE_SAMPLES: "VAE\nsamples",
+    FITTED_SAMPLES: "fitted\nprior",
+    LEARNED_SAMPLES: "learned\nprior",
+    RECONSTRUCTIONS: "recon-\nstructed",
+}
+"""Kinds of images, as narrow as the margin."""
 
 
 @styled
@@ -160,11 +180,47 @@ def fig_strips(generator_path: GeneratorPath, vae_path: VaePath) -> Figure:
 
 
 @styled
+def fig_front(generator_path: GeneratorPath, vae_path: VaePath, grid: DigitGrid) -> Figure:
+    """Draw the first page's picture: both models' paths and a blend, beside the grid of digits."""
+    side, gap, small = 8.6, 0.9, 3.6
+    rows = (
+        ("GAN", GAN, generator_path.strip.images),
+        ("VAE", VAE, vae_path.strip.images),
+        ("blend", MUTED, generator_path.crossfade.images),
+    )
+    height = len(grid.images) * (small + 0.4)
+    figure, axes = sheet(height + 0.4)
+    for place, (name, color, images) in enumerate(rows):
+        y = 0.2 + place * (height - side) / (len(rows) - 1)
+        write(axes, MARGIN_MM - 3.5, y + side / 2, name, 9.0, ha="right", color=color)
+        for n, image in enumerate(images):
+            draw_image(axes, image, MARGIN_MM - 1.5 + n * (side + gap), y, side)
+    left = TEXT_WIDTH_MM - 0.3 - len(grid.images[0]) * (small + 0.4)
+    for row, images in enumerate(grid.images):
+        for column, image in enumerate(images):
+            draw_image(axes, image, left + column * (small + 0.4), 0.2 + row * (small + 0.4), small)
+    return figure
+
+
+@styled
 def fig_row(strip: ClassifiedImages, name: str) -> Figure:
     """Draw up to ten images with the classifier's readings in one row."""
     _, side = columns(len(strip.images))
     figure, axes = sheet(side + READING_MM + 1.0)
     draw_strip(axes, 0.5, strip, name, path=False)
+    return figure
+
+
+@styled
+def fig_kinds(quality: Quality) -> Figure:
+    """Draw 3d: the first images of each kind, one row per kind."""
+    lefts, side = columns(len(quality.rows[0].examples))
+    figure, axes = sheet(len(quality.rows) * (side + GAP_MM) + 0.3)
+    for place, row in enumerate(quality.rows):
+        y = 0.2 + place * (side + GAP_MM)
+        name_row(axes, y + side / 2, _SHORT[row.name])
+        for left, image in zip(lefts, row.examples, strict=True):
+            draw_image(axes, image, left, y, side)
     return figure
 
 

@@ -8,10 +8,10 @@ from latentwalk.evaluation.frechet import draw, frechet_reference, frechet_score
 from latentwalk.evaluation.labels import label_agreement, label_histogram
 from latentwalk.evaluation.likelihood import binarise, vae_log_likelihood
 from latentwalk.evaluation.neighbours import SEARCHED, density_coverage
+from latentwalk.evaluation.readings import measuring_rng
 from latentwalk.models import gan, vae
 from latentwalk.models.classifier import Classifier, extract_features, predict
 
-SEED = 7  # fixed, so that two measurements of the same weights are equal
 SAMPLES = 10_000
 ELBO_DRAWS = 10  # draws of z per test image
 
@@ -41,7 +41,7 @@ def measure_samples(
         `label_distance`, the total variation distance between the digit shares of the samples and
         those of the test digits, and the largest difference between two such shares.
     """
-    rng = torch.Generator().manual_seed(SEED)
+    rng = measuring_rng()
     real = extract_features(classifier, to_unit(train.images))
     test_features = extract_features(classifier, to_unit(test.images))
     reference = frechet_reference(test_features, real, SAMPLES)
@@ -100,7 +100,7 @@ def measure_likelihood(
         standard error of the latter, for images drawn from the population; and the numbers of
         images and samples used.
     """
-    rng = torch.Generator().manual_seed(SEED)
+    rng = measuring_rng()
     binary_images = binarise(to_unit(test.images), rng)
     elbo = vae_log_likelihood(network, binary_images, ELBO_DRAWS, rng).elbo_per_image_nats
     count = min(images, len(binary_images))

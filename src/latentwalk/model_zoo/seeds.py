@@ -24,6 +24,8 @@ from problemset.source_code import sha256
 
 _LOG = logging.getLogger(__name__)
 
+PAIRS = 500
+"""Number of paths of each kind, for 3e."""
 T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """0.975 quantiles of Student's t with 1, 2, ... degrees of freedom."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from latentwalk.model_zoo.seeds import Run, having, over_seeds
+from latentwalk.model_zoo.weights_files import Released
+from latentwalk.report.rounding import rounded
 from latentwalk.report.tables import SMOOTHNESS_COLUMNS, number, paths_table, table
 
 COLUMNS = {
@@ -67,6 +69,17 @@ def taught(found: Mapping[str, Sequence[Run]]) -> str:
         f"learns to read {means['classifier']} % (means over {counts} seeds). The judge's "
         "labels hand on what the judge knows, so the second and the third flatter the samples."
     )
+
+
+def shown_value(runs: Sequence[Run], shown: Released, metric: str) -> float | None:
+    """A metric of the run with the shown model's own seed; None if that was not measured."""
+    found = [run.metrics.get(metric) for run in runs if run.seed == shown.metadata.seed]
+    return found[0] if found else None
+
+
+def with_as_many(value: float | None) -> str:
+    """3a: the second VAE's bound with as many samples as the first one's; empty if not measured."""
+    return "" if value is None else f", {rounded(value)} with as many samples as the first"
 
 
 def failures(runs: Sequence[Run]) -> str:

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from latentwalk.evaluation.intervals import Estimate
-from latentwalk.experiments.problem4 import InputReadings
+from latentwalk.experiments.problem4 import Agreement, InputReadings
 from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
 from latentwalk.model_zoo.weights_files import Released
@@ -79,6 +79,11 @@ def readings(labels: Iterable[int]) -> str:
     )
 
 
+def third_digits(labels: Sequence[int]) -> int:
+    """Number of steps of a path that are read as neither end's digit."""
+    return sum(label not in (labels[0], labels[-1]) for label in labels)
+
+
 def byline(who: Student) -> str | Literal:
     """Format the student's name, shown exactly as it was written."""
     if who.name is None:
@@ -97,10 +102,59 @@ def hours(who: Student, released: dict[str, Released]) -> str:
     )
 
 
+def places(rubric: Sequence[Item]) -> str:
+    """Links to the sections of all items, in one line of markdown."""
+    return " · ".join(f"[{item.id}](#sec-p{item.id})" for item in rubric)
+
+
 def items(rubric: Sequence[Item]) -> str:
     """Table of all homework items with their points; the split within a problem is ours."""
     rows = [[item.id, item.title, str(item.points)] for item in rubric]
     return table(["item", "what is asked", "points"], rows, left=2)
+
+
+def summary(
+    images: Quality,
+    variants: InputReadings,
+    agreement: Agreement,
+    walks: Smoothness,
+    likelihood: dict[str, float],
+    learned_prior_nats: float | None,
+) -> str:
+    """First page: the most important numbers of Problems 2 to 4.
+
+    Args:
+        images: of 3d.
+        variants: of 4a and 4b; the last is the conditional GAN.
+        agreement: of 4d.
+        walks: of 3e.
+        likelihood: metrics of the VAE.
+        learned_prior_nats: the second VAE's bound with as many samples, if it was measured.
+    """
+    found = {row.name: row for row in images.rows}
+    steady = {row.name: row.measures["steadiness"] for row in walks.rows}
+    bounds = rounded(likelihood["log_likelihood_nats"])
+    if learned_prior_nats is not None:
+        bounds += f"; with a learned prior {rounded(learned_prior_nats)}"
+    distances = (found["GAN samples"].ratio, found["VAE samples"].ratio, variants.rows[-1].ratio)
+    gan, vae, conditional = (number(ratio, 1) for ratio in distances)
+    rows = [
+        ["distance to real digits: GAN", gan, "[3d](#sec-p3d)"],
+        ["distance to real digits: VAE", vae, "[3d](#sec-p3d)"],
+        ["distance to real digits: conditional GAN", conditional, "[4b](#sec-p4b)"],
+        [
+            "conditional GAN draws the digit asked for",
+            f"{percent(agreement.overall)} %",
+            "[4d](#sec-p4d)",
+        ],
+        ["VAE: bound on the log-likelihood, nats", bounds, "[3a](#sec-p3a)"],
+        [
+            "steadiness of paths between the same images, 0 to 1",
+            f"GAN {number(steady['GAN, test images'])}, VAE {number(steady['VAE, test images'])}",
+            "[3e](#sec-p3e)",
+        ],
+    ]
+    return table(["what was measured", "value", "where"], rows, left=1)
 
 
 def quality(result: Quality) -> str:
@@ -139,7 +193,7 @@ def variety(result: Quality) -> str:
 def smoothness(result: Smoothness) -> str:
     """3e: table of means over the pairs, one kind of paths per row."""
     rows = {
-        row.name: [*_path_means(row.measures), rounded(result.margins[row.name].value)]
+        row.name: [*_path_means(row.measures), number(result.margins[row.name])]
         for row in result.rows
     }
     return paths_table(rows, "margin")
@@ -168,7 +222,7 @@ def differences(result: Smoothness) -> str:
 
 
 def _path_means(means: dict[str, Estimate]) -> list[str]:
-    return [rounded(means[name].value) for name in SMOOTHNESS_COLUMNS]
+    return [number(means[name]) for name in SMOOTHNESS_COLUMNS]
 
 
 def paths_table(rows: dict[str, list[str]], *more: str) -> str:

@@ -43,8 +43,10 @@ def made(tmp_path, digits):
 
     def make(drawn, printed, kind="image/svg+xml"):
         submission.forget()
-        content = [drawing(each) if "svg" in kind else base64.b64encode(png(each)).decode()
-                   for each in drawn]  # fmt: skip
+        content = [
+            drawing(each) if "svg" in kind else base64.b64encode(png(each)).decode()
+            for each in drawn
+        ]
         outputs = [nb.new_output("display_data", data={kind: text}) for text in content]
         cells = [nb.new_markdown_cell("## 2e. Path"), nb.new_code_cell("draw()", outputs=outputs)]
         (tmp_path / "report.ipynb").write_text(json.dumps(nb.new_notebook(cells=cells)), "utf-8")

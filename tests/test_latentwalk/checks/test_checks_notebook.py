@@ -261,12 +261,16 @@ def test_it_finds_the_submitted_weights_that_are_intact_and_the_staff_s_judge(
 @pytest.mark.parametrize(
     "content",
     [
-        [], {}, {"cells": 3}, NOTHING | {"nbformat": 3}, NOTHING | {"cells": [5]},
+        [],
+        {},
+        {"cells": 3},
+        NOTHING | {"nbformat": 3},
+        NOTHING | {"cells": [5]},
         NOTHING | {"cells": [nb.new_code_cell("1") | {"outputs": 5}]},
         NOTHING | {"cells": [nb.new_code_cell("1") | {"outputs": [{"output_type": "stream"}]}]},
         NOTHING | {"cells": [nb.new_code_cell("1") | {"source": {"a": 1}}]},
     ],
-)  # fmt: skip
+)
 def test_what_is_no_notebook_is_its_own_fault(content, server, submission, tmp_path):
     folder = submission([])
     (folder / NOTEBOOK).write_text(json.dumps(content), "utf-8")
@@ -310,6 +314,8 @@ def test_without_it_the_points_await_a_reader(tmp_path, submission):
     )
     own = [o for o in score.outcomes if o.check in contract.NOTEBOOK_CHECKS]
     assert [(o.item, o.state, o.points) for o in own] == [
-        ("2e", "to be read", 1), ("3c", "to be read", 1), ("4d", "to be read", 1)
-    ]  # fmt: skip
+        ("2e", "to be read", 1),
+        ("3c", "to be read", 1),
+        ("4d", "to be read", 1),
+    ]
     assert score.awaiting == 3

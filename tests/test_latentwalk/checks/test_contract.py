@@ -22,9 +22,12 @@ NO_CHECKS = ("registry", "shared", "contract", "grader", "networks", "thumbnails
 READING = sorted(path for path in CHECKS.glob("*.py") if path.stem not in NO_CHECKS)
 # what is no array and no network, and who reads it
 BESIDES = {
-    "problem1": {"document"}, "claims": {"document", "pdf_text"}, "problem5": {"pdf_text"},
-    "notebook": {"notebook_run"}, "figures": {"notebook_cells", "pdf_pictures"},
-}  # fmt: skip
+    "problem1": {"document"},
+    "claims": {"document", "pdf_text"},
+    "problem5": {"pdf_text"},
+    "notebook": {"notebook_run"},
+    "figures": {"notebook_cells", "pdf_pictures"},
+}
 SIZES = {"shared.STEPS": shared.STEPS, "NUM_CLASSES": NUM_CLASSES}
 # what the checks call to read a submission, and where its arguments are: the file, the array, the
 # shape, and the axes that it adds to the shape by itself
@@ -53,8 +56,11 @@ def reads():
     """What each check reads: (check, file, array, shape); array and shape None for weights."""
     for path in READING:
         tree = ast.parse(path.read_text("utf-8"))
-        calls = {node.name: [call for call in ast.walk(node) if isinstance(call, ast.Call)]
-                 for node in tree.body if isinstance(node, ast.FunctionDef)}  # fmt: skip
+        calls = {
+            node.name: [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef)
+        }
         for name in calls.keys() & registry.CHECKS.keys():
             parts = [ast.unparse(call.func) for call in calls[name]]  # what it leaves to others
             for call in (call for part in (name, *parts) for call in calls.get(part, ())):

@@ -100,9 +100,21 @@ def test_every_command_has_a_module_and_the_other_way_round():
     assert modules == {command.replace("-", "_") for command in cli.PROGRAM.commands}
 
 
-@pytest.mark.parametrize("command", ["data", "train", "train gan", "sample", "sample cgan",
-                                     "render", "pack", "check-submission", "grade",
-                                     "doctor"])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        "data",
+        "train",
+        "train gan",
+        "sample",
+        "sample cgan",
+        "render",
+        "pack",
+        "check-submission",
+        "grade",
+        "doctor",
+    ],
+)
 def test_help_of_a_command_teaches(latentwalk, command):
     code, out, _ = latentwalk(*command.split(), "--help")
     assert code == 0
@@ -158,7 +170,7 @@ def test_version(latentwalk):
         ("render now", "now"),
         ("data --force", "--force"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line(latentwalk, project, words, says):
     line = error_line(latentwalk(*words.split()))
     assert says in line

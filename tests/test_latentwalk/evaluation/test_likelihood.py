@@ -154,11 +154,15 @@ def test_vae_bound_agrees_with_integration_over_its_latent_line():
         z = torch.linspace(-7, 7, 1401)[:, None]
         logits = vae.decode_logits(z)
         prior = -0.5 * (z.squeeze(1).square() + math.log(2 * math.pi))
-        exact = torch.stack([
-            (bernoulli_log_likelihood(logits, image.expand_as(logits)) + prior).double()
-            .logsumexp(dim=0) + math.log(0.01)
-            for image in images
-        ])  # fmt: skip
+        exact = torch.stack(
+            [
+                (bernoulli_log_likelihood(logits, image.expand_as(logits)) + prior)
+                .double()
+                .logsumexp(dim=0)
+                + math.log(0.01)
+                for image in images
+            ]
+        )
         spread = bernoulli_log_likelihood(logits, images[:1].expand_as(logits)).std()
     assert spread > 1
     got = vae_log_likelihood(vae, images, 3000, rng(2), samples_per_batch=300)

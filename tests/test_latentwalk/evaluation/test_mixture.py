@@ -46,8 +46,10 @@ def test_one_component_is_the_sample_mean_and_covariance():
 
 def test_each_iteration_makes_the_points_likelier():
     points, *_ = three_clouds(600)
-    found = [fit_mixture(points, 7, rng(5), iterations).log_prob(points).mean().item()
-             for iterations in (0, 1, 2, 4, 8, 16)]  # fmt: skip
+    found = [
+        fit_mixture(points, 7, rng(5), iterations).log_prob(points).mean().item()
+        for iterations in (0, 1, 2, 4, 8, 16)
+    ]
     assert found == sorted(found)
     assert found[-1] - found[0] > 0.01
 

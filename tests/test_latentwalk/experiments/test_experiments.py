@@ -304,9 +304,13 @@ def test_vae_path_needs_the_digit(autoencoder, classifier):
 
 def test_quality_rows(compared):
     names = [
-        "real digits", "GAN samples", "VAE samples", "VAE, fitted prior", "VAE, learned prior",
+        "real digits",
+        "GAN samples",
+        "VAE samples",
+        "VAE, fitted prior",
+        "VAE, learned prior",
         "VAE reconstructions",
-    ]  # fmt: skip
+    ]
     assert [row.name for row in compared.rows] == names
     assert compared.num_images == COUNT
     for row in compared.rows:
@@ -452,8 +456,11 @@ def test_few_paths_are_searched_for_and_compared_with_the_first_of_the_others(
     for error in (found.inversion_error, found.reconstruction_error):
         assert 0 < error.low <= error.value <= error.high < 1
     kinds = dict(zip((row.name for row in found.rows), measured, strict=True))
-    (inverted_less_vae,) = (each.measures["realism"] for each in found.differences
-                            if each.first == smoothness.INVERTED_PATHS)  # fmt: skip
+    (inverted_less_vae,) = (
+        each.measures["realism"]
+        for each in found.differences
+        if each.first == smoothness.INVERTED_PATHS
+    )
     inverted, others = kinds[smoothness.INVERTED_PATHS], kinds[smoothness.VAE_PATHS]
     expected = inverted.realism.mean() - others.realism[:3].mean()
     assert inverted_less_vae.value == pytest.approx(float(expected))

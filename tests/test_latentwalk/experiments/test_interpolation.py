@@ -9,7 +9,7 @@ from latentwalk.experiments.interpolation import (
     crossfade,
     jump,
     lerp,
-    share_within_middle,
+    share_as_short,
     variance_preserving,
 )
 
@@ -132,4 +132,4 @@ def test_share_of_inputs_as_short_as_the_middle_of_a_line(size):
     draws = normal(200_000, size)
     middles = (normal(20_000, size, seed=1) + normal(20_000, size, seed=2)) / 2
     short = draws.square().sum(dim=1) < middles.square().sum(dim=1).mean()
-    assert share_within_middle(size) == pytest.approx(short.double().mean().item(), abs=0.005)
+    assert share_as_short(size, size / 2) == pytest.approx(short.double().mean().item(), abs=0.005)

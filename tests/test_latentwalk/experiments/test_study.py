@@ -111,8 +111,10 @@ def test_results_are_made_once_and_then_read(folder):
     path = work.generator_path(work.pick_pair(samples, (4, 7)))
     assert np.array_equal(path.inputs[[0, -1]], samples.inputs[[4, 7]])
     assert {file.name for file in (folder / "results").glob("*.json")} == {
-        "2b.json", "2c.json", "2e.json",
-    }  # fmt: skip
+        "2b.json",
+        "2c.json",
+        "2e.json",
+    }
     for model in work.released.values():
         model.network.forward = None  # whoever calls it now fails
     again = work.ten_samples()

@@ -57,30 +57,71 @@ JUDGED = ASKED.copy()
 JUDGED[4, 7], JUDGED[8, 2], JUDGED[8, 3] = 9, 3, 3
 GRID = DigitGrid(images(10, 10), inputs(10, 26), ASKED, JUDGED, np.ones((10, 10)))
 AGREEMENT = Agreement(
-    1000, estimate(0.99, 0.002), tuple(estimate(0.98 + 0.001 * d, 0.004) for d in DIGITS),
+    1000,
+    estimate(0.99, 0.002),
+    tuple(estimate(0.98 + 0.001 * d, 0.004) for d in DIGITS),
     np.eye(10, dtype=np.int64),
-)  # fmt: skip
+)
 NAMES = [
-    "real digits", "GAN samples", "VAE samples", "VAE, fitted prior", "VAE reconstructions"
-]  # fmt: skip
-RATIOS = [1.0, 8.0, 26.0, 7.0, 5.0]
-QUALITY = Quality(100, 0.14, 1000, tuple(
-    QualityRow(name, estimate(0.14 * ratio, 0.01), estimate(ratio), estimate(0.7 - 0.001 * ratio),
-               estimate(1 - 0.002 * ratio, 0.001), 0.01, np.full(10, 0.1),
-               *[estimate(0.9)] * 5)
-    for name, ratio in zip(NAMES, RATIOS, strict=True)
-))  # fmt: skip
+    "real digits",
+    "GAN samples",
+    "VAE samples",
+    "VAE, fitted prior",
+    "VAE, learned prior",
+    "VAE reconstructions",
+]
+RATIOS = [1.0, 8.0, 26.0, 7.0, 17.0, 5.0]
+QUALITY = Quality(
+    100,
+    0.14,
+    1000,
+    tuple(
+        QualityRow(
+            name,
+            images(12) * (1 - 0.01 * ratio),
+            estimate(0.14 * ratio, 0.01),
+            estimate(ratio),
+            estimate(0.7 - 0.001 * ratio),
+            estimate(1 - 0.002 * ratio, 0.001),
+            0.01,
+            np.full(10, 0.1),
+            *[estimate(0.9)] * 5,
+        )
+        for name, ratio in zip(NAMES, RATIOS, strict=True)
+    ),
+)
 PATH_NAMES = [
-    "GAN, random inputs", "GAN, variance kept", "GAN, test images",
-    "VAE, test images", "VAE, random codes",
-    "pixel blend of test images", "jump between test images",
-]  # fmt: skip
-SMOOTHNESS = Smoothness(1000, 10, tuple(
-    SmoothnessRow(name, 1000,
-                  {m: estimate(0.1 * n + 0.01 * k) for k, m in enumerate(KEY_MEASURES)}, {}, 0,
-                  1 - 0.1 * n * TIMES, 1 - 0.05 * n * TIMES, 1 + n * TIMES)
+    "GAN, random inputs",
+    "GAN, variance kept",
+    "GAN, test images",
+    "VAE, test images",
+    "VAE, random codes",
+    "pixel blend of test images",
+    "jump between test images",
+]
+WALKS = tuple(
+    SmoothnessRow(
+        name,
+        1000,
+        {m: estimate(0.1 * n + 0.01 * k) for k, m in enumerate(KEY_MEASURES)},
+        {},
+        0,
+        1 - 0.1 * n * TIMES,
+        1 - 0.05 * n * TIMES,
+        1 + n * TIMES,
+    )
     for n, name in enumerate(PATH_NAMES)
-), dict.fromkeys(PATH_NAMES, estimate(0.1)), (), estimate(0.1), estimate(0.1))  # fmt: skip
+)
+SMOOTHNESS = Smoothness(
+    1000,
+    10,
+    WALKS,
+    WALKS[2],
+    dict.fromkeys(PATH_NAMES, estimate(0.1)),
+    (),
+    estimate(0.1),
+    estimate(0.1),
+)
 STEPS = [30.0 * n for n in range(1, 101)]
 GAN_ROWS = [
     {"step": s, "elapsed_seconds": s, "discriminator_nats": 0.6, "generator_nats": 0.7 + 1 / s}
@@ -88,10 +129,14 @@ GAN_ROWS = [
     for s in STEPS
 ]
 VAE_ROWS = [
-    {"step": s, "kl_nats": 25.0, "reconstruction_nats": 64 + 99 / s,
-     "negative_elbo_nats": 89 + 99 / s}
+    {
+        "step": s,
+        "kl_nats": 25.0,
+        "reconstruction_nats": 64 + 99 / s,
+        "negative_elbo_nats": 89 + 99 / s,
+    }
     for s in STEPS
-]  # fmt: skip
+]
 CLASSIFIER_ROWS = [
     {"step": s, "cross_entropy_nats": 9 / s, "accuracy": 1 - 1 / (s + 10)} for s in STEPS
 ]
@@ -104,7 +149,9 @@ ALL = {
     "progress": (pictures.fig_progress, (SNAPSHOTS,)),
     "digit_grid": (pictures.fig_digit_grid, (GRID,)),
     "agreement": (charts.fig_agreement, (AGREEMENT,)),
-    "quality": (charts.fig_quality, (QUALITY,)),
+    "kinds": (pictures.fig_kinds, (QUALITY,)),
+    "front": (pictures.fig_front, (PATH, VAE_PATH, GRID)),
+    "row": (pictures.fig_row, (PATH.strip, "seed 1")),
     "smoothness": (walks.fig_smoothness, (SMOOTHNESS,)),
     "steady_and_real": (walks.fig_steady_and_real, (SMOOTHNESS,)),
     "along_paths": (walks.fig_along_paths, (SMOOTHNESS,)),
@@ -187,7 +234,7 @@ def is_unused_tick(text, figure):
     return False
 
 
-@pytest.mark.parametrize("name", ["generator_path", "quality"])
+@pytest.mark.parametrize("name", ["generator_path", "agreement"])
 def test_the_same_result_gives_the_same_bytes(name):
     draw, arguments = ALL[name]
     with mpl.rc_context(style.rc_params()):
@@ -200,7 +247,7 @@ def test_the_same_result_gives_the_same_bytes(name):
 
 def test_the_style_holds_under_other_settings():
     with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 20, "xtick.labelsize": 20}):
-        figure = charts.fig_quality(QUALITY)
+        figure = charts.fig_agreement(AGREEMENT)
         figure.draw_without_rendering()
     assert {text.get_fontfamily()[0] for text in figure.findobj(Text)} == {"STIXGeneral"}
     assert max(text.get_fontsize() for text in figure.findobj(Text)) < 11
@@ -316,16 +363,17 @@ def dots(axes):
     return [(p.get_xdata()[0], p.get_ydata()[0]) for p in points], [tuple(b) for b in bars]
 
 
-def test_quality_draws_the_measured_numbers(drawn):
-    ratio, sharp, certain = drawn["quality"].axes
-    points, bars = dots(ratio)
-    assert points == [(row.ratio.value, n) for n, row in enumerate(QUALITY.rows)]
-    assert bars == [(row.ratio.low, row.ratio.high) for row in QUALITY.rows]
-    assert ratio.get_xscale() == "log"
-    assert [label.get_text() for label in ratio.get_yticklabels()] == NAMES
-    assert [x for x, _ in dots(sharp)[0]] == [row.sharpness.value for row in QUALITY.rows]
-    assert [x for x, _ in dots(certain)[0]] == [row.confidence.value for row in QUALITY.rows]
-    assert ratio.yaxis_inverted()  # the first row on top
+def test_kinds_shows_the_first_images_of_each_kind(drawn):
+    expected = np.concatenate([row.examples[:, 0] for row in QUALITY.rows])
+    np.testing.assert_array_equal(images_in(drawn["kinds"]), expected)
+    named = [t.get_text() for t in drawn["kinds"].findobj(Text) if t.get_text()]
+    assert len(named) == len(set(named)) == len(QUALITY.rows)
+
+
+def test_front_shows_both_paths_the_blend_and_the_grid(drawn):
+    strips = (PATH.strip.images, VAE_PATH.strip.images, PATH.crossfade.images)
+    expected = np.concatenate([*strips, GRID.images.reshape(-1, 1, 28, 28)])[:, 0]
+    np.testing.assert_array_equal(images_in(drawn["front"]), expected)
 
 
 def test_smoothness_draws_the_measured_numbers(drawn):
@@ -401,7 +449,7 @@ def test_a_notebook_shows_a_figure_once(tmp_path, monkeypatch):
         shell = InteractiveShell.instance()
         try:
             style.use_in_notebook("svg")
-            figure = charts.fig_quality(QUALITY)
+            figure = charts.fig_agreement(AGREEMENT)
             shown, _ = shell.display_formatter.format(figure)
             again, _ = shell.display_formatter.format(figure)
         finally:

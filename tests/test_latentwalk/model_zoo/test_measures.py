@@ -5,6 +5,7 @@ from torch import nn
 
 from latentwalk.data.mnist import to_unit
 from latentwalk.evaluation.likelihood import binarise, vae_log_likelihood
+from latentwalk.evaluation.readings import measuring_rng
 from latentwalk.model_zoo import measures
 from latentwalk.models import classifier
 from latentwalk.models.classifier import Classifier
@@ -115,7 +116,7 @@ def test_likelihood_is_the_bound_of_all_and_the_gain_of_images_spread_over_the_f
     counts = [found[n] for n in ("importance_samples", "likelihood_images", "elbo_images")]
     assert counts == [5, 12, 60]
     assert found["elbo_nats"] < found["log_likelihood_nats"] < 0
-    draws = rng(measures.SEED)
+    draws = measuring_rng()
     binary = binarise(to_unit(TEST.images), draws)
     elbo = vae_log_likelihood(network, binary, measures.ELBO_DRAWS, draws).elbo_per_image_nats
     bound = vae_log_likelihood(network, binary[::5], 5, draws)
@@ -131,7 +132,7 @@ def test_estimate_for_all_images_is_near_their_own_mean():
     network = shaken(Vae(VAE)).eval()
     few = measures.measure_likelihood(network, TEST, importance_samples=50, images=12)
     every = measures.measure_likelihood(network, TEST, importance_samples=50, images=60)
-    binary = binarise(to_unit(TEST.images), rng(measures.SEED))
+    binary = binarise(to_unit(TEST.images), measuring_rng())
     direct = vae_log_likelihood(network, binary, 50, rng(2)).mean_nats
     assert every["log_likelihood_nats"] == pytest.approx(direct, abs=1)
     error = few["log_likelihood_standard_error_nats"]

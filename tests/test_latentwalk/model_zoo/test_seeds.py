@@ -23,7 +23,7 @@ CLASSIFIERS = [SimpleNamespace(metadata=SimpleNamespace(network_digest=n * 64)) 
 IN_USE = {
     name: SimpleNamespace(recipe=recipes.get(name), metadata=SimpleNamespace(algorithm=name))
     for name in ("gan", "vae", "cgan")
-} | {"classifier": CLASSIFIERS[0]}  # fmt: skip
+} | {"classifier": CLASSIFIERS[0]}
 
 
 def run(model="gan", seed=1, recipe=None, **metrics):
@@ -37,8 +37,10 @@ def test_what_is_kept_is_read_again_in_order_and_replaced_by_what_is_newer():
         seeds.keep(kept)
     seeds.keep(run(seed=3, ratio=7.0))
     assert [(r.model, r.seed, r.metrics) for r in seeds.load()] == [
-        ("cgan", 1, {"ratio": 5.0}), ("gan", 2, {"ratio": 1.0}), ("gan", 3, {"ratio": 7.0}),
-    ]  # fmt: skip
+        ("cgan", 1, {"ratio": 5.0}),
+        ("gan", 2, {"ratio": 1.0}),
+        ("gan", 3, {"ratio": 7.0}),
+    ]
 
 
 def test_runs_of_another_recipe_or_judge_are_left_out_and_named(said):
@@ -47,7 +49,7 @@ def test_runs_of_another_recipe_or_judge_are_left_out_and_named(said):
     assert [found.seed for found in seeds.runs("gan", IN_USE)] == [1]
     assert said == [
         "gan: 1 seeds in seeds.json have another recipe or classifier: run `make seeds`"
-    ]  # fmt: skip
+    ]
     assert seeds.runs("vae", IN_USE) == []
     assert len(said) == 1
     own = dataclasses.replace(recipes.get("gan"), config=GAN)
@@ -95,10 +97,24 @@ def test_quantiles_are_those_of_the_density(freedom):
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[1]", '[{"model": "gan"}]',
-     json.dumps([{"model": "gan", "seed": 1, "recipe": "", "device": "", "seconds": 1,
-                  "metrics": {"x": "1"}}])],
-)  # fmt: skip
+    [
+        "{",
+        "[1]",
+        '[{"model": "gan"}]',
+        json.dumps(
+            [
+                {
+                    "model": "gan",
+                    "seed": 1,
+                    "recipe": "",
+                    "device": "",
+                    "seconds": 1,
+                    "metrics": {"x": "1"},
+                }
+            ]
+        ),
+    ],
+)
 def test_damaged_file_is_named(file, content):
     file.write_text(content, "utf-8")
     with pytest.raises(seeds.SeedsError, match=r"seeds\.json"):

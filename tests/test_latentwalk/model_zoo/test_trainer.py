@@ -265,9 +265,11 @@ def test_trained_weights_are_written_and_read_back(name, project, said):
     assert about.threads == torch.get_num_threads()
     assert about.metrics == made.metadata.metrics
     expected = {
-        "classifier": "test_accuracy_percent", "gan": "label_distance",
-        "vae": "log_likelihood_nats", "cgan": "label_agreement_percent",
-    }  # fmt: skip
+        "classifier": "test_accuracy_percent",
+        "gan": "label_distance",
+        "vae": "log_likelihood_nats",
+        "cgan": "label_agreement_percent",
+    }
     assert expected[name] in about.metrics
     assert not list(paths.checkpoints_dir().glob("*"))
 

@@ -116,10 +116,15 @@ def test_a_learned_prior_is_a_longer_decoder_and_a_posterior_bent_by_its_inverse
         posterior = network.encode(images)
         z = posterior.draw(epsilon)
         latent, _ = network.flow(z)
-        growth = torch.stack([
-            torch.autograd.functional.jacobian(lambda one: network.flow(one[None])[0][0], code)
-            .det().abs().log() for code in z
-        ])  # fmt: skip
+        growth = torch.stack(
+            [
+                torch.autograd.functional.jacobian(lambda one: network.flow(one[None])[0][0], code)
+                .det()
+                .abs()
+                .log()
+                for code in z
+            ]
+        )
         pixels = network.decode_logits(network.flow.noise_to_code(latent))
         log_q = posterior.log_density(epsilon) - growth
     torch.testing.assert_close(

@@ -20,8 +20,14 @@ def exact(number):
 
 def images():
     values = ((1, 0.5), (3.14159, 0.49), (61.25, 0.25), (7, 0.3), (18, 0.31), (5.04, 0.305))
-    names = (quality.REAL, quality.GAN_SAMPLES, quality.VAE_SAMPLES, quality.FITTED_SAMPLES,
-             quality.LEARNED_SAMPLES, quality.RECONSTRUCTIONS)  # fmt: skip
+    names = (
+        quality.REAL,
+        quality.GAN_SAMPLES,
+        quality.VAE_SAMPLES,
+        quality.FITTED_SAMPLES,
+        quality.LEARNED_SAMPLES,
+        quality.RECONSTRUCTIONS,
+    )
     rows = [
         SimpleNamespace(name=name, ratio=exact(ratio), sharpness=exact(sharpness))
         for name, (ratio, sharpness) in zip(names, values, strict=True)
@@ -31,10 +37,12 @@ def images():
 
 def walks():
     values = {smoothness.GAN_PATHS: 0.125, smoothness.VAE_PATHS: -0.004, smoothness.BLENDS: 5}
-    return SimpleNamespace(rows=[
-        SimpleNamespace(name=name, measures=dict.fromkeys(claims.ALONG, exact(value)))
-        for name, value in values.items()
-    ])  # fmt: skip
+    return SimpleNamespace(
+        rows=[
+            SimpleNamespace(name=name, measures=dict.fromkeys(claims.ALONG, exact(value)))
+            for name, value in values.items()
+        ]
+    )
 
 
 def test_numbers_are_rounded_as_the_text_rounds_them():

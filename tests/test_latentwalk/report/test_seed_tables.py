@@ -10,10 +10,16 @@ from latentwalk.model_zoo.seeds import Run
 from latentwalk.report import seed_tables
 
 RUNS = [
-    Run("gan", seed, "", "CPU", 1.0,
-        {"frechet_ratio": ratio, "GAN, random inputs: steadiness": -ratio})
+    Run(
+        "gan",
+        seed,
+        "",
+        "CPU",
+        1.0,
+        {"frechet_ratio": ratio, "GAN, random inputs: steadiness": -ratio},
+    )
     for seed, ratio in ((1, 1.0), (2, 2.0), (3, 3.0))
-]  # fmt: skip
+]
 MODELS = seed_tables.models({"gan": RUNS, "vae": RUNS[:1], "cgan": []})
 NONE = seed_tables.models({"gan": []})
 PATHS = seed_tables.paths(RUNS, ["GAN, random inputs"])
@@ -38,8 +44,10 @@ def test_seeds_are_averaged_and_what_was_not_measured_is_left_empty():
 
 def test_what_samples_teach_is_said_only_where_it_was_measured_of_all():
     def runs(model, value):
-        return [Run(model, seed, "", "CPU", 1.0, {"taught_accuracy_percent": value + seed})
-                for seed in (1, 3)]  # fmt: skip
+        return [
+            Run(model, seed, "", "CPU", 1.0, {"taught_accuracy_percent": value + seed})
+            for seed in (1, 3)
+        ]
 
     values = {"cgan": 90, "gan": 80, "vae": 70, "classifier": 95}
     found = {model: runs(model, value) for model, value in values.items()}
@@ -60,8 +68,10 @@ def test_what_samples_teach_is_said_only_where_it_was_measured_of_all():
     ],
 )
 def test_a_training_that_diverged_or_lost_a_digit_is_counted(ratio, coverage, said):
-    runs = [Run("gan", seed, "", "CPU", 1.0, {"frechet_ratio": r, "coverage_percent": c})
-            for seed, r, c in ((1, 2.0, 92.0), (2, ratio, coverage))]  # fmt: skip
+    runs = [
+        Run("gan", seed, "", "CPU", 1.0, {"frechet_ratio": r, "coverage_percent": c})
+        for seed, r, c in ((1, 2.0, 92.0), (2, ratio, coverage))
+    ]
     assert seed_tables.failures(runs) == said
     assert seed_tables.failures([]) == "none of 0"
 

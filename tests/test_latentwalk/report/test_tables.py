@@ -46,34 +46,49 @@ QUALITY = Quality(
     floor=0.1,
     num_images=100,
     rows=tuple(
-        QualityRow(name, HALF, Estimate(ratio, ratio - 0.1, ratio + 0.1),
-                   Estimate(0.1234, 0.1, 0.2), HALF, 0.0123, np.full(10, 0.1),
-                   Estimate(1.02, 0.99, 1.05), *[HALF] * 3, Estimate(0.512, 0.5, 0.523))
+        QualityRow(
+            name,
+            np.zeros((12, 1, 28, 28)),
+            HALF,
+            Estimate(ratio, ratio - 0.1, ratio + 0.1),
+            Estimate(0.1234, 0.1, 0.2),
+            HALF,
+            0.0123,
+            np.full(10, 0.1),
+            Estimate(1.02, 0.99, 1.05),
+            *[HALF] * 3,
+            Estimate(0.512, 0.5, 0.523),
+        )
         for name, ratio in (("real digits", 1.0), ("GAN samples", 12.34))
     ),
-)  # fmt: skip
+)
+WALKS = tuple(
+    SmoothnessRow(
+        name,
+        7,
+        {m: Estimate(value + i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
+        {m: Estimate(value - i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
+        3,
+        np.zeros(5),
+        np.zeros(5),
+        np.zeros(5),
+    )
+    for name, value in (("GAN, random inputs", -1.25), ("VAE, test images", 0.5))
+)
 SMOOTHNESS = Smoothness(
     num_pairs=7,
     num_steps=5,
-    rows=tuple(
-        SmoothnessRow(
-            name,
-            7,
-            {m: Estimate(value + i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
-            {m: Estimate(value - i, 0, 9) for i, m in enumerate(tables.SMOOTHNESS_COLUMNS)},
-            3,
-            np.zeros(5), np.zeros(5), np.zeros(5),
-        )
-        for name, value in (("GAN, random inputs", -1.25), ("VAE, test images", 0.5))
-    ),
+    rows=WALKS,
+    blurred=WALKS[0],
     margins={"GAN, random inputs": Estimate(-0.25, -0.5, 0.0), "VAE, test images": HALF},
     differences=(
-        Difference("GAN", "VAE", {m: Estimate(-0.5, -0.75, -0.25)
-                                  for m in tables.SMOOTHNESS_COLUMNS}),
+        Difference(
+            "GAN", "VAE", {m: Estimate(-0.5, -0.75, -0.25) for m in tables.SMOOTHNESS_COLUMNS}
+        ),
     ),
     inversion_error=HALF,
     reconstruction_error=HALF,
-)  # fmt: skip
+)
 WITHOUT_LABEL = InputReading(
     name="d (Problem 2)",
     input_shape=(100, 3),
@@ -228,8 +243,11 @@ def test_computing_counts_parameters_steps_and_minutes():
 
 
 def test_cores_are_counted_in_words():
-    for threads, words in ((1, "one processor core"), (2, "two processor cores"),
-                           (16, "16 processor cores")):  # fmt: skip
+    for threads, words in (
+        (1, "one processor core"),
+        (2, "two processor cores"),
+        (16, "16 processor cores"),
+    ):
         trained = SimpleNamespace(metadata=SimpleNamespace(threads=threads))
         assert tables.cores(trained) == words
 

@@ -24,9 +24,16 @@ from latentwalk.training.provenance import RecipeKey, WeightsMetadata
 
 KEY = RecipeKey({"latent_size": 16}, "d", {"models/gan.py": "c"})
 METADATA = WeightsMetadata(
-    name="gan", recipe=KEY, seed=1, steps=10, versions={"torch": "2"}, device="CPU (x)",
-    threads=2, seconds=1.5, metrics={"frechet": 2.0},
-)  # fmt: skip
+    name="gan",
+    recipe=KEY,
+    seed=1,
+    steps=10,
+    versions={"torch": "2"},
+    device="CPU (x)",
+    threads=2,
+    seconds=1.5,
+    metrics={"frechet": 2.0},
+)
 
 
 def network(width=3):
@@ -95,12 +102,14 @@ def test_a_checkpoint_is_not_weights_and_the_reverse(file, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda t: t.update({"0.weight": torch.zeros(4, 1, 3, 3)}),
-         r"0\.weight is \(4, 1, 3, 3\), expected \(3, 1, 3, 3\)"),
+        (
+            lambda t: t.update({"0.weight": torch.zeros(4, 1, 3, 3)}),
+            r"0\.weight is \(4, 1, 3, 3\), expected \(3, 1, 3, 3\)",
+        ),
         (lambda t: t.pop("0.bias"), r"0\.bias is missing, expected \(3,\)"),
         (lambda t: t.update(extra=torch.zeros(2)), r"extra is \(2,\), expected no such tensor"),
     ],
-)  # fmt: skip
+)
 def test_weights_that_do_not_fit_are_named_and_change_nothing(change, words):
     tensors = {name: tensor + 1 for name, tensor in network().state_dict().items()}
     change(tensors)

@@ -340,10 +340,12 @@ def test_automatic_precision_takes_what_was_chosen_for_the_device(monkeypatch):
 
 @pytest.mark.parametrize(
     ("milliseconds", "choice"),
-    [({torch.float32: 3, torch.bfloat16: 1}, "bfloat16"),
-     ({torch.float32: 1, torch.bfloat16: 3}, "float32"),
-     ({torch.float32: 11, torch.bfloat16: 10}, "float32")],
-)  # fmt: skip
+    [
+        ({torch.float32: 3, torch.bfloat16: 1}, "bfloat16"),
+        ({torch.float32: 1, torch.bfloat16: 3}, "float32"),
+        ({torch.float32: 11, torch.bfloat16: 10}, "float32"),
+    ],
+)
 def test_bfloat16_is_chosen_only_where_it_is_clearly_faster(milliseconds, choice, monkeypatch):
     clock = SimpleNamespace(now=0.0)
 

@@ -54,9 +54,16 @@ KEY = RecipeKey({"latent_size": 16}, "d", {"m.py": "c"})
 
 def metadata(**changes):
     usual = {
-        "name": "gan", "recipe": KEY, "seed": 1, "steps": 10, "versions": {"torch": "2"},
-        "device": "CPU (x)", "threads": 2, "seconds": 1.5, "metrics": {"fid": 2.0},
-    }  # fmt: skip
+        "name": "gan",
+        "recipe": KEY,
+        "seed": 1,
+        "steps": 10,
+        "versions": {"torch": "2"},
+        "device": "CPU (x)",
+        "threads": 2,
+        "seconds": 1.5,
+        "metrics": {"fid": 2.0},
+    }
     return WeightsMetadata(**usual | changes)
 
 
@@ -76,12 +83,21 @@ def test_metadata_survives_json(name, seed, seconds, metrics):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"name": 1}, {"seed": 1.5}, {"seed": True}, {"steps": -1}, {"threads": 0},
-        {"seconds": math.nan}, {"seconds": math.inf}, {"seconds": "1"},
-        {"metrics": {"a": math.nan}}, {"metrics": {"a": "1"}},
-        {"metrics": [1]}, {"versions": None}, {"recipe": {}},
+        {"name": 1},
+        {"seed": 1.5},
+        {"seed": True},
+        {"steps": -1},
+        {"threads": 0},
+        {"seconds": math.nan},
+        {"seconds": math.inf},
+        {"seconds": "1"},
+        {"metrics": {"a": math.nan}},
+        {"metrics": {"a": "1"}},
+        {"metrics": [1]},
+        {"versions": None},
+        {"recipe": {}},
     ],
-)  # fmt: skip
+)
 def test_metadata_out_of_range_is_refused(changes):
     (name,) = changes
     with pytest.raises(ValueError, match=f"weights metadata: (metric )?{name[:6]}|metric a"):

@@ -114,8 +114,9 @@ def test_a_missing_document_is_named(tmp_path: Path) -> None:
 
 def test_merging_goes_key_by_key() -> None:
     assert merge({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "b": {"z": 1}}) == {
-        "a": {"x": 1, "y": 3}, "b": {"z": 1},
-    }  # fmt: skip
+        "a": {"x": 1, "y": 3},
+        "b": {"z": 1},
+    }
 
 
 def test_a_format_has_the_last_word(tmp_path: Path) -> None:
@@ -177,9 +178,12 @@ def test_a_cell_has_the_last_word_on_what_it_shows() -> None:
 
 
 LABELS = {
-    "fig-a": ("Figure", "1"), "fig-b": ("Figure", "2"), "eq-a": ("Equation", "3"),
-    "thm-a": ("Theorem", "1"), "tbl-a": ("Table", "4"),
-}  # fmt: skip
+    "fig-a": ("Figure", "1"),
+    "fig-b": ("Figure", "2"),
+    "eq-a": ("Equation", "3"),
+    "thm-a": ("Theorem", "1"),
+    "tbl-a": ("Table", "4"),
+}
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,29 @@ from problemset.render.pdf import compile_pdf
 from problemset.render.settings import Settings, read_settings
 
 NASTY = [
-    "Robert'); DROP TABLE students;--", "<b>#1</b> & &amp; <!-- x -->", "$x_1$ and $$y$$",
-    "*a* _b_ **c** ~d~ ^e^ `f` [g](h) ![i](j)", "# not a heading", "1. no list", "- no item",
-    "+ no item", "= no heading", "/ no: term", "@fig-a [@key] {#id .class}", "\\newcommand{\\a}{b}",
-    "a -- b --- c ... d -? e", 'He said "it\'s"', "{{< pagebreak >}}", "http://example.org/a_b",
-    "::: {.note}", "| a | b |", "`{python} 1/0`", "C:\\temp\\new", "#let x = 1; #x", "x" * 300,
-]  # fmt: skip
+    "Robert'); DROP TABLE students;--",
+    "<b>#1</b> & &amp; <!-- x -->",
+    "$x_1$ and $$y$$",
+    "*a* _b_ **c** ~d~ ^e^ `f` [g](h) ![i](j)",
+    "# not a heading",
+    "1. no list",
+    "- no item",
+    "+ no item",
+    "= no heading",
+    "/ no: term",
+    "@fig-a [@key] {#id .class}",
+    "\\newcommand{\\a}{b}",
+    "a -- b --- c ... d -? e",
+    'He said "it\'s"',
+    "{{< pagebreak >}}",
+    "http://example.org/a_b",
+    "::: {.note}",
+    "| a | b |",
+    "`{python} 1/0`",
+    "C:\\temp\\new",
+    "#let x = 1; #x",
+    "x" * 300,
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +55,10 @@ def through_pandoc(texts: list[str]) -> list[str]:
     source = "\n\n".join(f"begin {markdown_literal(text)} end" for text in texts)
     page = subprocess.run(
         [pypandoc.get_pandoc_path(), "--from=markdown", "--to=html", "--wrap=none"],
-        input=source.encode(), capture_output=True, check=True,
-    ).stdout.decode()  # fmt: skip
+        input=source.encode(),
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
     paragraphs = re.findall(r"<p>(.*?)</p>", page, re.DOTALL)
     assert not any(re.search(r"<\w", paragraph) for paragraph in paragraphs)
     return [" ".join(html.unescape(text).split()) for text in paragraphs]

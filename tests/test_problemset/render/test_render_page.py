@@ -42,8 +42,11 @@ def page(tmp_path):
     ],
 )
 def test_functions_have_thin_spaces_and_primes_are_no_exponents(tex, expected, page):
-    found = re.search(r'<annotation encoding="application/x-tex">(.*?)</annotation>',
-                      page(f"Is ${tex}$ so?"), re.DOTALL)  # fmt: skip
+    found = re.search(
+        r'<annotation encoding="application/x-tex">(.*?)</annotation>',
+        page(f"Is ${tex}$ so?"),
+        re.DOTALL,
+    )
     assert found is not None
     assert found[1].strip().replace("&#39;", "'") == expected
 

@@ -68,9 +68,14 @@ def test_quarto_is_used_when_there_is_one(
     ],
 )
 def test_a_quarto_that_fails_is_said_and_replaced(
-    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, version: str,
-    words: str, said: list[str],
-) -> None:  # fmt: skip
+    document: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    version: str,
+    words: str,
+    said: list[str],
+) -> None:
     play(tmp_path, monkeypatch, body, version)
     made = render_report(document, tmp_path / "build")
     assert made.engine == "embedded"

@@ -73,25 +73,41 @@ def test_all_three_files_are_made_in_silence(made: Made) -> None:
     assert made.said == []
     assert made.files.pdf.read_bytes().startswith(b"%PDF")
     assert sorted(path.name for path in made.files.pdf.parent.iterdir()) == [
-        "sample.html", "sample.ipynb", "sample.pdf",
-    ]  # fmt: skip
+        "sample.html",
+        "sample.ipynb",
+        "sample.pdf",
+    ]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "Figure 1: Two curves,", "Figure 2: A grid of noise,", "Figure 3: A square from a file",
-        "Table 1: Models and their sizes", "Table 2: What the command line takes",
+        "Figure 1: Two curves,",
+        "Figure 2: A grid of noise,",
+        "Figure 3: A square from a file",
+        "Table 1: Models and their sizes",
+        "Table 2: What the command line takes",
         "as Equation 1 says; Section 2 shows it, and so do Figure 1 and Table 1",
-        "Theorem 1 (Gibbs)", "Lemma 1 (Tangent)", "Definition 1", "By Lemma 1,",
+        "Theorem 1 (Gibbs)",
+        "Lemma 1 (Tangent)",
+        "Definition 1",
+        "By Lemma 1,",
         "see Theorem 1 and 2.",
         "See Figure 1, Figure 2 and Figure 3, Table 2, Definition 1, Appendix A.",
-        "In Section A.1.", "A.1 Details", "1.1 Its gap", "Abstract",
-        "two parts (Kingma and Welling 2014)", "References",
-        "It needs a second network instead", "The printed formula", "Weights are verified.",
-        "A paragraph with markdown that a cell printed.", "November 22, 2026", "Emmy Noether",
+        "In Section A.1.",
+        "A.1 Details",
+        "1.1 Its gap",
+        "Abstract",
+        "two parts (Kingma and Welling 2014)",
+        "References",
+        "It needs a second network instead",
+        "The printed formula",
+        "Weights are verified.",
+        "A paragraph with markdown that a cell printed.",
+        "November 22, 2026",
+        "Emmy Noether",
     ],
-)  # fmt: skip
+)
 def test_both_outputs_say_it(made: Made, text: str) -> None:
     assert text in words(made.pdf)
     assert text in words(made.page)
@@ -194,8 +210,11 @@ def test_the_notebook_passes_nbval_strictly(made: Made) -> None:
     options = ["--nbval", "--nbval-current-env", "-q", "-c", "/dev/null", "-p", "no:cacheprovider"]
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(made.files.ipynb)],
-        capture_output=True, text=True, cwd=made.files.ipynb.parent, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=made.files.ipynb.parent,
+        check=False,
+    )
     assert finished.returncode == 0, finished.stdout
     assert "6 passed, 1 skipped" in finished.stdout
 
@@ -306,9 +325,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_metadata_wins_and_is_literal(tmp_path: Path) -> None:
     files = render_report(
-        write(tmp_path, "x\n", "title: T\nauthor: A"), tmp_path, "embedded",
+        write(tmp_path, "x\n", "title: T\nauthor: A"),
+        tmp_path,
+        "embedded",
         metadata={"author": NAME},
-    )  # fmt: skip
+    )
     assert NAME in words(pdf_reader.pdf_text(files.pdf))
     assert NAME in words(html.unescape(files.html.read_text(encoding="utf-8")))
 

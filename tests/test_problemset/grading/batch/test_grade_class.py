@@ -62,9 +62,14 @@ def grade(grader, tmp_path):
         out = tmp_path / "out"
         with listening() as said:
             rows = grade_class.grade_class(
-                class_targets.REFERENCE, roster.places(folders, out), out, class_targets.ITEMS,
-                rubric, grader=functools.partial(grade_job, grade=grader), **more,
-            )  # fmt: skip
+                class_targets.REFERENCE,
+                roster.places(folders, out),
+                out,
+                class_targets.ITEMS,
+                rubric,
+                grader=functools.partial(grade_job, grade=grader),
+                **more,
+            )
         return rows, said
 
     return run
@@ -78,14 +83,16 @@ def table(tmp_path):
 def test_each_has_its_files_and_a_row(handed_in, grade, tmp_path):
     rows, said = grade(handed_in(alice="", bob="bent"))
     assert [(row.place.name, row.score.reached, row.kept) for row in rows] == [
-        ("alice", 4, False), ("bob", 1, False),
-    ]  # fmt: skip
+        ("alice", 4, False),
+        ("bob", 1, False),
+    ]
     expected = {"graded.json", "junit.xml", "page.html", "results.json", "score.json", "score.txt"}
     for name in ("alice", "bob"):
         assert {path.name for path in (tmp_path / "out" / name).iterdir()} == expected
     assert [(row["submission"], row["reached"]) for row in table(tmp_path)] == [
-        ("alice", "4"), ("bob", "1"),
-    ]  # fmt: skip
+        ("alice", "4"),
+        ("bob", "1"),
+    ]
     assert said[0] == "grading 2 submissions"
     assert said[1].startswith("1 of 2: alice: 4 of 4 points (0 s), results in ")
 

@@ -45,9 +45,18 @@ def test_results_with_a_file_missing_or_changed_are_not_complete(out, name):
 
 
 @pytest.mark.parametrize(
-    "record", ["", "[]", "{}", "null", '{"version": 2}', '{"version": 1, "files": 3}',
-               '{"version": 1, "files": ["score.json"]}', '{"version": 1, "files": {}}'],
-)  # fmt: skip
+    "record",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"version": 2}',
+        '{"version": 1, "files": 3}',
+        '{"version": 1, "files": ["score.json"]}',
+        '{"version": 1, "files": {}}',
+    ],
+)
 def test_another_record_is_not_believed(out, record):
     (out / "graded.json").write_text(record, "utf-8")
     assert graded_results.read(out) is None
@@ -126,8 +135,11 @@ def test_the_digest_changes_with_what_is_graded(change, submission, tmp_path):
 
 
 def test_the_digest_changes_with_rubric_and_grader(submission, tmp_path):
-    found = {digest(submission, tmp_path), digest(submission, tmp_path, rubric="other"),
-             digest(submission, tmp_path, grader="other")}  # fmt: skip
+    found = {
+        digest(submission, tmp_path),
+        digest(submission, tmp_path, rubric="other"),
+        digest(submission, tmp_path, grader="other"),
+    }
     assert len(found) == 3
 
 

@@ -29,8 +29,11 @@ def row(name="alice", straight="passed", says="", **more):
 
 def test_a_folder_for_results_is_called_as_the_submission():
     assert names("/in/alice", "/in/bob b.", "/in/Émile", "/in/x/../c") == [
-        "alice", "bob b-" + names("/in/bob b.")[0][-8:], "Émile", "c"
-    ]  # fmt: skip
+        "alice",
+        "bob b-" + names("/in/bob b.")[0][-8:],
+        "Émile",
+        "c",
+    ]
 
 
 def test_submissions_of_one_name_lie_apart_and_keep_their_place():
@@ -79,9 +82,20 @@ def test_a_link_keeps_its_own_name(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["<script>", "a\nb", "\x1b[31m", "..hidden", "class.csv", "class.txt", "x" * 250, "*", "-" * 99,
-     "\udcff", "\u202etxt"],
-)  # fmt: skip
+    [
+        "<script>",
+        "a\nb",
+        "\x1b[31m",
+        "..hidden",
+        "class.csv",
+        "class.txt",
+        "x" * 250,
+        "*",
+        "-" * 99,
+        "\udcff",
+        "\u202etxt",
+    ],
+)
 def test_no_name_is_too_odd(name, tmp_path):
     (place,) = places([Path("/in") / name], tmp_path)
     assert place.out.parent == tmp_path
@@ -99,8 +113,18 @@ def test_a_line_a_submission():
     heads, *lines = read_csv(
         [row(), row("bob", "failed"), row("carol", "broken"), row("dan", says="no folder")]
     )
-    assert heads == ["submission", "2d", "3e", "reached", "possible", "awaiting", "broken checks",
-                     "seconds", "results", "not graded"]  # fmt: skip
+    assert heads == [
+        "submission",
+        "2d",
+        "3e",
+        "reached",
+        "possible",
+        "awaiting",
+        "broken checks",
+        "seconds",
+        "results",
+        "not graded",
+    ]
     assert lines == [
         ["alice", "4", "", "4", "4", "4", "0", "61.3", "/out/alice", ""],
         ["bob", "1", "", "1", "4", "4", "0", "61.3", "/out/bob", ""],
@@ -134,9 +158,11 @@ def test_the_table_aligns_and_sums_up():
     assert lines[3].split() == ["dan", "not", "graded:", "no", "folder"]
     assert len(lines[0]) == len(lines[1]) == len(lines[2])
     assert lines[5:] == [
-        "2 of 3 graded, 1 of them before", "points by the checks: median 2.5, 1 to 4 of 4",
-        "1 checks not carried out, in 1", "1 not graded",
-    ]  # fmt: skip
+        "2 of 3 graded, 1 of them before",
+        "points by the checks: median 2.5, 1 to 4 of 4",
+        "1 checks not carried out, in 1",
+        "1 not graded",
+    ]
 
 
 def test_submissions_of_one_name_are_told_apart_in_the_table():

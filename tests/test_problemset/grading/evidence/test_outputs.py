@@ -26,8 +26,10 @@ def png(levels):
 
 
 def drawing(levels, at="12.5", mark="p0123456789"):
-    return f'<svg><defs id="{mark}"/><use href="#{mark}"/><path d="M {at} 3"/>' \
-           f'<image href="data:image/png;base64,{png(levels)}"/></svg>'  # fmt: skip
+    return (
+        f'<svg><defs id="{mark}"/><use href="#{mark}"/><path d="M {at} 3"/>'
+        f'<image href="data:image/png;base64,{png(levels)}"/></svg>'
+    )
 
 
 DIGIT = np.linspace(0, 255, 784).reshape(28, 28)

@@ -91,11 +91,20 @@ def test_events_put_into_another_order_are_noticed():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("about 3.142, or so", True), ("is 3.1416.", True), ("3.14159265", True), ("+3.142", True),
-        ("about 3.14", False), ("3.143", False), ("3.1415", False), ("13.142", False),
-        ("3.1420", False), ("1.3.142", False), ("", False), ("22/7", False),
+        ("about 3.142, or so", True),
+        ("is 3.1416.", True),
+        ("3.14159265", True),
+        ("+3.142", True),
+        ("about 3.14", False),
+        ("3.143", False),
+        ("3.1415", False),
+        ("13.142", False),
+        ("3.1420", False),
+        ("1.3.142", False),
+        ("", False),
+        ("22/7", False),
     ],
-)  # fmt: skip
+)
 def test_a_number_is_found_if_it_is_rounded_rightly(text, found):
     assert numbers.quotes(text, 3.14159265) is found
 

@@ -86,9 +86,14 @@ def results_of(machine):
 def graded(machine):
     """Run the script as Gradescope does; the results, and what only staff see."""
     done = subprocess.run(
-        [machine / "run_autograder", machine], cwd=machine, env=environment(),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
+        [machine / "run_autograder", machine],
+        cwd=machine,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     return results_of(machine), done.stdout
 
@@ -131,10 +136,16 @@ def test_the_archive_holds_what_grading_needs_and_no_more(built):
         ["git", "-C", ROOT, "ls-files", "src"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     others = {
-        "setup.sh", "run_autograder", "LICENSE", "constraints.txt", "pyproject.toml", "rubric.yml",
+        "setup.sh",
+        "run_autograder",
+        "LICENSE",
+        "constraints.txt",
+        "pyproject.toml",
+        "rubric.yml",
         "assets/weights/classifier.safetensors",
-        "mnist/t10k-images-idx3-ubyte", "mnist/t10k-labels-idx1-ubyte",
-    }  # fmt: skip
+        "mnist/t10k-images-idx3-ubyte",
+        "mnist/t10k-labels-idx1-ubyte",
+    }
     assert set(built.names) == {*tracked, *others}
     assert built.path.stat().st_size < 20e6
 
@@ -162,8 +173,9 @@ def test_the_same_clone_gives_the_same_bytes(built, tmp_path, monkeypatch):
     monkeypatch.setenv("LATENTWALK_CACHE", str(tmp_path / "cache"))
     first = gradescope_archive.build(ASSIGNMENT, tmp_path / "a.zip", "https://index.example/cpu")
     assert set(built.names) - set(first.names) == {
-        "mnist/t10k-images-idx3-ubyte", "mnist/t10k-labels-idx1-ubyte"
-    }  # fmt: skip
+        "mnist/t10k-images-idx3-ubyte",
+        "mnist/t10k-labels-idx1-ubyte",
+    }
     assert (
         gradescope_archive.build(ASSIGNMENT, tmp_path / "a.zip", "https://index.example/cpu")
         == first
@@ -256,9 +268,12 @@ def set_up(tmp_path, failing="nothing", index=""):
     (tmp_path / "bin" / "python3.14").chmod(0o755)
     path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", SCRIPTS / "setup.sh", folder], capture_output=True, text=True, check=False,
+        ["bash", SCRIPTS / "setup.sh", folder],
+        capture_output=True,
+        text=True,
+        check=False,
         env=environment(PATH=path, LOG=str(tmp_path / "log"), FAILING=failing),
-    )  # fmt: skip
+    )
     return done, (tmp_path / "log").read_text("utf-8").splitlines(), folder
 
 
@@ -292,9 +307,12 @@ def test_a_step_that_fails_stops_the_setup_loudly(tmp_path, step):
 def test_setup_without_python_is_one_line(tmp_path):
     bash = shutil.which("bash")
     done = subprocess.run(
-        [bash, SCRIPTS / "setup.sh", tmp_path], capture_output=True, text=True, check=False,
+        [bash, SCRIPTS / "setup.sh", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
         env={"PATH": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert done.returncode == 1
     assert done.stderr == "setup.sh: needs Python 3.11 or newer, and apt-get to install it\n"
 
@@ -320,8 +338,9 @@ def test_a_good_submission_is_graded(machine, good):
     assert content["output"] == "97 points await a reader."
     judged = [test for test in content["tests"] if "status" in test]
     assert [(t["number"], t["status"], t["score"], t["max_score"]) for t in judged] == [
-        ("2c", "passed", 2, 2), ("3c", "passed", 1, 1)
-    ]  # fmt: skip
+        ("2c", "passed", 2, 2),
+        ("3c", "passed", 1, 1),
+    ]
     assert 0 < content["execution_time"] < 540
     assert "3 of 3 points reached, 97 await a reader" in said
     assert content["stdout_visibility"] == "hidden"
@@ -402,9 +421,11 @@ def test_a_grader_that_takes_too_long_is_stopped_in_time(machine):
 def test_a_machine_that_stops_everything_finds_a_call_for_staff(machine):
     grader_that(machine, "(work / 'here').touch(); time.sleep(3600)")
     process = subprocess.Popen(
-        [machine / "run_autograder", machine], env=environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [machine / "run_autograder", machine],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         deadline = time.monotonic() + 300
         while not (machine / "graded" / "here").exists():
@@ -455,9 +476,11 @@ def test_finishing_keeps_the_rubric_s_order(tmp_path):
     assert content["execution_time"] == 1.5
     waiting = [t for t in content["tests"] if "status" not in t]
     of_notebook = [
-        item.id for item in ITEMS for check in item.checks
+        item.id
+        for item in ITEMS
+        for check in item.checks
         if check.check in contract.NOTEBOOK_CHECKS
-    ]  # fmt: skip
+    ]
     by_reader = [item.id for item in ITEMS if item.reader]
     assert [t["number"] for t in waiting] == sorted(by_reader + of_notebook)
 

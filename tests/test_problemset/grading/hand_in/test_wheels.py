@@ -39,9 +39,11 @@ def test_pip_installs_it_with_what_was_added(package, tmp_path):
     assert (target / "toypack/project/more.txt").read_text() == "more\n"
     program = "import toypack; print(toypack.NAME, toypack.__file__)"
     done = subprocess.run(
-        [sys.executable, "-c", program], env={"PYTHONPATH": str(target)}, capture_output=True,
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(target)},
+        capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
     assert done.stdout.startswith(f"toy {target}")
 
 

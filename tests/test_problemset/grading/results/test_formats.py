@@ -19,15 +19,26 @@ from problemset.grading.sandbox import isolation
 from problemset.grading.score.outcome import STATES, CheckOutcome, Score
 
 PASSED = CheckOutcome(
-    "gan-samples", "2d", "Samples look like digits", 2.5, "passed",
-    "97 % are read as digits, expected at least 90 %.", {"share": 0.97, "counts": [1, 2]},
-)  # fmt: skip
+    "gan-samples",
+    "2d",
+    "Samples look like digits",
+    2.5,
+    "passed",
+    "97 % are read as digits, expected at least 90 %.",
+    {"share": 0.97, "counts": [1, 2]},
+)
 FAILED = replace(PASSED, check="gan-path", item="2e", state="failed", points=4, says="5 of 7.")
 BROKEN = replace(PASSED, check="vae", item="3a", state="broken", points=8.0, says="timed out")
 READ = replace(
-    PASSED, check="reading", item="3e", state="to be read", points=4, evidence={},
-    title="Comparison in words", says="Compare the two walks.",
-)  # fmt: skip
+    PASSED,
+    check="reading",
+    item="3e",
+    state="to be read",
+    points=4,
+    evidence={},
+    title="Comparison in words",
+    says="Compare the two walks.",
+)
 SCORE = Score((PASSED, FAILED, BROKEN, READ))
 NASTY = "\x00\x1b[2J\ud800\ufffe bell\x07 <&\"'>\r\n]]> \u202e\u2028end\x85"
 
@@ -40,10 +51,15 @@ def outcomes():
         leaf, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5
     )
     return st.builds(
-        CheckOutcome, check=text, item=text, title=text, points=st.floats(0, 1000),
-        state=st.sampled_from(STATES), says=text,
+        CheckOutcome,
+        check=text,
+        item=text,
+        title=text,
+        points=st.floats(0, 1000),
+        state=st.sampled_from(STATES),
+        says=text,
         evidence=st.dictionaries(st.text(), json_values, max_size=3),
-    )  # fmt: skip
+    )
 
 
 def scores():
@@ -52,9 +68,12 @@ def scores():
 
 
 many = settings(
-    max_examples=25, deadline=None, derandomize=True, database=None,
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
     suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +124,15 @@ def test_gradescope_s_form():
     )
     passed, failed, broken, read = content["tests"]
     assert passed == {
-        "name": "Samples look like digits (gan-samples)", "number": "2d", "score": 2.5,
-        "max_score": 2.5, "status": "passed", "output": PASSED.says, "output_format": "text",
+        "name": "Samples look like digits (gan-samples)",
+        "number": "2d",
+        "score": 2.5,
+        "max_score": 2.5,
+        "status": "passed",
+        "output": PASSED.says,
+        "output_format": "text",
         "visibility": "visible",
-    }  # fmt: skip
+    }
     assert (failed["score"], failed["max_score"], failed["status"]) == (0, 4, "failed")
     assert (broken["score"], broken["max_score"], broken["status"]) == (0, 8, "failed")
     assert broken["output"] == "The check could not be carried out: timed out"
@@ -184,19 +208,35 @@ def test_the_schema_notices(change, place, rule):
 def test_the_specification_s_own_examples_are_valid():
     """Every field that the page named in `formats` shows, with the values that it shows."""
     test = {
-        "score": 2.0, "max_score": 2.0, "status": "passed", "name": "Your name here",
-        "name_format": "text", "number": "1.1", "output": "many\nlines", "output_format": "text",
-        "tags": ["tag1", "tag2"], "visibility": "visible", "extra_data": {},
-    }  # fmt: skip
+        "score": 2.0,
+        "max_score": 2.0,
+        "status": "passed",
+        "name": "Your name here",
+        "name_format": "text",
+        "number": "1.1",
+        "output": "many\nlines",
+        "output_format": "text",
+        "tags": ["tag1", "tag2"],
+        "visibility": "visible",
+        "extra_data": {},
+    }
     whole = {
-        "score": 44.0, "execution_time": 136, "output": "Text", "output_format": "simple_format",
-        "test_output_format": "text", "test_name_format": "text", "visibility": "after_due_date",
-        "stdout_visibility": "visible", "extra_data": {}, "tests": [test],
+        "score": 44.0,
+        "execution_time": 136,
+        "output": "Text",
+        "output_format": "simple_format",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "after_due_date",
+        "stdout_visibility": "visible",
+        "extra_data": {},
+        "tests": [test],
         "leaderboard": [
-            {"name": "Accuracy", "value": 0.926}, {"name": "Time", "value": 15.1, "order": "asc"},
+            {"name": "Accuracy", "value": 0.926},
+            {"name": "Time", "value": 15.1, "order": "asc"},
             {"name": "Stars", "value": "*****"},
         ],
-    }  # fmt: skip
+    }
     schema = GRADESCOPE_SCHEMA
     assert schema["properties"].keys() == whole.keys()
     assert schema["properties"]["tests"]["items"]["properties"].keys() == test.keys()

@@ -88,9 +88,13 @@ def test_every_item_that_has_images_shows_them(folder):
 
 @pytest.mark.parametrize(
     ("place", "item", "check", "wrong"),
-    [(0, "2b", "ten_images_regenerate", (0, 9)), (1, "2e", "path_images_regenerate", (1,)),
-     (3, "3c", "codes_decode", (4, 5, 6)), (4, "4d", "grid_regenerates", (0, 34, 99))],
-)  # fmt: skip
+    [
+        (0, "2b", "ten_images_regenerate", (0, 9)),
+        (1, "2e", "path_images_regenerate", (1,)),
+        (3, "3c", "codes_decode", (4, 5, 6)),
+        (4, "4d", "grid_regenerates", (0, 34, 99)),
+    ],
+)
 def test_what_a_failed_check_lists_is_framed_in_red(folder, place, item, check, wrong):
     found = thumbnails(Submission(folder), failed(check, item, list(wrong)))
     assert found[place].wrong == wrong

@@ -53,9 +53,10 @@ def test_outcomes_follow_the_rubric(submission, tmp_path):
     ]
     found = [(o.item, o.check, o.points, o.state) for o in score.outcomes]
     assert found == [
-        ("2d", "path_has_ten_inputs", 1, "passed"), ("2d", "path_is_straight", 3, "failed"),
+        ("2d", "path_has_ten_inputs", 1, "passed"),
+        ("2d", "path_is_straight", 3, "failed"),
         ("3e", "reader", 4, "to be read"),
-    ]  # fmt: skip
+    ]
     assert score.outcomes[1].says == "it is bent"
     assert score.outcomes[0].evidence == {"points": 10}
     assert score.outcomes[2].says == "An answer that rests on measurements."

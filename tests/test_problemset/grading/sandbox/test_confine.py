@@ -63,12 +63,17 @@ def test_it_writes_in_its_folder(folder):
 @pytest.mark.parametrize(
     "act",
     [
-        "p.write_text('changed')", "p.unlink()", "p.rename(p.with_name('moved'))",
-        "p.with_name('new').write_text('x')", "p.with_name('new').mkdir()", "os.truncate(p, 0)",
-        "p.with_name('new').symlink_to(p)", "os.link(p, own / 'linked'); (own / 'linked').unlink()",
+        "p.write_text('changed')",
+        "p.unlink()",
+        "p.rename(p.with_name('moved'))",
+        "p.with_name('new').write_text('x')",
+        "p.with_name('new').mkdir()",
+        "os.truncate(p, 0)",
+        "p.with_name('new').symlink_to(p)",
+        "os.link(p, own / 'linked'); (own / 'linked').unlink()",
         "(own / 'link').symlink_to(p); (own / 'link').write_text('changed')",
     ],
-)  # fmt: skip
+)
 def test_it_changes_nothing_outside(folder, act):
     outside = folder[0].parent / "outside"
     outside.mkdir(mode=0o777)

@@ -17,8 +17,15 @@ from problemset.grading.sandbox.isolation import Limits
 
 
 def test_a_value_comes_back():
-    sent = {"none": None, "yes": True, "whole": -3, "real": 0.1, "text": "é\n\x00\u2028😀",
-            "list": [1, [2.5, {}]], "object": {"": {"b": []}}}  # fmt: skip
+    sent = {
+        "none": None,
+        "yes": True,
+        "whole": -3,
+        "real": 0.1,
+        "text": "é\n\x00\u2028😀",
+        "list": [1, [2.5, {}]],
+        "object": {"": {"b": []}},
+    }
     started = time.monotonic()
     ended = call("echo", **sent)
     assert time.monotonic() - started < WIDE.wall_seconds, "nobody waited for a limit"
@@ -46,12 +53,21 @@ def test_the_package_itself_is_found_with_no_help_from_the_environment(tmp_path)
 @pytest.mark.parametrize(
     "target",
     [
-        "os:getcwd", "problemset:run", "problemsetx.a:b", "problemset.student",
-        "problemset.student:a.b", "problemset..student:a", "problemset.student:",
-        "problemset.student:a\n", "problemset.student:a:b", "x.problemset.student:a",
-        "isolation_targets:echo", "latentwalk.paths:a", "",
+        "os:getcwd",
+        "problemset:run",
+        "problemsetx.a:b",
+        "problemset.student",
+        "problemset.student:a.b",
+        "problemset..student:a",
+        "problemset.student:",
+        "problemset.student:a\n",
+        "problemset.student:a:b",
+        "x.problemset.student:a",
+        "isolation_targets:echo",
+        "latentwalk.paths:a",
+        "",
     ],
-)  # fmt: skip
+)
 def test_other_modules_are_refused(target):
     with pytest.raises(ValueError, match=r"expected problemset\.module:function") as caught:
         isolation.run(target, {}, WIDE)
@@ -80,8 +96,11 @@ def test_bytes_are_whole_and_seconds_need_not_be():
 @pytest.mark.parametrize(
     ("function", "arguments", "says"),
     [
-        ("raises", {"kind": "ValueError", "message": "two\n lines\x1b[31m"},
-         "ValueError: two lines?[31m"),
+        (
+            "raises",
+            {"kind": "ValueError", "message": "two\n lines\x1b[31m"},
+            "ValueError: two lines?[31m",
+        ),
         ("raises", {"kind": "RuntimeError", "message": ""}, "RuntimeError"),
         ("raises", {"kind": "Exit", "message": 0}, "SystemExit: 0"),
         ("raises", {"kind": "Interrupt", "message": "now"}, "KeyboardInterrupt: now"),
@@ -99,7 +118,7 @@ def test_bytes_are_whole_and_seconds_need_not_be():
         ("unusual", {"kind": "circle"}, "ValueError: Circular reference detected"),
         ("unusual", {"kind": "nested"}, "RecursionError: maximum recursion depth exceeded"),
     ],
-)  # fmt: skip
+)
 def test_an_exception_is_told_in_one_line(function, arguments, says):
     ended = call(function, **arguments)
     assert (ended.state, ended.value) == ("raised", None)
@@ -209,8 +228,9 @@ def test_only_the_end_of_the_output_is_kept():
 
 def test_output_of_any_bytes_and_both_streams_is_text():
     assert sorted(call("prints_bytes").output.splitlines()) == [
-        "to standard error", "\ufffd\ufffd and a \x00 zero"
-    ]  # fmt: skip
+        "to standard error",
+        "\ufffd\ufffd and a \x00 zero",
+    ]
 
 
 @pytest.mark.skipif(not LINUX, reason="finds open descriptors in /proc")
@@ -345,8 +365,12 @@ def test_the_surroundings_are_the_same_everywhere(tmp_path, monkeypatch):
 def test_limits_are_in_force():
     limits = Limits(cpu_seconds=7.4, memory_bytes=300 * MIB, file_bytes=5, open_files=60)
     assert call("limits_in_force", limits).value == {
-        "CORE": 0, "CPU": 7, "FSIZE": 5, "NOFILE": 60, "DATA": 300 * MIB
-    }  # fmt: skip
+        "CORE": 0,
+        "CPU": 7,
+        "FSIZE": 5,
+        "NOFILE": 60,
+        "DATA": 300 * MIB,
+    }
 
 
 def test_a_check_may_leave_its_folder(tmp_path):

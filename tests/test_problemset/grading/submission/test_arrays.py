@@ -15,8 +15,24 @@ from hypothesis import strategies as st
 from problemset.grading.submission.arrays import ArrayLimits, ArraysError, read_arrays
 
 MIB = 1 << 20
-TYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "U3", ">i4", ">f8",
-         ">U2"]  # fmt: skip
+TYPES = [
+    "?",
+    "i1",
+    "i2",
+    "i4",
+    "i8",
+    "u1",
+    "u2",
+    "u4",
+    "u8",
+    "f2",
+    "f4",
+    "f8",
+    "U3",
+    ">i4",
+    ">f8",
+    ">U2",
+]
 
 
 def npy(values):
@@ -71,10 +87,34 @@ def npz(*members, count=None, end=b"", directory_size=None, on_this_disk=None):
         local_name = m.name if m.local_name is None else m.local_name
         local_method = m.method if m.local_method is None else m.local_method
         start = len(data) if m.start is None else m.start
-        data += struct.pack("<4s5H3I2H", b"PK\3\4", 20, m.flags, local_method, 0, 33, *sizes,
-                            len(local_name), 0) + local_name + packed  # fmt: skip
-        directory += struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, m.flags, m.method, 0, 33, *sizes,
-                                 len(m.name), 0, 0, 0, 0, 0, start) + m.name  # fmt: skip
+        data += (
+            struct.pack(
+                "<4s5H3I2H", b"PK\3\4", 20, m.flags, local_method, 0, 33, *sizes, len(local_name), 0
+            )
+            + local_name
+            + packed
+        )
+        directory += (
+            struct.pack(
+                "<4s6H3I5H2I",
+                b"PK\1\2",
+                20,
+                20,
+                m.flags,
+                m.method,
+                0,
+                33,
+                *sizes,
+                len(m.name),
+                0,
+                0,
+                0,
+                0,
+                0,
+                start,
+            )
+            + m.name
+        )
     count = len(members) if count is None else count
     size = len(directory) if directory_size is None else directory_size
     here = count if on_this_disk is None else on_this_disk
@@ -163,10 +203,12 @@ def test_arrays_that_end_just_behind_a_piece_come_back(read):
 
 
 DTYPES = st.one_of(
-    hnp.boolean_dtypes(), hnp.integer_dtypes(endianness="?"),
-    hnp.unsigned_integer_dtypes(endianness="?"), hnp.floating_dtypes(endianness="?"),
+    hnp.boolean_dtypes(),
+    hnp.integer_dtypes(endianness="?"),
+    hnp.unsigned_integer_dtypes(endianness="?"),
+    hnp.floating_dtypes(endianness="?"),
     hnp.unicode_string_dtypes(endianness="?", max_len=4),
-).filter(lambda dtype: dtype.kind != "f" or dtype.itemsize <= 8)  # fmt: skip
+).filter(lambda dtype: dtype.kind != "f" or dtype.itemsize <= 8)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4)
 
 
@@ -332,7 +374,7 @@ def test_only_plain_types_are_read(read, descr, itemsize, words):
         (r"'\d'", "has no sound .npy header"),  # Python warns of it
         ("(3L,)", "has no sound .npy header"),  # of Python 2, which NumPy repairs with a warning
     ],
-)  # fmt: skip
+)
 def test_a_header_that_lies_is_refused(read, shape, words):
     message = refusal(read, npz(Member(npy_as_told(shape, body=bytes(24)))))
     assert "2b.npz: array x has " in message

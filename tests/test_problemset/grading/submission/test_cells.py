@@ -34,8 +34,12 @@ def test_each_code_cell_has_the_item_of_the_last_heading(written):
     )
     found = cells.read(path)
     assert [(cell.problem, cell.item) for cell in found] == [
-        ("", ""), ("2", ""), ("2", "2b"), ("2", "2b"), ("4", ""),
-    ]  # fmt: skip
+        ("", ""),
+        ("2", ""),
+        ("2", "2b"),
+        ("2", "2b"),
+        ("4", ""),
+    ]
     assert [cell.source for cell in found] == ["a = 1", "b = 2", "c = 3", "", "d = 4"]
     assert (found[2].count, found[2].outputs) == (3, [output])
     assert (found[0].count, found[0].outputs) == (None, [])

@@ -65,8 +65,11 @@ def within(seconds, function, *arguments):
 
 
 def content_of(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if
-            p.is_file() and not p.is_symlink()}  # fmt: skip
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and not p.is_symlink()
+    }
 
 
 def assert_only_missing(taken, *names):
@@ -117,9 +120,19 @@ def test_what_is_missing_is_no_error(tmp_path, scratch):
 
 
 def test_what_is_not_named_is_ignored(folder, scratch):
-    others = ["README.md", "results/2b.png", "results/gan.safetensors", "weights/2b.npz",
-              "results/.2b.3f.npz", "weights/._gan.safetensors", "report.pdf.bak", "Report.pdf",
-              "2b.npz", "results/2b.npz.txt", ".student.yml"]  # fmt: skip
+    others = [
+        "README.md",
+        "results/2b.png",
+        "results/gan.safetensors",
+        "weights/2b.npz",
+        "results/.2b.3f.npz",
+        "weights/._gan.safetensors",
+        "report.pdf.bak",
+        "Report.pdf",
+        "2b.npz",
+        "results/2b.npz.txt",
+        ".student.yml",
+    ]
     for name in others:
         (folder / name).write_bytes(b"?")
     (folder / "code" / "results").mkdir(parents=True)
@@ -161,9 +174,12 @@ def test_what_is_no_folder_is_no_submission(tmp_path, folder, scratch, made):
         path.symlink_to(folder)
     elif made == "pipe":
         os.mkfifo(path)
-    reasons = {"nothing": "cannot be opened: No such file or directory",
-               "file": "is a file, expected a folder", "pipe": "is a named pipe, expected a folder",
-               "link": "is a symbolic link, expected a folder"}  # fmt: skip
+    reasons = {
+        "nothing": "cannot be opened: No such file or directory",
+        "file": "is a file, expected a folder",
+        "pipe": "is a named pipe, expected a folder",
+        "link": "is a symbolic link, expected a folder",
+    }
     with pytest.raises(IntakeError) as caught:
         within(20, take_in, path, scratch)
     assert str(caught.value) == f"submission {tmp_path}/no\\nsubmission: {reasons[made]}"
@@ -191,8 +207,12 @@ MAKE = {
     "socket": make_socket,
     "device": make_device,
 }
-KIND = {"link": "a symbolic link", "pipe": "a named pipe", "socket": "a socket",
-        "device": "a device"}  # fmt: skip
+KIND = {
+    "link": "a symbolic link",
+    "pipe": "a named pipe",
+    "socket": "a socket",
+    "device": "a device",
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -257,8 +277,13 @@ def test_a_swap_between_the_look_and_the_opening_gains_nothing(
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
 def test_no_file_stays_open(monkeypatch, folder, scratch):
     os.mkfifo(folder / "results" / "pipe.npz")
-    monkeypatch.setattr(safe_files, "kind_of", lambda name, parent=None: "a folder" if name in (
-        folder, "results", "weights") else "a file")  # fmt: skip
+    monkeypatch.setattr(
+        safe_files,
+        "kind_of",
+        lambda name, parent=None: (
+            "a folder" if name in (folder, "results", "weights") else "a file"
+        ),
+    )
     before = {p.name for p in Path("/proc/self/fd").iterdir()}
     taken = within(20, take_in, folder, scratch, IntakeLimits(file_bytes=1000))
     assert set(taken.refused) == {"results/pipe.npz", "results/2b.npz"}
