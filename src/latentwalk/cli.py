@@ -8,7 +8,7 @@ from problemset.commands.main import Program
 
 PROGRAM = Program(
     name="latentwalk",
-    summary="Train GANs and VAEs on MNIST, interpolate between images, make the homework report.",
+    summary="Train GANs and VAEs on MNIST, walk between images, make the homework report.",
     commands={
         "init": "write the report's sources into a folder",
         "data": "download MNIST and verify it",

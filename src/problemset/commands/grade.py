@@ -10,7 +10,6 @@ from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
 from problemset.grading.batch import cluster, roster
 from problemset.grading.batch.grade_class import GradeAll, grade_class, one_by_one
-from problemset.grading.batch.grade_job import grade_job
 from problemset.grading.batch.job import Grader
 from problemset.grading.batch.roster import Row
 from problemset.grading.results import formats
@@ -94,9 +93,9 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
         "--rubric", type=Path, metavar="FILE", help="Rubric file to use instead of the project's."
     )
     says = "Grade again even if nothing has changed since the last grading."
-    option("--again", action=argparse.BooleanOptionalAction, default=False, help=says)
-    says = "Run the notebook again, which takes minutes; no other submitted code is run."
-    option("--notebook", action=argparse.BooleanOptionalAction, default=True, help=says)
+    option("--again", action="store_true", help=says)
+    says = "Do not run the submitted notebook again, which takes minutes."
+    option("--no-notebook", dest="notebook", action="store_false", help=says)
     says = "Number of grading processes on this machine; more than 1 needs Dask."
     option("--workers", type=int, metavar="N", default=1, help=says)
     says = "Address of a Dask scheduler whose workers do the grading, such as tcp://10.0.0.5:8786."
@@ -111,6 +110,8 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 def grader() -> Grader:
     """Return the function that grades a submission, so that a test can replace it."""
+    from problemset.grading.batch.grade_job import grade_job  # its libraries are slow to import
+
     return grade_job
 
 
