@@ -18,7 +18,7 @@ PROGRAM = Program(
         "pack": "make a submission from the rendered report in build/",
         "check-submission": "list what a submission lacks, before the deadline",
         "grade": "grade submissions by the rubric",
-        "doctor": "say what this machine has, what is missing, and how to fix it",
+        "doctor": "say what this machine has and lacks, and how to fix it",
     },
     examples={
         "latentwalk render": "build/report.pdf, .html and .ipynb",
