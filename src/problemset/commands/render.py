@@ -45,10 +45,12 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     with workspace.build_lock():
         assignment.prepare_report()
         # the libraries for notebooks and PDFs take half a second to import
+        from problemset.grading.hand_in import made_from
         from problemset.render.engine import render_report
 
         _LOG.info("rendering the report")
-        made = render_report(workspace.report_file(), workspace.build_dir(), options.engine)
+        with made_from.recording(assignment):
+            made = render_report(workspace.report_file(), workspace.build_dir(), options.engine)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 
