@@ -623,6 +623,21 @@ def test_doctor_on_a_machine_where_nothing_is_broken(latentwalk, trained, monkey
     assert not (trained / "cache").exists(), "the doctor downloads nothing"
 
 
+@pytest.mark.parametrize(
+    ("written", "state"),
+    [("name:\nhours:\n", "note"), ("name: Ada\nhours:\n", "note"), ("name: Ada\nhours: 3\n", "ok"),
+     ("name: Ada\nhours: many\n", "broken")],
+)  # fmt: skip
+def test_doctor_takes_a_student_file_that_is_not_filled_in_for_no_fault(
+    latentwalk, trained, monkeypatch, written, state
+):
+    monkeypatch.setattr(doctor, "_machine", lambda: iter(()))
+    (trained / "student.yml").write_text(written, "utf-8")
+    code, out, _ = latentwalk("doctor")
+    assert (code, states(out)["student"]) == (state == "broken", state)
+    assert ("fill in student.yml" in out) == (state == "note")
+
+
 def test_doctor_names_what_is_broken_and_exits_1(latentwalk, trained, monkeypatch):
     gan = trained / "build" / "weights" / "gan.safetensors"
     gan.write_bytes(gan.read_bytes()[:1000])

@@ -430,6 +430,16 @@ def test_packing_refuses_other_weights_than_the_report_s(built, tmp_path, capsys
     assert says in capsys.readouterr().err
 
 
+def test_the_folder_of_a_report_is_told_from_a_submission(copy, check):
+    hint = "`latentwalk pack submission` makes one of it."
+    assert hint not in check(copy)[1]
+    for name in ("report.html", "report.qmd"):
+        (copy / name).write_text("rendered")
+        assert hint in check(copy)[1].splitlines()[-2]
+        (copy / name).unlink()
+    assert hint in check(workspace.build_dir())[1]
+
+
 def test_packing_into_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     assert cli.main(["pack", str(tmp_path / "file")]) == 2
