@@ -21,9 +21,8 @@ report: .venv/.stamp .venv/.quarto-tried ## make build/report.pdf, .html and .ip
 test: report ## run every test and grade the report; the score comes last
 	@$(RUN) $(BIN)/python tools/run_tests.py
 
-grade: report ## grade the report as a submission, by the rubric
-	@rm -rf "$(BUILD)/submission" && $(BIN)/latentwalk pack "$(BUILD)/submission" >/dev/null
-	@$(BIN)/latentwalk grade "$(BUILD)/submission"
+grade: report ## make the report, then run `latentwalk grade`, which packs and grades it
+	@$(BIN)/latentwalk grade
 
 sabotage: report ## grade the broken submissions of the tests; print the points each must lose and lost
 	@$(BIN)/python tests/sabotage_table.py

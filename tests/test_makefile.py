@@ -69,9 +69,14 @@ def test_nothing_is_set_up_twice(clone):
     assert "setup_venv.py venv" in make("-n", "report", folder=clone).stdout
 
 
-def test_the_notebook_is_looked_for_where_it_is_made(clone):
-    printed = make("-n", "grade", folder=clone, LATENTWALK_BUILD="/else where").stdout
-    assert 'grade "/else where/submission"' in printed
+def test_make_grade_is_the_command_after_the_report(clone):
+    assert make("-n", "grade", folder=clone).stdout.splitlines()[-2:] == [
+        make("-n", "report", folder=clone).stdout.splitlines()[-1],
+        ".venv/bin/latentwalk grade",
+    ]
+
+
+def test_a_build_folder_of_a_target_is_inside_the_chosen_one(clone):
     printed = make("-n", "reproduce", folder=clone, LATENTWALK_BUILD="/else where").stdout
     assert 'LATENTWALK_BUILD="/else where/reproduce"' in printed
 

@@ -5,7 +5,6 @@ checks and points. Exit code 1: a test failed, or a check of the report did.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,15 +50,10 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def start_grading(grades: Path) -> subprocess.Popen[bytes]:
-    """Pack what `make report` has made, and start to grade it."""
-    submission = workspace.build_dir() / "submission"
-    shutil.rmtree(submission, ignore_errors=True)
-    packed = subprocess.run([*LATENTWALK, "pack", submission], stdout=subprocess.PIPE, text=True)
-    if packed.returncode:
-        sys.exit(f"{packed.stdout}run_tests: the report cannot be packed")
+    """Start to grade what `make report` has made."""
     with (grades / "log.txt").open("wb") as log:
         return subprocess.Popen(
-            [*LATENTWALK, "grade", submission, "--out", grades],
+            [*LATENTWALK, "grade", "--out", grades],
             env=os.environ | ONE_THREAD,
             stdout=log,
             stderr=log,

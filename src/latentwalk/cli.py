@@ -8,7 +8,7 @@ from problemset.commands.main import Program
 
 PROGRAM = Program(
     name="latentwalk",
-    summary="Train GANs and VAEs on MNIST, interpolate between images, make the homework report.",
+    summary="Train GANs and VAEs on MNIST, walk between images, make the homework report.",
     commands={
         "init": "write the report's sources into a folder",
         "data": "download MNIST and verify it",
@@ -18,7 +18,7 @@ PROGRAM = Program(
         "pack": "make a submission from the rendered report in build/",
         "check-submission": "list what a submission lacks, before the deadline",
         "grade": "grade submissions by the rubric",
-        "doctor": "say what this machine has, what is missing, and how to fix it",
+        "doctor": "say what this machine has and lacks, and how to fix it",
     },
     examples={
         "latentwalk render": "build/report.pdf, .html and .ipynb",

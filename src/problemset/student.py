@@ -1,12 +1,14 @@
-"""The student's name, hours and pledge, read from `student.yml`."""
+"""The student's name, hours and pledge, read from `student.yml`.
 
-import contextlib
+The file looks like YAML, but is read line by line. A name is then the text that was written, where
+YAML would make a number, a date, a truth value or a reference of it, and each mistake has its line.
+"""
+
 import logging
-import math
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,8 +18,14 @@ _LOG = logging.getLogger(__name__)
 
 MAX_HOURS = 10_000.0
 _FIELDS = ("name", "hours", "pledge")
-_TAG = "tag:yaml.org,2002:"
-_COMMENT = re.compile(r"(?<!\n)[ \t]*#")  # on the same line as what is before it
+_EXPECTED = "expected lines such as `hours: 7.5`, one for each of " + ", ".join(_FIELDS)
+_FIELD_LINE = re.compile(r"\s*[\"']?(name|hours|pledge)[\"']?\s*[:：](.*)", re.IGNORECASE)
+_OTHER_FIELD = re.compile(r"\s*[\"']?([\w-]+)[\"']?\s*:(\s.*)?")
+_NEARLY = re.compile(r"\W*(name|hours|pledge)\b\W*([^:]*?)[\]},\s]*", re.IGNORECASE)
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"\\]|\\.)*\"")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+_BLOCK = re.compile(r"[|>][+-]?")
+_NOTHING = ("", "~", "null")
 
 
 class StudentFileError(ValueError):
@@ -47,7 +55,7 @@ def load(path: Path | None = None, pledge: str | None = None) -> Student:
         pledge: the sentence that the file must have; defaults to the rubric's.
 
     Raises:
-        StudentFileError: the file is not YAML or not a mapping, or a field is invalid.
+        StudentFileError: a line that is none of the three fields, or an invalid field.
     """
     path = path or workspace.student_file()
     if pledge is None:
@@ -67,52 +75,83 @@ class _Field:
     """One field with its position in the file, for error messages."""
 
     path: Path
-    text: str
     name: str
     line: int
-    value: Any
-    """YAML's node."""
-
-    def error(self, expected: str) -> StudentFileError:
-        """Build an error that says what was found and what was expected."""
-        found = {"sequence": "a list", "mapping": "a mapping", "null": "not given"}.get(self.kind)
-        found = found or repr(self.value.value[:60])
-        return StudentFileError(self.path, self.line, f"{self.name} is {found}, {expected}")
+    lines: list[str] = field(default_factory=list)
+    """What is written after the colon and on indented lines below, without space around it."""
 
     @property
-    def kind(self) -> str:
-        """What YAML takes the value for: str, int, float, bool, null, sequence, mapping ..."""
-        node = self.value
-        return node.tag.removeprefix(_TAG) if node.id == "scalar" else node.id
+    def written(self) -> str:
+        """The lines as one; without the sign of a block of lines, such as `>`."""
+        block = self.lines and _BLOCK.fullmatch(self.lines[0])
+        return " ".join(self.lines[1:] if block else self.lines).strip()
+
+    def error(self, expected: str) -> StudentFileError:
+        """Build an error that says what was read and what was expected."""
+        found = repr(self.written[:60]) if self.written else "not given"
+        return StudentFileError(self.path, self.line, f"{self.name} is {found}, {expected}")
 
     def as_name(self) -> str | None:
-        """Return the text; refuse anything that YAML would silently drop or convert."""
-        if _COMMENT.match(self.text, self.value.end_mark.index):
+        """Return the name as written; refuse what may be meant in two ways."""
+        name = self.written.replace("\t", " ")
+        if name in _NOTHING:
+            return None
+        quoted = _unquoted(name)
+        if quoted is None:
+            self._check_plain(name)
+        name = (name if quoted is None else quoted).strip()
+        if any(unicodedata.category(letter) == "Cc" for letter in name):
+            raise self._unclear(name, "has a character that cannot be printed")
+        return name or None
+
+    def _check_plain(self, name: str) -> None:
+        """Refuse a name without quotes that may be something else."""
+        if _COMMENT.search(name):
             raise self.error(
-                "and # starts a comment after it: put the whole name in single quotes, "
+                "in which # starts a comment: put the whole name in single quotes, "
                 "or the comment on a line of its own"
             )
-        if self.kind not in ("str", "null"):
-            raise self.error("expected text: put it in single quotes")
-        return (self.kind == "str" and self.value.value.strip()) or None
+        if name[:1] in ("[", "{") or re.match(r"-(\s|$)", name):
+            raise self._unclear(name, "is a list or a mapping")
+        if name[:1] in ("'", '"') or name.endswith("'") or name.count('"') % 2:
+            raise self._unclear(name, "has a quote without its partner")
+        if not any(letter.isalpha() for letter in name):
+            raise self._unclear(name, "has no letter")
+
+    def _unclear(self, name: str, problem: str) -> StudentFileError:
+        """Build an error that says what to write for the name that is likely meant."""
+        plain = "".join(letter for letter in name if unicodedata.category(letter) != "Cc")
+        meant = plain.strip("'\"[]{}- ") or "Ada Lovelace"
+        quoted = "'" + meant[:60].replace("'", "''") + "'"
+        return self.error(f"which {problem}; write the name in single quotes: name: {quoted}")
 
     def as_hours(self) -> float | None:
         """Return the number exactly as written; YAML itself would read 1:30 as 90."""
-        if self.kind == "null":
+        number = _COMMENT.sub("", self.written).strip()
+        if number in _NOTHING:
             return None
-        hours = math.nan
-        if self.kind in ("int", "float"):
-            with contextlib.suppress(ValueError):
-                hours = float(self.value.value)
-        if not 0 <= hours <= MAX_HOURS:  # NaN fails both comparisons
-            number = f"a number from 0 to {MAX_HOURS:.0f}, such as 7.5, without quotes"
-            raise self.error(f"expected {number}, or nothing")
+        hours = float(number) if re.fullmatch(r"\d+\.?\d*|\.\d+", number) else -1
+        if not 0 <= hours <= MAX_HOURS:
+            allowed = f"a number from 0 to {MAX_HOURS:.0f}, such as 7.5, without quotes"
+            raise self.error(f"expected {allowed}, or nothing")
         return hours
 
     def check_pledge(self, wanted: str) -> None:
         """Accept only the exact text of the pledge."""
-        if self.kind != "str" or " ".join(self.value.value.split()) != wanted:
+        quoted = _unquoted(self.written)
+        text = _COMMENT.sub("", self.written) if quoted is None else quoted
+        if " ".join(text.split()) != wanted:
             raise self.error(f'expected word for word "{wanted}"')
+
+
+def _unquoted(text: str) -> str | None:
+    """The text within quotes, as YAML reads it; None if it is not wholly in quotes."""
+    if not _QUOTED.fullmatch(text):
+        return None
+    try:
+        return str(yaml.safe_load(text))
+    except yaml.YAMLError:  # such as an unknown escape sequence
+        return None
 
 
 def _read(path: Path) -> str | None:
@@ -129,34 +168,28 @@ def _read(path: Path) -> str | None:
 
 
 def _fields(path: Path, text: str) -> dict[str, _Field]:
-    """Return the three fields by their names; one that is not there is null."""
-    try:
-        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise _not_yaml(path, text, error) from error
-    expected = "expected lines such as `hours: 7.5`, one for each of " + ", ".join(_FIELDS)
-    if not isinstance(root, yaml.MappingNode):
-        got = "empty" if root is None else {"sequence": "a list"}.get(root.id, "one value")
-        raise StudentFileError(path, 1, f"the file is {got}, {expected}")
+    """Return the three fields by their names; one that is not there has no text."""
     found: dict[str, _Field] = {}
-    for key, value in root.value:
-        name, line = str(key.value), key.start_mark.line + 1
-        if name not in _FIELDS:
-            raise StudentFileError(path, line, f"unknown field {name[:60]!r}, {expected}")
-        if name in found:
-            raise StudentFileError(path, line, f"{name} is there twice, {expected}")
-        found[name] = _Field(path, text, name, line, value)
-    null = yaml.ScalarNode(f"{_TAG}null", "", root.start_mark, root.start_mark)
-    absent = {name: _Field(path, text, name, null.start_mark.line + 1, null) for name in _FIELDS}
-    return absent | found
-
-
-def _not_yaml(path: Path, text: str, error: Exception) -> StudentFileError:
-    mark = getattr(error, "problem_mark", None)
-    position = getattr(error, "position", 0)  # set when YAML's reader refuses a character
-    line = mark.line if mark else text[:position].count("\n")
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "nested too deep"
-    field = "".join(text.splitlines()[line : line + 1]).partition(":")[0].strip()
-    named = f"{field}: " if field in _FIELDS else ""
-    hint = "put text with special characters in single quotes"
-    return StudentFileError(path, line + 1, f"{named}not YAML, {problem}; {hint}")
+    for number, line in enumerate(text.split("\n"), 1):
+        content = line.strip()
+        if not content or content.startswith("#") or (content == "---" and not found):
+            continue
+        if match := _FIELD_LINE.fullmatch(line):
+            name = match[1].lower()
+            if name in found:
+                before = f"{name} is there twice, here and in line {found[name].line}; keep one"
+                raise StudentFileError(path, number, before)
+            found[name] = _Field(path, name, number, [match[2].strip()])
+        elif match := _OTHER_FIELD.fullmatch(line):
+            problem = f"unknown field {match[1][:60]!r}, {_EXPECTED}"
+            raise StudentFileError(path, number, problem)
+        elif found and line[0].isspace():  # the field goes on
+            [*found.values()][-1].lines.append(content)
+        else:
+            near = _NEARLY.fullmatch(content)
+            wanted = f"write `{near[1].lower()}: {near[2][:60]}`" if near else _EXPECTED
+            raise StudentFileError(path, number, f"the line is {content[:60]!r}, {wanted}")
+    if not found:
+        raise StudentFileError(path, 1, f"the file is empty, {_EXPECTED}")
+    first = min(entry.line for entry in found.values())
+    return {name: found.get(name) or _Field(path, name, first) for name in _FIELDS}

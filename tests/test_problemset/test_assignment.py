@@ -9,7 +9,7 @@ from latentwalk.assignment import ASSIGNMENT
 from problemset import assignment
 from problemset.assignment import Assignment, FileRule, NotebookEnvironment, notebook_of
 from problemset.grading.batch import graded_results
-from problemset.grading.hand_in import packing, preflight
+from problemset.grading.hand_in import made_from, packing, preflight
 from problemset.grading.runner.grade_submission import open_server
 from problemset.grading.sandbox.isolation import Limits
 
@@ -109,6 +109,9 @@ def test_a_file_is_packed_from_the_build_folder_or_else_from_the_project(project
     (project / "data").mkdir()
     for name in ("data/mine.csv", "build/results/1a.json", "report.pdf", "build/report.pdf"):
         (project / name).write_text(name, "utf-8")
+    (project / "report.qmd").write_text("# A report\n", "utf-8")
+    with made_from.recording(toy):
+        pass
     packed = packing.pack(toy, project / "packed")
     assert packed.files == ("data/mine.csv", "report.pdf", "results/1a.json")
     assert packed.missing == ("results/1b.json",)

@@ -99,20 +99,100 @@ def test_a_name_that_a_comment_would_cut_is_refused(load, line):
 
 
 @pytest.mark.parametrize(
-    ("value", "got"),
+    "plain",
     [
-        ("42", "'42'"),
-        ("yes", "'yes'"),
-        ("2001-01-01", "'2001-01-01'"),
-        ("[Ada]", "a list"),
-        ("{first: Ada}", "a mapping"),
-        ("!tag Ada", "'Ada'"),
-        ("!!str [Ada]", "a list"),
+        "&Ada",
+        "*Ada*",
+        "@ada",
+        "!Ada",
+        "%Ada",
+        "?Ada",
+        "|Ada",
+        ">Ada",
+        "`Ada`",
+        "Null",
+        "NULL",
+        "Yes",
+        "no",
+        "On",
+        "true",
+        "0x1F",
+        "1e3",
+        "Ada: Countess",
+        "Ada:",
+        "Ada\u2028Lovelace",
+        "=",
+        "Ada - 2",
+        "!tag Ada",
+        "<<",
+        'O\'Neil "Bo" Ng',
+        "\u0627\u200c\u0628",
+        "Ada, Countess",
     ],
 )
-def test_a_name_that_is_no_text_is_refused(load, value, got):
-    message = refusal(load, f"name: {value}\n" + TAIL)
-    assert message == f"student.yml:1: name is {got}, expected text: put it in single quotes"
+def test_a_name_is_not_taken_for_anything_else(load, plain):
+    if not any(letter.isalpha() for letter in plain):
+        assert "which has no letter" in refusal(load, f"name: {plain}\n" + TAIL)
+        plain = f"'{plain}'"
+    found = load(f"name: {plain}\n" + TAIL)
+    assert (found.name, found.hours) == (plain.strip("'"), 7.5)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "name:Ada",
+        "name : Ada",
+        "Name: Ada",
+        "NAME: Ada",
+        "\tname: Ada",
+        "   name:   Ada  ",
+        "name: Ada\t",
+        "name:\tAda",
+        "name: 'Ada'\t",
+        '"name": "Ada"',
+        "name: |\n  Ada",
+        "name:\n  Ada",
+        "name: >-\n\tAda",
+        "name\uff1aAda",
+    ],
+)
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_spaces_tabs_capitals_and_line_ends_do_no_harm(load, line, ends):
+    content = f"{line}\n\thours:7.5\t\npledge:{PLEDGE}\t\n".replace("\n", ends)
+    assert load(content) == Student("Ada", 7.5, PLEDGE)
+    assert load(content.encode("utf-8-sig")) == Student("Ada", 7.5, PLEDGE)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem", "write"),
+    [
+        ("42", "has no letter", "'42'"),
+        ("12:30", "has no letter", "'12:30'"),
+        ("2001-01-01", "has no letter", "'2001-01-01'"),
+        ("[Ada]", "is a list or a mapping", "'Ada'"),
+        ("[Ada", "is a list or a mapping", "'Ada'"),
+        ("{first: Ada}", "is a list or a mapping", "'first: Ada'"),
+        ("\n  - Ada", "is a list or a mapping", "'Ada'"),
+        ("[]", "is a list or a mapping", "'Ada Lovelace'"),
+        ("'Ada", "has a quote without its partner", "'Ada'"),
+        ('Ada"', "has a quote without its partner", "'Ada'"),
+        ("Ada'", "has a quote without its partner", "'Ada'"),
+        ('"Ada" Lovelace', "has a quote without its partner", "'Ada\" Lovelace'"),
+        ("'O'Hara'", "has a quote without its partner", "'O''Hara'"),
+        ('"Ada\\q"', "has a quote without its partner", "'Ada\\q'"),
+        ("A\x07da", "has a character that cannot be printed", "'Ada'"),
+        ('"A\\nda"', "has a character that cannot be printed", "'Ada'"),
+    ],
+)
+def test_a_name_that_may_be_meant_in_two_ways_is_refused_with_what_to_write(
+    load, value, problem, write
+):
+    message = refusal(load, f"# first\nname: {value}\n" + TAIL)
+    assert message.startswith("student.yml:2: name is ")
+    suggested = f"write the name in single quotes: name: {write}"
+    assert message.endswith(f", which {problem}; {suggested}")
+    assert load(f"name: {write}\n" + TAIL).name == write[1:-1].replace("''", "'")
 
 
 @pytest.mark.parametrize(
@@ -193,20 +273,19 @@ def test_a_pledge_may_be_folded(load):
     ("content", "line", "words"),
     [
         ("name: Ada\nage: 36\n", 2, "unknown field 'age'"),
-        ("name: Ada\nname: Eve\n", 2, "name is there twice"),
-        ("- Ada\n- 7\n", 1, "the file is a list"),
-        ("Ada\n", 1, "the file is one value"),
+        ("name: Ada\nage:\n", 2, "unknown field 'age'"),
+        ("name: Ada\nNAME: Eve\n", 2, "name is there twice, here and in line 1; keep one"),
+        ("hours: 3\n# yes\n\nhours:4\n", 4, "hours is there twice, here and in line 1"),
+        ("- Ada\n- 7\n", 1, "the line is '- Ada', expected lines such as `hours: 7.5`"),
+        ("Ada\n", 1, "the line is 'Ada', expected lines such as"),
+        ("hours 7.5\n", 1, "the line is 'hours 7.5', write `hours: 7.5`"),
+        ("name = Ada\n", 1, "the line is 'name = Ada', write `name: Ada`"),
+        ("- name: Ada\n", 1, "the line is '- name: Ada', write `name: Ada`"),
+        ("{name: Ada}\n", 1, "the line is '{name: Ada}', write `name: Ada`"),
         ("", 1, "the file is empty"),
         ("# only a comment\n", 1, "the file is empty"),
-        ("hours: 3\nname: *Ada*\n", 2, "name: not YAML"),
-        ("hours: 3\nname: @ada\n", 2, "name: not YAML"),
-        ("hours: 3\nname: Ada: Countess\n", 2, "name: not YAML"),
-        ("hours: 3\nname: 'Ada\n", 3, "not YAML"),
-        ("name: [Ada\n", 2, "not YAML"),
-        ("hours: 3\n\tname: Ada\n", 2, "not YAML"),
-        ("hours: 3\nname: A\x07da\n", 2, "name: not YAML"),
-        ("[" * 5000, 1, "not YAML"),
-        ("a: 1\n---\nb: 2\n", 2, "not YAML"),
+        ("name: Ada\n---\nhours: 2\n", 2, "the line is '---', expected"),
+        ("[" * 5000, 1, "the line is '[[["),
         (b"hours: 3\nname: \xff\xfe\n", 2, "is not UTF-8"),
         (b"\xff\xfen\x00a\x00", 1, "is not UTF-8"),
     ],

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from latentwalk.data import mnist
 from problemset.commands.parsing import Outcome, Parser
 
 HELP = """Download MNIST and verify its four files by SHA-256.
@@ -25,6 +24,8 @@ def run(arguments: Sequence[str]) -> Outcome:
         DataError: MNIST cannot be obtained.
     """
     Parser("latentwalk data", HELP).parse_args(arguments)
+    from latentwalk.data import mnist  # imports PyTorch, which takes seconds
+
     folder = mnist.obtain()
     counts = [f"{len(mnist.load(split))} {split} digits" for split in ("train", "test")]
     return Outcome(f"{folder}: {' and '.join(counts)}, verified")

@@ -148,7 +148,12 @@ def _student() -> Iterator[Diagnostic]:
         yield Diagnostic("broken", "student", str(error), "fix that line of student.yml")
         return
     hours = "no hours" if found.hours is None else f"{found.hours:g} hours"
-    yield Diagnostic("ok", "student", f"{'named' if found.name else 'no name'}, {hours}")
+    value = f"{'named' if found.name else 'no name'}, {hours}"
+    if found.name and found.hours is not None:
+        yield Diagnostic("ok", "student", value)
+    else:
+        mend = "fill in student.yml; without it the report names nobody, or states computing time"
+        yield Diagnostic("note", "student", value, mend)
 
 
 def _data() -> Iterator[Diagnostic]:

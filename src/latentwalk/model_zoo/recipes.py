@@ -9,12 +9,16 @@ from typing import Any
 from torch import nn
 
 from latentwalk.data import mnist
+from latentwalk.model_zoo import catalogue
 from latentwalk.models import classifier, gan, vae
 from latentwalk.training import loop, provenance, replay
 
 _LOAD = mnist.load  # the original function even if a test replaces it, for the weights' key
-LATENT_SIZE = 16
-"""d of the homework: the size of epsilon in Problem 2 and of z in Problem 3."""
+_MODELS: dict[str, tuple[ModuleType, type[nn.Module], type[Any]]] = {
+    "classifier": (classifier, classifier.Classifier, classifier.ClassifierConfig),
+    "gan": (gan, gan.Generator, gan.GanConfig),
+    "vae": (vae, vae.Vae, vae.VaeConfig),
+}
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,12 @@ class Recipe:
     """Class of the released network."""
     config: Any
     """Configuration of the model."""
-    seed: int = 2017
+    seed: int = catalogue.SEED
     """Seed of the initial weights, the order of the images and the noise."""
     likelihood_samples: int = 500
     """Number of importance samples per image for measuring a VAE's likelihood."""
     replay_tolerance: float = 0.01
-    """Tolerance of `replay.disagreement`. Between AVX-512 and AVX2 the difference was at most
-    0.004, but 0.15 for the classifier, whose ReLUs and max-poolings can switch."""
+    """Tolerance of `replay.disagreement`; see the catalogue."""
 
     def key(self) -> provenance.RecipeKey:
         """Compute the key of configuration, seed, data and code that valid weights must carry."""
@@ -47,46 +50,20 @@ class Recipe:
 
 
 def recipes() -> dict[str, Recipe]:
-    """Return the seven recipes by name, in the order in which the report needs them."""
-    d = LATENT_SIZE
-    problem_2 = gan.GanConfig(latent_size=d)
-    labelled = dataclasses.replace(problem_2, num_classes=10)
-    known = (
-        Recipe(
-            "classifier",
-            "the judge",
-            classifier,
-            classifier.Classifier,
-            classifier.ClassifierConfig(),
-            replay_tolerance=0.3,
-        ),
-        Recipe("gan", "Problem 2: d", gan, gan.Generator, problem_2),
-        Recipe("vae", "Problem 3", vae, vae.Vae, vae.VaeConfig(latent_size=d)),
-        Recipe(
-            "cgan",
-            "Problem 4a and 4b: 10 d + 10",
-            gan,
-            gan.Generator,
-            dataclasses.replace(labelled, latent_size=10 * d),
-        ),
-        Recipe(
-            "gan_10d",
-            "Problem 4a alone: 10 d",
-            gan,
-            gan.Generator,
-            dataclasses.replace(problem_2, latent_size=10 * d),
-        ),
-        Recipe("gan_onehot", "Problem 4b alone: d + 10", gan, gan.Generator, labelled),
-        Recipe(
-            "vae_flow",
-            "Problem 3a: learned prior",
-            vae,
-            vae.Vae,
-            vae.VaeConfig(latent_size=24, flow_layers=8),
-            likelihood_samples=5000,
-        ),
-    )
-    return {recipe.name: recipe for recipe in known}
+    """Return the recipes of the catalogue's models by name, in its order."""
+    known = {}
+    for name, entry in catalogue.ENTRIES.items():
+        model, network, config = _MODELS[entry.model]
+        known[name] = Recipe(
+            name,
+            entry.purpose,
+            model,
+            network,
+            config(**entry.settings),
+            likelihood_samples=entry.likelihood_samples,
+            replay_tolerance=entry.replay_tolerance,
+        )
+    return known
 
 
 def get(name: str, seed: int | None = None) -> Recipe:

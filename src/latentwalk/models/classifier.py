@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from latentwalk.data.mnist import Batch
 from latentwalk.data.shapes import IMAGE_SHAPE, NUM_CLASSES, check_shape
-from latentwalk.models.optim import TrainState, check_positive, warm_up_cosine
+from latentwalk.models.configuration import check_positive
+from latentwalk.models.optim import TrainState, warm_up_cosine
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data.mnist import Batch
 from latentwalk.data.shapes import NUM_CLASSES, check_shape
+from latentwalk.models.configuration import check_positive
 from latentwalk.models.layers import Decoder, Encoder
 from latentwalk.models.optim import (
     TrainState,
-    check_positive,
     exponential_moving_average,
     warm_up_cosine,
 )

@@ -1,4 +1,4 @@
-"""What the training of all models shares: state, learning rate, weight averaging, checks."""
+"""What the training of all models shares: state, learning rate, weight averaging."""
 
 import abc
 import math
@@ -64,22 +64,3 @@ def warm_up_cosine(step: int, steps: int, warm_up_share: float = 0.03) -> float:
         return (step + 1) / warm_up
     progress = (step - warm_up) / max(1, steps - warm_up)
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-
-
-def check_positive(config: Any, zero_allowed: tuple[str, ...] = ()) -> None:
-    """Refuse a configuration with a number that is not finite or not positive.
-
-    Args:
-        config: the configuration to check.
-        zero_allowed: names of the fields that may also be 0.
-
-    Raises:
-        ValueError: names the field, its value and the expected range.
-    """
-    for name, value in vars(config).items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        fits = value > 0 or (value == 0 and name in zero_allowed)
-        if not (fits and math.isfinite(value)):
-            wanted = "0 or more" if name in zero_allowed else "more than 0"
-            raise ValueError(f"{type(config).__name__}.{name} is {value}, expected {wanted}")

@@ -25,12 +25,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from latentwalk.data.mnist import Batch
 from latentwalk.data.shapes import IMAGE_SHAPE, check_shape
+from latentwalk.models.configuration import check_positive
 from latentwalk.models.flow import Flow
 from latentwalk.models.layers import Decoder, Encoder
 from latentwalk.models.muon import Muon, hidden_kernels
 from latentwalk.models.optim import (
     TrainState,
-    check_positive,
     exponential_moving_average,
     warm_up_cosine,
 )

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from latentwalk.evaluation.intervals import Estimate
+from latentwalk.experiments.problem2 import Pair
 from latentwalk.experiments.problem4 import Agreement, InputReadings
 from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
@@ -82,6 +83,24 @@ def readings(labels: Iterable[int]) -> str:
 def third_digits(labels: Sequence[int]) -> int:
     """Number of steps of a path that are read as neither end's digit."""
     return sum(label not in (labels[0], labels[-1]) for label in labels)
+
+
+def picked(pair: Pair) -> str:
+    """2c: who picked the two images, which digits they show, and whether both show the same."""
+    start, end = (f"{'an' if label == 8 else 'a'} {label}" for label in pair.labels)
+    numbers = "numbers {} and {}".format(*pair.indices)
+    if pair.automatic:
+        return (
+            "The rule is fixed in advance: of all pairs with different labels, take the one whose "
+            f"less certain image is judged most certainly. It picks {numbers}, {start} and {end}."
+        )
+    if pair.same_digit:
+        return (
+            f"The two images were picked by hand: {numbers}. Both are read as {start}, so the path "
+            "between them need not leave this digit, and says nothing about how one digit turns "
+            "into another."
+        )
+    return f"The two images were picked by hand: {numbers}, {start} and {end}."
 
 
 def byline(who: Student) -> str | Literal:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
-from problemset.grading.hand_in import preflight
 
 _HELP = """List what a submission lacks, within seconds and before the deadline.
 
@@ -38,5 +37,7 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     says = "The submission's folder; it is only read."
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=says)
     options = parser.parse_args(arguments)
+    from problemset.grading.hand_in import preflight  # imports NumPy, which is slow
+
     found = preflight.examine(assignment, options.folder)
     return Outcome(str(found), exit_code=1 if found.lacking else 0)

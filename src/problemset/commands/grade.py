@@ -2,24 +2,30 @@
 
 import argparse
 import contextlib
+import logging
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from problemset import rubric, workspace
 from problemset.assignment import Assignment
-from problemset.commands.parsing import Outcome, Parser
+from problemset.commands.parsing import Outcome, Parser, UsageError, did_you_mean
 from problemset.grading.batch import cluster, roster
 from problemset.grading.batch.grade_class import GradeAll, grade_class, one_by_one
-from problemset.grading.batch.grade_job import grade_job
 from problemset.grading.batch.job import Grader
 from problemset.grading.batch.roster import Row
 from problemset.grading.results import formats
 from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
 from problemset.rubric import Item
 
+_LOG = logging.getLogger(__name__)
+
 MOST_WORKERS = 256
 _HELP = """Grade submissions: recompute whatever can be recomputed, and compare.
 
+Without FOLDER, your own report is graded: build/submission is packed from it first.
 Each check runs in its own process. A person has to read proofs and discussions; the score says
 how many points await a reader. rubric.yml says what is checked.
 
@@ -37,6 +43,7 @@ and, if there are several submissions, two files that are updated after each one
 Run the same command again to resume after an interruption, or to grade what has changed.
 
 Example:
+    {program} grade
     {program} grade submission
     {program} grade handed-in/* --out grades --workers 4
 """
@@ -48,7 +55,8 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """Grade each submission and write its results.
 
     Raises:
-        UsageError: an unknown option.
+        UsageError: an unknown option, or no such folder.
+        PackError: no folder was named, and there is no report to pack, or it is outdated.
         RubricError: a rubric that does not add up, or names a check that does not exist.
         ClusterError: no Dask, no scheduler or no workers.
         WriteError: the results cannot be written.
@@ -58,7 +66,8 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     items = rubric.load(options.rubric, known=assignment.checks())
     text = (options.rubric or workspace.rubric_file()).read_text("utf-8")
     out = options.out or workspace.build_dir() / "grades"
-    submissions = roster.places(options.folders, out)
+    _check_folders(assignment, options.folders)
+    submissions = roster.places(options.folders or [_packed(assignment)], out)
     with hold_workers(options.workers, options.scheduler, limit_seconds(items)) as grade_all:
         rows = grade_class(
             assignment.reference,
@@ -79,11 +88,12 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments.
 
     Raises:
-        UsageError: an unknown option, no folder, or workers that cannot be had.
+        UsageError: an unknown option, or workers that cannot be had.
     """
     parser = Parser(f"{program} grade", _HELP.format(program=program))
     option = parser.add_argument
-    option("folders", type=Path, nargs="+", metavar="FOLDER", help="Folders of the submissions.")
+    says = "Folders of the submissions; your own report if omitted."
+    option("folders", type=Path, nargs="*", metavar="FOLDER", help=says)
     option(
         "--out",
         type=Path,
@@ -94,9 +104,9 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
         "--rubric", type=Path, metavar="FILE", help="Rubric file to use instead of the project's."
     )
     says = "Grade again even if nothing has changed since the last grading."
-    option("--again", action=argparse.BooleanOptionalAction, default=False, help=says)
-    says = "Run the notebook again, which takes minutes; no other submitted code is run."
-    option("--notebook", action=argparse.BooleanOptionalAction, default=True, help=says)
+    option("--again", action="store_true", help=says)
+    says = "Do not run the submitted notebook again, which takes minutes."
+    option("--no-notebook", dest="notebook", action="store_false", help=says)
     says = "Number of grading processes on this machine; more than 1 needs Dask."
     option("--workers", type=int, metavar="N", default=1, help=says)
     says = "Address of a Dask scheduler whose workers do the grading, such as tcp://10.0.0.5:8786."
@@ -109,8 +119,40 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _check_folders(assignment: Assignment, folders: Sequence[Path]) -> None:
+    """Refuse names of which none exists; a class is graded without the few that are missing."""
+    from problemset.grading.hand_in import preflight
+
+    program = assignment.program
+    if folders and not any(os.path.lexists(folder) for folder in folders):
+        first = folders[0]
+        near = [path.name for path in first.parent.iterdir()] if first.parent.is_dir() else []
+        meant = did_you_mean(first.name, near) or ";"
+        raise UsageError(
+            f"there is no folder {first}{meant} name a submission, such as one that "
+            f"`{program} pack` made; `{program} grade` alone grades your own report"
+        )
+    for folder in folders:
+        if preflight.is_workplace(folder, assignment):
+            _LOG.warning("%s: %s", folder, preflight.WORKPLACE.format(program=program))
+
+
+def _packed(assignment: Assignment) -> Path:
+    """Pack the report anew into build/submission."""
+    from problemset.grading.hand_in import packing
+
+    folder = workspace.build_dir() / "submission"
+    with workspace.build_lock(), tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        packed = packing.pack(assignment, Path(scratch) / folder.name)
+        shutil.rmtree(folder, ignore_errors=True)
+        packed.folder.rename(folder)
+    return folder
+
+
 def grader() -> Grader:
     """Return the function that grades a submission, so that a test can replace it."""
+    from problemset.grading.batch.grade_job import grade_job  # its libraries are slow to import
+
     return grade_job
 
 

@@ -5,7 +5,6 @@ and `--help` should be fast. This is the only module that prints.
 """
 
 import importlib
-import importlib.metadata
 import io
 import logging
 import os
@@ -14,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from problemset.commands.parsing import HelpAsked
+from problemset.commands.parsing import HELP, HelpAsked, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from problemset.assignment import Assignment
@@ -97,19 +96,23 @@ def _dispatch(program: Program, words: list[str]) -> int:
     if not words:
         print(_overview(program), file=sys.stderr)
         return 2
-    if words[0] in ("-h", "--help", "help"):
-        if words[1:]:
+    if words[0] in (*HELP, "help"):
+        if words[1:] and words[1] not in (*HELP, "help"):
             return _dispatch(program, [words[1], "--help"])
         print(_overview(program))
         return 0
     if words[0] == "--version":
-        print(f"{program.name} {importlib.metadata.version(program.name)}")
+        from importlib.metadata import version
+
+        print(f"{program.name} {version(program.name)}")
         return 0
     if words[0] not in program.commands:
-        raise ValueError(
-            f"there is no command {words[0]!r}, expected {', '.join(program.commands)} "
-            f"(`{program.name} --help` explains them)"
-        )
+        known = [*program.commands, *HELP, "--version", "--traceback"]
+        meant = did_you_mean(words[0], known)
+        if words[0].startswith("-") and not meant:
+            meant = "; options come after the command"
+        lists = f"`{program.name} --help` lists the commands"
+        raise UsageError(f"there is no command {words[0]!r}{meant} ({lists})")
     module = words[0].replace("-", "_")
     try:
         if words[0] in program.general:
@@ -139,10 +142,9 @@ def _assignment(program: Program) -> "Assignment":
 
 
 def _overview(program: Program) -> str:
-    examples_, commands_ = program.examples, program.commands
-    width, names = max(map(len, examples_)), max(map(len, commands_))
-    commands = [f"  {name:<{names}}  {purpose}" for name, purpose in commands_.items()]
-    examples = [f"  {command:<{width}}  {yields}" for command, yields in examples_.items()]
+    names = max(map(len, program.commands))
+    commands = [f"  {name:<{names}}  {purpose}" for name, purpose in program.commands.items()]
+    examples = [f"  {command}\n      {yields}" for command, yields in program.examples.items()]
     return "\n".join(
         [
             f"usage: {program.name} COMMAND [OPTIONS]\n\n{program.summary}\n\ncommands:",

@@ -7,7 +7,6 @@ from pathlib import Path
 from problemset import student, workspace
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
-from problemset.grading.hand_in import packing, preflight
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,6 +32,8 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     says = "A folder that is new or empty."
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=says)
     options = parser.parse_args(arguments)
+    from problemset.grading.hand_in import packing, preflight  # imports NumPy, which is slow
+
     with workspace.build_lock():  # no report may be rendered meanwhile
         packed = packing.pack(assignment, options.folder)
     if student.load().name is None:

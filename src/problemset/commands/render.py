@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from problemset import student, workspace
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
 from problemset.render.document import read_document
-from problemset.render.engine import Engine, render_report
 
+ENGINES = ("auto", "quarto", "embedded")
 _LOG = logging.getLogger(__name__)
 
 _HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
@@ -34,7 +33,7 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     description = _HELP.format(program=assignment.program, preparation=preparation)
     parser = Parser(f"{assignment.program} render", description)
     says = "quarto insists on it, embedded never uses it, auto falls back from one to the other."
-    parser.add_argument("--engine", type=str, choices=get_args(Engine), default="auto", help=says)
+    parser.add_argument("--engine", type=str, choices=ENGINES, default="auto", help=says)
     options = parser.parse_args(arguments)
     report = workspace.report_file()
     if not report.is_file():
@@ -45,8 +44,13 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     student.load()
     with workspace.build_lock():
         assignment.prepare_report()
+        # the libraries for notebooks and PDFs take half a second to import
+        from problemset.grading.hand_in import made_from
+        from problemset.render.engine import render_report
+
         _LOG.info("rendering the report")
-        made = render_report(workspace.report_file(), workspace.build_dir(), options.engine)
+        with made_from.recording(assignment):
+            made = render_report(workspace.report_file(), workspace.build_dir(), options.engine)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 

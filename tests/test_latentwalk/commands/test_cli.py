@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,14 +15,15 @@ import tiny
 
 from latentwalk import cli
 from latentwalk.commands import data as data_command
-from latentwalk.commands import doctor
+from latentwalk.commands import doctor, train
 from latentwalk.data import mnist
 from latentwalk.data.mnist_files import DataError
 from latentwalk.model_zoo import parallel, recipes, trainer, weights_files
+from latentwalk.training import loop
 from latentwalk.training.loop import TrainingDiverged
 from latentwalk.training.tensor_file import WeightsError
 from problemset import file_io, workspace
-from problemset.commands import render
+from problemset.render import engine
 from problemset.render.engine import Rendered
 from problemset.render.errors import DocumentError, RenderError
 
@@ -122,6 +124,63 @@ def test_help_of_a_command_teaches(latentwalk, command):
     assert "Example:\n" in out or "models:\n" in out
 
 
+QUICK = """--help|help|walk|smaple|--hlep|init|init --hlep|data --help|data --forec|train --help
+    train gan --help|train vae --help|train gna|train gan --sedd 3|train gan --steps many
+    train gan --latent-size 0|train gan --out nowhere/x.safetensors|sample --help|sample gna
+    sample cgan --help|sample gan|sample gan --otu x.npz|sample gan --out x.npz --count 0
+    render --help|render --engin auto|pack|pack --help|pack a b|check-submission --help
+    check-submission|grade --help|grade --wokers 3 x|doctor --help|doctor all"""
+
+
+def test_help_and_mistakes_come_before_any_large_library(project):
+    words = [line.split() for line in re.split(r"[|\n]", QUICK)]
+    script = (
+        f"import sys, time; from latentwalk import cli\nfor words in {words}: cli.main(words)\n"
+        "print(time.process_time(), {'torch', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    seconds, imported = done.stdout.splitlines()[-1].split(maxsplit=1)
+    assert imported == "set()", done.stderr
+    assert float(seconds) < 1, "all of them together"
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert not re.search(r"\{None|None\}|\bNone\b|\bint\b|\bfloat\b|Optional", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("smaple gan", "sample"),
+        ("Grade x", "grade"),
+        ("check_submission x", "check-submission"),
+        ("check x", "check-submission"),
+        ("--vresion", "--version"),
+        ("help trian", "train"),
+        ("train GAN", "gan"),
+        ("train gan_1hot", "gan_onehot"),
+        ("train gan --sedd 3", "--seed"),
+        ("train gan --learning_rate 3", "--learning-rate"),
+        ("train vae --likelihood 3", "--likelihood-samples"),
+        ("sample gan --otu=x.npz", "--out"),
+        ("sample gan -o x.npz", "--out"),
+        ("grade x --note-book", "--no-notebook"),
+        ("walk", None),
+        ("train gan --xyz", None),
+    ],
+)
+def test_a_mistyped_word_brings_the_one_that_was_meant(latentwalk, project, words, meant):
+    line = error_line(latentwalk(*words.split()))
+    found = re.search(r"; did you mean `(\S+)`\?", line)
+    assert (found and found[1]) == meant
+
+
+def test_what_is_missing_comes_with_an_example(latentwalk, project):
+    for words, example in {
+        "sample vae": "latentwalk sample vae --count 100 --seed 1 --out digits.npz",
+        "pack": "latentwalk pack submission",
+    }.items():
+        assert f"such as in `{example}`" in error_line(latentwalk(*words.split()))
+
+
 def test_no_command_shows_the_help_and_fails(latentwalk):
     code, out, err = latentwalk()
     assert (code, out) == (2, "")
@@ -137,7 +196,7 @@ def test_version(latentwalk):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("walk", "there is no command 'walk', expected init, data, train, sample"),
+        ("walk", "there is no command 'walk' (`latentwalk --help` lists the commands)"),
         ("train", "got nothing, expected classifier, gan, vae, cgan"),
         ("train wgan", "got 'wgan'"),
         ("train --steps 3 gan", "got '--steps'"),
@@ -290,11 +349,43 @@ def test_every_configuration_field_is_an_option_with_its_default(latentwalk, nam
     words = " ".join(out.partition("options:")[2].split())
     words = re.sub(r", --no-[\w-]+", "", words)  # how a switch is turned off
     config = recipes.get(name).config
-    for field in dataclasses.fields(config):
+    idle = {"naming"} if name == "gan" else set()  # only a model with labels uses it
+    for field in (field for field in dataclasses.fields(config) if field.name not in idle):
         _, found, after = words.partition(f" --{field.name.replace('_', '-')} ")
         assert found, field.name
         own = after.partition(" --")[0]
         assert f"(default: {getattr(config, field.name)})" in own
+
+
+def test_help_shows_only_options_that_do_something_for_the_model(latentwalk):
+    shown = {name: latentwalk("train", name, "--help")[1] for name in recipes.recipes()}
+    for option, names in {
+        "--likelihood-samples": {"vae", "vae_flow"},
+        "--naming": {"cgan", "gan_onehot"},
+        "--penalty": {"gan", "cgan", "gan_10d", "gan_onehot"},
+        "--steps": set(shown),
+    }.items():
+        assert {name for name, text in shown.items() if f"  {option} " in text} == names
+    assert "no option --naming" in error_line(latentwalk("train", "gan", "--naming", "1"))
+
+
+def test_the_precisions_are_those_of_the_training():
+    assert get_args(loop.Precision) == train.PRECISIONS
+
+
+def test_after_a_training_the_next_step_is_said_and_can_be_taken(latentwalk, project):
+    options = ("--precision", "float32")
+    steps = {}
+    (project / "mine").mkdir()
+    for out in (None, "gan-5.safetensors", "mine/gan.safetensors"):
+        more = ("--seed", 5, "--out", out) if out else ()
+        code, text, _ = latentwalk("train", "gan", *options, *more)
+        assert code == 0
+        steps[out] = re.search(r"next: `([^`]+)`", text.splitlines()[-1])[1]
+    assert steps[None] == "latentwalk render"
+    assert steps["mine/gan.safetensors"] == "LATENTWALK_WEIGHTS=mine latentwalk render"
+    assert latentwalk(*steps["gan-5.safetensors"].split()[1:])[0] == 0
+    assert read(project / "images.npz")["images"].shape == (100, 1, 28, 28)
 
 
 def test_training_as_it_stands_makes_the_report_s_weights(latentwalk, project):
@@ -473,7 +564,7 @@ def rendered(project, monkeypatch):
         made = [out_dir / f"report.{end}" for end in ("pdf", "html", "ipynb")]
         return Rendered(*made, engine="embedded")
 
-    monkeypatch.setattr(render, "render_report", make)
+    monkeypatch.setattr(engine, "render_report", make)
     monkeypatch.setattr(weights_files, "find", lambda name: None if "gan" in name else "valid")
     monkeypatch.setattr(trainer, "train", lambda recipe: done.append(recipe.name))
     monkeypatch.setattr(parallel, "fit", lambda names: done.append(("ahead", *names)))
@@ -542,6 +633,25 @@ def test_doctor_on_a_machine_where_nothing_is_broken(latentwalk, trained, monkey
     assert {"python", "libraries", "device", "threads", "precision", "build", "disk"} <= set(found)
     assert "`latentwalk train classifier` trains it" in out
     assert not (trained / "cache").exists(), "the doctor downloads nothing"
+
+
+@pytest.mark.parametrize(
+    ("written", "state"),
+    [
+        ("name:\nhours:\n", "note"),
+        ("name: Ada\nhours:\n", "note"),
+        ("name: Ada\nhours: 3\n", "ok"),
+        ("name: Ada\nhours: many\n", "broken"),
+    ],
+)
+def test_doctor_takes_a_student_file_that_is_not_filled_in_for_no_fault(
+    latentwalk, trained, monkeypatch, written, state
+):
+    monkeypatch.setattr(doctor, "_machine", lambda: iter(()))
+    (trained / "student.yml").write_text(written, "utf-8")
+    code, out, _ = latentwalk("doctor")
+    assert (code, states(out)["student"]) == (state == "broken", state)
+    assert ("fill in student.yml" in out) == (state == "note")
 
 
 def test_doctor_names_what_is_broken_and_exits_1(latentwalk, trained, monkeypatch):

@@ -12,7 +12,7 @@ from tiny import CGAN, CLASSIFIER, GAN, VAE, rng, shaken, shapes_of, toy_batch, 
 
 from latentwalk import paths
 from latentwalk.data import mnist
-from latentwalk.model_zoo import measures, recipes, trainer, weights_files
+from latentwalk.model_zoo import catalogue, measures, recipes, trainer, weights_files
 from latentwalk.model_zoo.recipes import Recipe
 from latentwalk.models import classifier, gan, vae
 from latentwalk.training import checkpoints, loop, provenance
@@ -132,7 +132,7 @@ def test_the_recipes_are_in_the_reports_order():
     ],
 )
 def test_inputs_of_the_generators_are_those_of_the_homeworks_readings(name, noise, one_hot):
-    d, recipe = recipes.LATENT_SIZE, recipes.get(name)
+    d, recipe = catalogue.LATENT_SIZE, recipes.get(name)
     generator = recipe.network(recipe.config).eval()
     inputs = gan.sample(generator, 10, rng()).inputs
     assert inputs.shape == (10, noise * d + one_hot)

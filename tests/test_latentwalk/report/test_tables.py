@@ -24,6 +24,24 @@ HALF = Estimate(0.5, 0.25, 0.75)
 REFERENCE_RUN = Student(name=None, hours=None)
 
 
+@pytest.mark.parametrize(
+    ("labels", "automatic", "says", "not_said"),
+    [
+        ((6, 8), True, "The rule is fixed in advance", "by hand"),
+        ((6, 8), False, "picked by hand: numbers 2 and 5, a 6 and an 8.", "The rule"),
+        ((8, 8), False, "picked by hand: numbers 2 and 5. Both are read as an 8", "The rule"),
+    ],
+)
+def test_the_text_of_2c_follows_the_pair(labels, automatic, says, not_said):
+    ends = SimpleNamespace(
+        indices=(2, 5), labels=labels, automatic=automatic, same_digit=labels[0] == labels[1]
+    )
+    text = tables.picked(ends)
+    assert says in text
+    assert not_said not in text
+    assert ("need not leave this digit" in text) == ends.same_digit
+
+
 def model(network, seconds, device="CPU (A)", precision="float32"):
     """What a table reads of `weights_files.Released`."""
     steps = network.config.steps

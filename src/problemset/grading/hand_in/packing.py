@@ -1,14 +1,13 @@
 """Build a submission from the rendered report and its results in the build folder."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from problemset import workspace
 from problemset.assignment import Assignment, PackError
 from problemset.file_io import make_folder
-from problemset.grading.hand_in import wheels
+from problemset.grading.hand_in import made_from, wheels
 from problemset.grading.submission.layout import NOTEBOOK, PAPER
 
 
@@ -42,7 +41,7 @@ def pack(assignment: Assignment, folder: Path) -> Packed:
         makes = assignment.makes_report
         raise PackError(f"{workspace.build_dir()} has no report; make it first with `{makes}`")
     # before anything is copied, so that a refusal leaves no half-packed folder
-    _check_newest(found, assignment.makes_report)
+    made_from.check(assignment)
     assignment.check_pack(found)
     for name, source in found.items():
         target = folder / name
@@ -66,19 +65,3 @@ def _sources(assignment: Assignment) -> tuple[dict[str, Path], list[str]]:
             found[file.name] = source
     missing = [f.name for f in assignment.files if f.name not in found and not f.optional]
     return found, missing
-
-
-def _check_newest(found: Mapping[str, Path], makes: str) -> None:
-    """Refuse a report older than its inputs: making it failed, or has to be done again."""
-    reports = [found[name] for name in (PAPER, NOTEBOOK) if name in found]
-    # the older of the two: one of them may have been left by an earlier run
-    report = min(reports, key=_written)
-    texts = [path for path in (workspace.report_file(), workspace.student_file()) if path.is_file()]
-    results = [path for name, path in found.items() if name.startswith("results/")]
-    for path in (*texts, *results):
-        if _written(path) > _written(report):
-            raise PackError(f"{path} is newer than {report}; run `{makes}` again")
-
-
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns

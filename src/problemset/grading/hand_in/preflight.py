@@ -18,6 +18,9 @@ from problemset.grading.submission.opened import Submission, SubmissionError
 from problemset.text import one_line
 
 FileStatus = Literal["ok", "missing", "damaged", "misfit", "refused", "ignored"]
+WORKPLACE = (
+    "A report is made here, and this is no submission: `{program} pack submission` makes one of it."
+)
 CORRECTNESS = "Complete does not mean correct: points come from `{program} grade`."
 _LONGEST_NAME, _LONGEST_LINE = 120, 300  # characters of text from a submission
 _MOST_BESIDES = 50  # lines about files that the contract does not name
@@ -60,6 +63,8 @@ class Completeness:
     findings: tuple[FileReport, ...]
     inner: Path | None = None
     """A subfolder that appears to be the actual submission."""
+    is_workplace: bool = False
+    """Whether the folder is where a report is written or made."""
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -77,6 +82,8 @@ class Completeness:
             lines.append(
                 f"The submission seems to be {safe_files.shown(self.inner)}: name that folder."
             )
+        elif self.is_workplace:
+            lines.append(WORKPLACE.format(program=self.assignment.program))
         return "\n".join([*lines, CORRECTNESS.format(program=self.assignment.program)])
 
 
@@ -103,7 +110,14 @@ def examine(assignment: Assignment, folder: Path) -> Completeness:
         assignment,
         (*findings, *_besides(assignment, intake)),
         inner_submission(folder, assignment.top_level),
+        is_workplace(folder, assignment),
     )
+
+
+def is_workplace(folder: Path, assignment: Assignment) -> bool:
+    """Whether a folder holds a report's source or web page, which no submission holds."""
+    names = {f"{Path(PAPER).stem}{end}" for end in (".qmd", ".html")} - assignment.names
+    return any((folder / name).is_file() for name in names)
 
 
 def _file(

@@ -112,8 +112,8 @@ def junit(score: Score, suite_name: str) -> str:
 
 def text_table(score: Score) -> str:
     """A text table, at most 100 columns wide: one row per check, and the sums in the last line."""
-    heads = ("item", "state", "points", "check")
-    rows = [(line(o.item), o.state, _of(o), line(f"{o.title}: {o.says}")) for o in score.outcomes]
+    heads = ("item", "state", "points", "what was found (claim: what was expected)")
+    rows = [(line(o.item), o.state, _of(o), _finding(o)) for o in score.outcomes]
     first, second, third = (max(len(row[n]) for row in [heads, *rows]) for n in range(3))
     indent = " " * (first + second + third + 6)
     lines = []
@@ -137,7 +137,7 @@ def item_table(score: Score, items: Sequence["Item"]) -> str:
         awaits = points(own.awaiting) if own.awaiting else ""
         lines.append(f"{item.id:<4}  {result:<7}  {of:>6}  {awaits:>6}  {line(item.title)}")
     lines += [
-        f"{outcome.state}: {outcome.item} {line(f'{outcome.title}: {outcome.says}')}"
+        f"{outcome.state}: {outcome.item} {_finding(outcome)}"
         for outcome in score.outcomes
         if outcome.state in (FAILED, BROKEN)
     ]
@@ -221,6 +221,13 @@ def points(number: float) -> str:
 def _of(outcome: CheckOutcome) -> str:
     reached = "?" if outcome.state == TO_BE_READ else points(outcome.reached)
     return f"{reached} of {points(outcome.points)}"
+
+
+def _finding(outcome: CheckOutcome) -> str:
+    """What a check found, then what it expected; what a reader has to judge, then how."""
+    if outcome.state == TO_BE_READ:
+        return line(f"{outcome.title}: {outcome.says}")
+    return line(f"{outcome.says} (claim: {outcome.title})")
 
 
 def _count(number: int, noun: str) -> str:

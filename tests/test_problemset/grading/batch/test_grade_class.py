@@ -11,10 +11,12 @@ from listening import listening
 
 from latentwalk import cli
 from problemset import file_io
+from problemset.assignment import PackError
 from problemset.commands import grade as command
 from problemset.grading.batch import grade_class, graded_results, roster
 from problemset.grading.batch.grade_job import grade_job
 from problemset.grading.batch.job import JobResult
+from problemset.grading.hand_in import packing
 
 
 class Grader:
@@ -216,9 +218,44 @@ def test_a_broken_submission_is_exit_code_1(handed_in, latentwalk, tmp_path):
     code, out, _ = latentwalk(alice, tmp_path / "nobody")
     assert code == 1
     assert "1 of 2 graded" in out
-    code, out, _ = latentwalk(tmp_path / "nobody")
+    (tmp_path / "alice.zip").write_bytes(b"PK")
+    code, out, _ = latentwalk(tmp_path / "alice.zip")
     assert code == 1
-    assert out.startswith("nobody: not graded: submission ")
+    assert out.startswith("alice.zip: not graded: submission ")
+
+
+def test_a_name_of_nothing_is_refused_with_what_to_do(handed_in, latentwalk, tmp_path):
+    (alice,) = handed_in(alice="")
+    code, out, err = latentwalk(alice.with_name("alcie"))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"there is no folder {alice.with_name('alcie')}; did you mean `alice`?" in err
+    assert "`latentwalk grade` alone grades your own report" in err
+    assert "there is no folder x/y; name a submission" in latentwalk("x/y")[2]
+    assert latentwalk(alice)[0] == 0
+
+
+def test_without_a_folder_the_own_report_is_packed_and_graded(latentwalk, tmp_path, monkeypatch):
+    def pack(assignment, folder):
+        folder.mkdir()
+        (folder / "report.ipynb").write_text("mine", "utf-8")
+        return packing.Packed(folder, ("report.ipynb",), ())
+
+    monkeypatch.setenv("LATENTWALK_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(packing, "pack", pack)
+    old = tmp_path / "build" / "submission" / "old"
+    old.mkdir(parents=True)
+    code, out, _ = latentwalk()
+    assert code == 0
+    assert out.startswith("submission (")
+    assert not old.exists()
+    assert (tmp_path / "build" / "submission" / "report.ipynb").read_text("utf-8") == "mine"
+
+    def refuse(assignment, folder):
+        raise PackError("build has no report")
+
+    monkeypatch.setattr(packing, "pack", refuse)
+    assert latentwalk()[0] == 2
+    assert old.parent.is_dir(), "what was packed before stays"
 
 
 def test_two_of_one_name_are_graded_apart(latentwalk, tmp_path):
@@ -232,7 +269,7 @@ def test_two_of_one_name_are_graded_apart(latentwalk, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "the following arguments are required: FOLDER"),
+        (["a", "--wrokers", "2"], "there is no option --wrokers; did you mean `--workers`?"),
         (["a", "--workers", "0"], "--workers is 0, expected 1 ... 256"),
         (["a", "--workers", "2", "--scheduler", "tcp://x"], "--workers is for this machine"),
         (["a", "--rubric", "nowhere.yml"], "nowhere.yml cannot be read"),

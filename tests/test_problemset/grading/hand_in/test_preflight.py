@@ -31,7 +31,7 @@ from latentwalk.checks import contract
 from latentwalk.checks.networks import NETWORKS
 from latentwalk.training import checkpoints
 from problemset import workspace
-from problemset.grading.hand_in import packing, preflight
+from problemset.grading.hand_in import made_from, packing, preflight
 from problemset.grading.submission.intake import IntakeError, inner_submission
 from problemset.grading.submission.layout import NOTEBOOK, PAPER
 
@@ -468,33 +468,29 @@ def built(tmp_path, monkeypatch):
     build = shutil.copytree(
         workspace.build_dir() / "results", tmp_path / "build" / "results"
     ).parent
-    for name in (PAPER, NOTEBOOK):
+    for name in (PAPER, NOTEBOOK, made_from.RECORD):
         shutil.copyfile(workspace.build_dir() / name, build / name)
     monkeypatch.setenv("LATENTWALK_BUILD", str(build))
     return build
 
 
-def make_newer(path, than):
-    later = than.stat().st_mtime_ns + 1
-    os.utime(path, ns=(later, later))
-
-
-def test_packing_refuses_results_of_a_report_that_was_not_finished(built, tmp_path, capsys):
+def test_packing_refuses_what_was_changed_after_the_report_was_made(built, tmp_path, capsys):
+    os.utime(built / "results" / "2b.npz")
     assert cli.main(["pack", str(tmp_path / "whole")]) == 0
-    make_newer(built / "results" / "2b.npz", than=built / PAPER)
+    with (built / "results" / "2b.npz").open("ab") as file:
+        file.write(b"?")
     assert cli.main(["pack", str(tmp_path / "half")]) == 2
-    says = f"{built}/results/2b.npz is newer than {built}/report.pdf; run `make report` again"
+    says = f"{built}/results/2b.npz is not as `make report` made it; run `make report` again"
     assert says in capsys.readouterr().err
     assert not (tmp_path / "half").exists()
 
 
-def test_packing_refuses_a_report_that_is_older_than_its_text(built, tmp_path, capsys, monkeypatch):
+def test_packing_refuses_a_report_of_another_student(built, tmp_path, capsys, monkeypatch):
     changed = tmp_path / "student.yml"
     shutil.copyfile(workspace.student_file(), changed)
     monkeypatch.setattr(workspace, "student_file", lambda: changed)
-    make_newer(changed, than=built / NOTEBOOK)
     assert cli.main(["pack", str(tmp_path / "new")]) == 2
-    assert f"{changed} is newer than" in capsys.readouterr().err
+    assert "student.yml is not as it was when the report was made" in capsys.readouterr().err
 
 
 def test_packing_refuses_other_weights_than_the_report_s(built, tmp_path, capsys, monkeypatch):
@@ -509,6 +505,16 @@ def test_packing_refuses_other_weights_than_the_report_s(built, tmp_path, capsys
     assert cli.main(["pack", str(tmp_path / "other")]) == 2
     says = f"2b.npz was made with other weights than {mine / 'gan.safetensors'}"
     assert says in capsys.readouterr().err
+
+
+def test_the_folder_of_a_report_is_told_from_a_submission(copy, check):
+    hint = "`latentwalk pack submission` makes one of it."
+    assert hint not in check(copy)[1]
+    for name in ("report.html", "report.qmd"):
+        (copy / name).write_text("rendered")
+        assert hint in check(copy)[1].splitlines()[-2]
+        (copy / name).unlink()
+    assert hint in check(workspace.build_dir())[1]
 
 
 def test_packing_into_a_file_is_refused(tmp_path, capsys):

@@ -283,26 +283,27 @@ def test_texts_that_want_to_be_more_than_text():
 
 
 def test_the_table():
-    long = replace(FAILED, check="long", says="word " * 60 + "x" * 150)
+    long = replace(FAILED, check="long", says="word " * 60 + "z" * 150)
     lines = formats.text_table(Score((*SCORE.outcomes, long))).splitlines()
     assert lines[:5] == [
-        "item  state           points  check",
-        "2d    passed      2.5 of 2.5  Samples look like digits: 97 % are read as digits, "
-        "expected at least",
-        "                              90 %.",
-        "2e    failed          0 of 4  Samples look like digits: 5 of 7.",
-        "3a    broken          0 of 8  Samples look like digits: timed out",
+        "item  state           points  what was found (claim: what was expected)",
+        "2d    passed      2.5 of 2.5  97 % are read as digits, expected at least 90 %. (claim: "
+        "Samples look",
+        "                              like digits)",
+        "2e    failed          0 of 4  5 of 7. (claim: Samples look like digits)",
+        "3a    broken          0 of 8  timed out (claim: Samples look like digits)",
     ]
     assert lines[5] == "3e    to be read      ? of 4  Comparison in words: Compare the two walks."
     assert lines[-1] == "2.5 of 18.5 points reached, 4 await a reader"
     assert max(map(len, lines)) <= 100
     assert sum(line.count("word") for line in lines[6:]) == 60
-    assert sum(line.count("x") for line in lines[6:-1]) == 150
+    assert sum(line.count("z") for line in lines[6:-1]) == 150
 
 
 def test_an_empty_table():
     assert formats.text_table(Score()) == (
-        "item  state  points  check\n0 of 0 points reached, 0 await a reader\n"
+        "item  state  points  what was found (claim: what was expected)\n"
+        "0 of 0 points reached, 0 await a reader\n"
     )
 
 
