@@ -12,7 +12,7 @@ from typing import Literal
 
 from problemset.file_io import atomic_path
 from problemset.render import pandoc, quarto
-from problemset.render.document import Document, read_document
+from problemset.render.document import read_document
 from problemset.render.errors import RenderError
 from problemset.render.escape import markdown_literal
 from problemset.render.kept import Kept
@@ -69,14 +69,14 @@ def render_report(
         metadata: plain text, such as the author's name, that overrides the front matter.
         kept: where the cells' outputs are kept; without it every cell is run.
         prepare: called before cells are run, if they are.
-        progress: is told each step.
+        progress: says each step; without it none is said.
 
     Raises:
         DocumentError: for a problem in the document, with its line; CellError when code raised.
         RenderError: when a tool fails.
         WriteError: when out_dir cannot be written.
     """
-    progress = progress or Progress()
+    step = progress.step if progress else lambda name, done=0, total=0: None
     document = read_document(qmd.absolute())
     overrides = {key: markdown_literal(value) for key, value in (metadata or {}).items()}
     for_typst = read_settings(document, "typst", overrides)
@@ -85,15 +85,15 @@ def render_report(
         outcome = kept.outcome(document, for_typst.shown.eval) if kept else None
         if outcome is None:
             prepare()
-            outcome = run(document, for_typst.shown.eval, functools.partial(progress.step, "cells"))
+            outcome = run(document, for_typst.shown.eval, functools.partial(step, "cells"))
             if kept:
                 kept.keep(document, for_typst.shown.eval, outcome)
-        progress.step("PDF, page and notebook")
+        step("PDF, page and notebook")
         executed = put_in(document, outcome)
         job = _Job(executed, for_typst, for_html, overrides, Path(scratch))
         # also before Quarto: this checks the document, and numbers the labels for the notebook
         made_here = _made_here(job)
-        by_quarto = None if engine == "embedded" else _try_quarto(document, job, engine)
+        by_quarto = None if engine == "embedded" else _try_quarto(job, engine)
         pdf, html = by_quarto or made_here
         notebook = to_notebook(executed, pandoc.labels(job.work), for_html.metadata)
     files = {".pdf": pdf, ".html": html, ".ipynb": notebook.encode()}
@@ -102,7 +102,8 @@ def render_report(
     with contextlib.ExitStack() as stack:
         for end, content in files.items():
             stack.enter_context(atomic_path(targets[end])).write_bytes(content)
-    progress.finish()
+    if progress:
+        progress.finish()
     used: Literal["quarto", "embedded"] = "quarto" if by_quarto else "embedded"
     return Rendered(targets[".pdf"], targets[".html"], targets[".ipynb"], used)
 
@@ -131,10 +132,10 @@ def _new_folder(folder: Path) -> Path:
     return folder
 
 
-def _try_quarto(document: Document, job: _Job, engine: Engine) -> tuple[bytes, bytes] | None:
+def _try_quarto(job: _Job, engine: Engine) -> tuple[bytes, bytes] | None:
     """PDF and page from Quarto; None if it fails and was not required."""
     try:
-        return quarto.render(quarto.find_quarto(), document.path, job.work, job.overrides)
+        return quarto.render(quarto.find_quarto(), job.executed, job.work, job.overrides)
     except RenderError as error:
         if engine == "quarto":
             raise

@@ -13,7 +13,8 @@ import platform
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ _INSTALLED = tuple(
     os.path.realpath(sysconfig.get_path(name)) + os.sep
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
+_CLOCK_SECONDS = 0.05  # a file's date may lag behind the clock
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
 _opened: set[str] = set()
+_written: set[str] = set()
 _listed: set[str] = set()
-_listening: list[bool] = []
+_started: list[float] = []
 
 Found = dict[str, dict[str, Any]]
 """Under "modules" path to source text; under "files" path to SHA-256, None if it is missing; under
@@ -33,11 +36,11 @@ Found = dict[str, dict[str, Any]]
 
 def start() -> None:
     """Listen to the files that this process opens; what was opened before is forgotten."""
-    _opened.clear()
-    _listed.clear()
-    if not _listening:  # a hook cannot be removed
-        _listening.append(True)
+    for noted in (_opened, _written, _listed):
+        noted.clear()
+    if not _started:  # a hook cannot be removed
         sys.addaudithook(_hear)
+    _started[:] = [time.time() - _CLOCK_SECONDS]
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
@@ -46,9 +49,12 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     path = arguments[1] if event == "os.rename" else arguments[0]
     # modules are found by themselves, and Python lists many folders to find them
     imported = sys._getframe(1).f_code.co_filename.startswith("<frozen importlib")
-    if isinstance(path, str | bytes | os.PathLike) and not imported:
-        noted = _opened if event in ("open", "os.rename") else _listed
-        noted.add(os.path.abspath(os.fsdecode(path)))
+    if not isinstance(path, str | bytes | os.PathLike) or imported:
+        return
+    name = os.path.abspath(os.fsdecode(path))
+    (_opened if event in ("open", "os.rename") else _listed).add(name)
+    if event == "os.rename" or (event == "open" and arguments[2] & os.O_ACCMODE != os.O_RDONLY):
+        _written.add(name)
 
 
 def found() -> Found:
@@ -60,8 +66,8 @@ def found() -> Found:
     around = {os.path.dirname(path) for path in files} - {tempfile.gettempdir()}
     folders = around | {path for path in _listed.copy() if _counts(path)}
     return {
-        "modules": {path: _text(path) for path in sorted(modules) if _counts(path)},
-        "files": {path: _digest(path) for path in sorted(files)},
+        "modules": {path: _as_read(path, _text) for path in sorted(modules) if _counts(path)},
+        "files": {path: _as_read(path, _digest) for path in sorted(files)},
         "folders": {path: _names(path) for path in sorted(folders)},
     }
 
@@ -87,6 +93,15 @@ def surroundings(prefixes: tuple[str, ...]) -> Mapping[str, Any]:
         "libraries": sorted([path.name, path.stat().st_mtime_ns] for path in libraries),
         "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(prefixes)},
     }
+
+
+def _as_read(path: str, describe: Callable[[str], str | None]) -> str | None:
+    """Describe a file, unless someone has changed it since `start`, perhaps after it was read."""
+    try:
+        changed = path not in _written and os.stat(path).st_mtime > _started[0]
+    except OSError:
+        changed = False
+    return "changed while it was read" if changed else describe(path)
 
 
 def _counts(path: str) -> bool:

@@ -16,7 +16,7 @@ class Kept:
     """Values on disk, each with all that it depended on."""
 
     def __init__(self, folder: Path, variables: tuple[str, ...] = ()) -> None:
-        """Name the folder; it need not exist.
+        """Name the folder, which is made when it is needed.
 
         Args:
             folder: for the files.
@@ -64,6 +64,7 @@ class Kept:
         return json.loads(json.dumps([code, inputs.surroundings(self._variables)]))
 
     def _load(self, name: str, code: list[Any]) -> dict[str, Any] | None:
+        file_io.make_folder(self._folder)  # so that it is there before folders are described
         try:
             content = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
             value: dict[str, Any] = content["value"]
