@@ -11,6 +11,8 @@ import pypdfium2
 from pypdfium2 import PdfTextPage
 from pypdfium2 import raw as pdfium
 
+from problemset.render.document import Prose, read_document
+
 _RAW_TEX = re.compile(r"\\[A-Za-z]+|\$|\{\\|\^\{|_\{")
 _CROSS_REFERENCE = re.compile(r"\?@|(?<!\S)@(fig|tbl|eq|sec|thm|lem|def)-[\w-]+")
 
@@ -121,6 +123,41 @@ def _word_boxes(page: PdfTextPage) -> list[tuple[str, Box]]:
 def word_boxes(path: Path) -> list[list[tuple[str, Box]]]:
     """The words of a PDF page by page, each with its box."""
     return [_word_boxes(page) for page in _text_pages(path)]
+
+
+def strayed_figures(path: Path, qmd: Path) -> list[str]:
+    """Figures that do not stand between the heading above them in the source and the next one.
+
+    Args:
+        path: a PDF with an outline, such as Typst writes.
+        qmd: its document, whose figures are made by cells.
+    """
+    with pypdfium2.PdfDocument(path) as document:
+        headings = [_place(entry.get_dest()) for entry in document.get_toc()]
+        headings.append((len(document), 0.0))
+        captions = dict(_captions(document))
+    above, figures, found = -1, 0, []
+    for chunk in read_document(qmd).chunks:
+        if isinstance(chunk, Prose):
+            above += len(re.findall(r"^#{1,6} ", chunk.text, re.MULTILINE))
+        elif chunk.options.float_kind == "fig":
+            figures += 1
+            if not headings[above] < captions[figures] < headings[above + 1]:
+                found.append(str(chunk.options.label))
+    return found
+
+
+def _place(destination: pypdfium2.PdfDest) -> tuple[int, float]:
+    """Page and height on it, both growing as one reads on."""
+    _, position = destination.get_view()
+    return destination.get_index(), -position[1]
+
+
+def _captions(document: pypdfium2.PdfDocument) -> Iterator[tuple[int, tuple[int, float]]]:
+    for index, page in enumerate(document):
+        text = page.get_textpage()
+        for found in re.finditer(r"Figure\s(\d+):", _text(text)):
+            yield int(found[1]), (index, -text.get_charbox(found.start())[3])
 
 
 def says_accessible(path: Path) -> bool:
