@@ -5,6 +5,7 @@ downloaded; `make check-install` makes one from nothing.
 """
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -119,10 +120,16 @@ def test_the_doctor_finds_nothing_broken(run):
 def test_the_report_s_sources_are_written_and_can_be_read(run):
     done = run("init", "homework")
     assert done.returncode == 0, done.stderr
-    written = {path.name for path in (run.folder / "homework").iterdir()}
-    assert written == {"report.qmd", "_quarto.yml", "rubric.yml", "student.yml", "references.bib"}
-    for name in written:
-        assert (run.folder / "homework" / name).read_bytes() == (ROOT / name).read_bytes()
+    folder = run.folder / "homework"
+    same = {"report.qmd", "rubric.yml", "student.yml", "references.bib"}
+    assert {path.name for path in folder.iterdir()} == same | {"_quarto.yml", "style"}
+    for name in same:
+        assert (folder / name).read_bytes() == (ROOT / name).read_bytes()
+    files = re.findall(r"style/\S+", (folder / "_quarto.yml").read_text("utf-8"))
+    assert len(files) == 3
+    for name in files:
+        shared = ROOT / "src" / "problemset" / "render" / name
+        assert (folder / name).read_bytes() == shared.read_bytes()
     again = run("init", "homework")
     assert again.returncode == 2
     assert "not empty" in again.stderr

@@ -267,6 +267,15 @@ def test_nothing_lies_outside_the_margins():
     assert document_checks.outside_margins(workspace.build_dir() / "report.pdf", 68) == []  # 2.4 cm
 
 
+def test_every_figure_stands_under_its_own_heading():
+    pdf = workspace.build_dir() / "report.pdf"
+    assert document_checks.strayed_figures(pdf, workspace.report_file()) == []
+
+
+def test_no_words_are_printed_over_one_another():
+    assert document_checks.overlapping_words(workspace.build_dir() / "report.pdf") == []
+
+
 def test_web_page_is_one_file_with_alternative_texts():
     page = workspace.build_dir() / "report.html"
     assert document_checks.images_without_alt(page) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from latentwalk.paths import INSTALLED_PROJECT
 from problemset import file_io, workspace
 from problemset.commands.parsing import Outcome, Parser
+from problemset.render.look import STYLE
 
 SOURCES = ("report.qmd", "_quarto.yml", "rubric.yml", "student.yml", "references.bib")
 _HELP = """Write the report's sources into a folder: report.qmd and the files that it needs. Fill in
@@ -40,4 +41,10 @@ def run(arguments: Sequence[str]) -> Outcome:
     for path in sources:
         with file_io.atomic_path(folder / path.name) as temporary:
             shutil.copyfile(path, temporary)
-    return Outcome(f"{folder}: {', '.join(SOURCES)}; `latentwalk render` there makes the report")
+    shutil.copytree(STYLE, folder / "style")
+    project = folder / "_quarto.yml"
+    # where the files of the look are in a clone, and where they are now
+    text = project.read_text("utf-8").replace("src/problemset/render/style/", "style/")
+    file_io.write(project, text)
+    names = ", ".join([*SOURCES, "style/"])
+    return Outcome(f"{folder}: {names}; `latentwalk render` there makes the report")

@@ -67,11 +67,13 @@ def find(name: str) -> Released | None:
     """
     recipe = recipes.get(name)
     for path in _all_places(name):
-        found = file_status(path, recipe)
-        if found.state == "valid" or path == _given(name):  # never replace the user's file silently
+        try:
             return read(path, recipe)
-        if found.state != "missing":
-            _LOG.warning("%s: not using %s: %s", name, path, found.reason)
+        except checkpoints.WeightsError as error:
+            if path == _given(name):  # never replace the user's file silently
+                raise
+            if error.problem != "missing":
+                _LOG.warning("%s: not using %s: %s", name, path, error)
     return None
 
 

@@ -1,23 +1,28 @@
 """`render`: make the report."""
 
-import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from problemset import student, workspace
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
 from problemset.render.document import read_document
 
+if TYPE_CHECKING:
+    from problemset.render.kept import Kept
+
 ENGINES = ("auto", "quarto", "embedded")
-_LOG = logging.getLogger(__name__)
 
 _HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
 
-{preparation}Name and hours come from student.yml.
+{preparation}Name and hours come from student.yml. Outputs of the cells are kept in build/kept and
+used again until the code, or anything that it read, changes.
 
-Example:
+Examples:
     {program} render --engine embedded
+    {program} render --watch
 """
 
 
@@ -34,25 +39,50 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     parser = Parser(f"{assignment.program} render", description)
     says = "quarto insists on it, embedded never uses it, auto falls back from one to the other."
     parser.add_argument("--engine", type=str, choices=ENGINES, default="auto", help=says)
+    says = "Run every cell, even if nothing has changed."
+    parser.add_argument("--fresh", action="store_true", help=says)
+    says = "Render whenever a file is saved, until Ctrl-C; the page in the browser reloads."
+    parser.add_argument("--watch", action="store_true", help=says)
     options = parser.parse_args(arguments)
     report = workspace.report_file()
     if not report.is_file():
         raise workspace.ProjectNotFoundError(
             f"{report.name} is not in {report.parent}; {assignment.where_to_start}"
         )
+    # the libraries for notebooks and PDFs take half a second to import
+    from problemset.commands.watch import watch
+    from problemset.grading.hand_in import made_from
+    from problemset.render.engine import render_report
+    from problemset.render.kept import Kept
+    from problemset.render.progress import Progress
+
+    folder = workspace.build_dir() / "kept"
+    kept = Kept(folder, tuple(f"{prefix}_" for prefix in workspace.ENVIRONMENT_PREFIXES))
+    if options.watch:
+        watch(workspace.build_dir() / f"{report.stem}.html", lambda: _watched(report, kept))
     read_document(report)  # report mistakes before anything takes minutes
     student.load()
-    with workspace.build_lock():
-        assignment.prepare_report()
-        # the libraries for notebooks and PDFs take half a second to import
-        from problemset.grading.hand_in import made_from
-        from problemset.render.engine import render_report
-
-        _LOG.info("rendering the report")
-        with made_from.recording(assignment):
-            made = render_report(workspace.report_file(), workspace.build_dir(), options.engine)
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    with workspace.build_lock(), made_from.recording(assignment):
+        made = render_report(
+            report,
+            workspace.build_dir(),
+            options.engine,
+            kept=kept,
+            prepare=lambda: kept.call("prepared", assignment.prepare_report),
+            progress=Progress(folder / "seconds.json"),
+        )
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
+
+
+def _watched(report: Path, kept: "Kept") -> list[Path]:
+    """The report, the files beside it and those of its look, and what its cells read."""
+    from problemset.render.look import STYLE
+
+    beside = [path for path in report.parent.iterdir() if not path.name.startswith(".")]
+    return [*beside, *STYLE.iterdir(), *kept.files(report.stem)]
 
 
 def _short(path: Path) -> str:

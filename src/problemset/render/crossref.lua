@@ -32,13 +32,13 @@ local function next_number(kind)
   return tostring(counters[kind])
 end
 
-local function float(identifier, content, caption, position)
+local function float(identifier, content, caption)
   local kind = kind_of(identifier)
   local number = next_number(kind)
   register(identifier, FLOATS[kind], number)
   content:insert(pandoc.Div({pandoc.Plain(caption)}, pandoc.Attr('', {'caption'})))
   return pandoc.Div(content, pandoc.Attr(identifier, {'float', kind},
-    {title = FLOATS[kind], number = number, ['fig-pos'] = position}))
+    {title = FLOATS[kind], number = number}))
 end
 
 local function caption_of(div)
@@ -66,7 +66,7 @@ local function number_figure(figure)
       pandoc.utils.stringify(figure.caption.long))
   end
   local caption = pandoc.utils.blocks_to_inlines(figure.caption.long)
-  return float(figure.identifier, figure.content, caption, figure.attributes['fig-pos']), false
+  return float(figure.identifier, figure.content, caption), false
 end
 
 local function number_table(tbl)
@@ -87,7 +87,7 @@ local number_blocks = {
   Div = function(div)
     if div.classes:includes('theorem') then return number_theorem(div) end
     if not FLOATS[kind_of(div.identifier)] then return nil end
-    return float(div.identifier, div.content, caption_of(div), div.attributes['fig-pos']), false
+    return float(div.identifier, div.content, caption_of(div)), false
   end,
   Figure = number_figure,
   Table = number_table,

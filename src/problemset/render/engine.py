@@ -1,22 +1,26 @@
 """Render report.qmd to a PDF, a web page and a notebook, with or without Quarto installed."""
 
+import concurrent.futures
 import contextlib
+import functools
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from problemset.file_io import atomic_path
 from problemset.render import pandoc, quarto
-from problemset.render.document import Document, read_document
+from problemset.render.document import read_document
 from problemset.render.errors import RenderError
 from problemset.render.escape import markdown_literal
-from problemset.render.kernel import Executed, execute
+from problemset.render.kept import Kept
+from problemset.render.kernel import Executed, put_in, run
 from problemset.render.markdown import to_markdown
 from problemset.render.notebook import to_notebook
 from problemset.render.pdf import compile_pdf
+from problemset.render.progress import Progress
 from problemset.render.settings import Settings, read_settings
 
 _LOG = logging.getLogger(__name__)
@@ -50,6 +54,9 @@ def render_report(
     out_dir: Path,
     engine: Engine = "auto",
     metadata: Mapping[str, str] | None = None,
+    kept: Kept | None = None,
+    prepare: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> Rendered:
     """Make the PDF, the web page and the executed notebook of a document.
 
@@ -60,23 +67,34 @@ def render_report(
         out_dir: folder for `<name>.pdf`, `.html` and `.ipynb`; created if missing.
         engine: "quarto" requires it, "embedded" never uses it, "auto" falls back.
         metadata: plain text, such as the author's name, that overrides the front matter.
+        kept: where the cells' outputs are kept; without it every cell is run.
+        prepare: called before cells are run, if they are.
+        progress: says each step; without it none is said.
 
     Raises:
         DocumentError: for a problem in the document, with its line; CellError when code raised.
         RenderError: when a tool fails.
         WriteError: when out_dir cannot be written.
     """
+    step = progress.step if progress else lambda name, done=0, total=0: None
     document = read_document(qmd.absolute())
     overrides = {key: markdown_literal(value) for key, value in (metadata or {}).items()}
     for_typst = read_settings(document, "typst", overrides)
     for_html = read_settings(document, "html", overrides)
     with tempfile.TemporaryDirectory(prefix="problemset-") as scratch:
-        executed = execute(document, for_typst.shown.eval)
+        outcome = kept.outcome(document, for_typst.shown.eval) if kept else None
+        if outcome is None:
+            prepare()
+            outcome = run(document, for_typst.shown.eval, functools.partial(step, "cells"))
+            if kept:
+                kept.keep(document, for_typst.shown.eval, outcome)
+        step("PDF, page and notebook")
+        executed = put_in(document, outcome)
         job = _Job(executed, for_typst, for_html, overrides, Path(scratch))
-        # also with Quarto: this checks the document, and numbers the labels for the notebook
-        typst_source, page = _converted(job)
-        by_quarto = None if engine == "embedded" else _try_quarto(document, job, engine)
-        pdf, html = by_quarto or (compile_pdf(typst_source, job.work), page.encode())
+        # also before Quarto: this checks the document, and numbers the labels for the notebook
+        made_here = _made_here(job)
+        by_quarto = None if engine == "embedded" else _try_quarto(job, engine)
+        pdf, html = by_quarto or made_here
         labels = pandoc.labels(job.work)
         notebook = to_notebook(executed, labels, for_html.metadata, document.path.parent)
     files = {".pdf": pdf, ".html": html, ".ipynb": notebook.encode()}
@@ -85,27 +103,40 @@ def render_report(
     with contextlib.ExitStack() as stack:
         for end, content in files.items():
             stack.enter_context(atomic_path(targets[end])).write_bytes(content)
+    if progress:
+        progress.finish()
     used: Literal["quarto", "embedded"] = "quarto" if by_quarto else "embedded"
     return Rendered(targets[".pdf"], targets[".html"], targets[".ipynb"], used)
 
 
-def _converted(job: _Job) -> tuple[str, str]:
-    """Typst source and HTML, from the same cell outputs."""
-    media = job.work / "media"
-    media.mkdir()
-    document = job.executed.document
-    for_typst = to_markdown(job.executed, job.for_typst.shown, media)
-    for_html = to_markdown(job.executed, job.for_html.shown, media)
-    return (
-        pandoc.to_typst(document, for_typst, job.for_typst, job.work),
-        pandoc.to_html(document, for_html, job.for_html, job.work),
-    )
+def _made_here(job: _Job) -> tuple[bytes, bytes]:
+    """PDF and page from the embedded renderer, at the same time."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        page = pool.submit(_to_html, job)
+        pdf = compile_pdf(_to_typst(job), job.work)
+        return pdf, page.result()
 
 
-def _try_quarto(document: Document, job: _Job, engine: Engine) -> tuple[bytes, bytes] | None:
+def _to_typst(job: _Job) -> str:
+    text = to_markdown(job.executed, job.for_typst.shown, _new_folder(job.work / "typst-media"))
+    return pandoc.to_typst(job.executed.document, text, job.for_typst, job.work)
+
+
+def _to_html(job: _Job) -> bytes:
+    work = _new_folder(job.work / "html")
+    text = to_markdown(job.executed, job.for_html.shown, work)
+    return pandoc.to_html(job.executed.document, text, job.for_html, work).encode()
+
+
+def _new_folder(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _try_quarto(job: _Job, engine: Engine) -> tuple[bytes, bytes] | None:
     """PDF and page from Quarto; None if it fails and was not required."""
     try:
-        return quarto.render(quarto.find_quarto(), document.path, job.work, job.overrides)
+        return quarto.render(quarto.find_quarto(), job.executed, job.work, job.overrides)
     except RenderError as error:
         if engine == "quarto":
             raise

@@ -2,11 +2,12 @@
 
 import ast
 import contextlib
+import json
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+from problemset.render import inputs
 from problemset.render.document import Cell, Document, Prose
 from problemset.render.errors import CellError, RenderError
 from problemset.render.escape import markdown_literal
@@ -25,6 +27,7 @@ _INLINE = re.compile(r"(?<!`)`\{python\}[ \t]([^`]+)`")
 _ADJACENT = re.compile(r"(?<=[^`\s])``\{python\}[ \t]")
 _LINE_IN_CELL = re.compile(r"Cell In\[\d+\], line (\d+)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_LISTEN = f"__import__({inputs.__name__!r}, fromlist=['start'])"  # binds no name of the document's
 _SOCKET_PATH_LIMIT = 100  # bytes; the operating system's own limit is 104 to 108
 
 
@@ -62,43 +65,93 @@ class _OneKernel(KernelSpecManager):
         return self._spec
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a document's code gave, without the document."""
+
+    cells: list[tuple[list[Any], int | None]]
+    """Outputs and execution count of every cell; no count for a cell that was not run."""
+    values: list[str]
+    """Values of the inline code, as markdown."""
+    inputs: inputs.Found
+    """What the code depended on, besides itself."""
+
+
 def execute(document: Document, run_by_default: bool = True) -> Executed:
+    """Run every cell once, in order, and put in the values of inline code; see `run`."""
+    return put_in(document, run(document, run_by_default))
+
+
+def put_in(document: Document, outcome: Outcome) -> Executed:
+    """Join a document with what its code gave; both must have the same code."""
+    cells, values = iter(outcome.cells), iter(outcome.values)
+    chunks: list[Prose | RanCell] = []
+    for chunk in document.chunks:
+        if isinstance(chunk, Cell):
+            outputs, count = next(cells)
+            chunks.append(RanCell(chunk, tuple(map(nbformat.from_dict, outputs)), count))
+        else:
+            text = _INLINE.sub(lambda _: next(values), chunk.text)
+            chunks.append(Prose(text, chunk.line))
+    return Executed(document, tuple(chunks))
+
+
+def code_of(document: Document, run_by_default: bool) -> list[list[Any]]:
+    """All code of a document in order, each piece with whether it is run."""
+    code: list[list[Any]] = []
+    for chunk in document.chunks:
+        if isinstance(chunk, Cell):
+            code.append([chunk.code, _is_run(chunk, run_by_default)])
+        else:
+            code += [[match.group(1).strip(), True] for match in _INLINE.finditer(chunk.text)]
+    return code
+
+
+def _is_run(cell: Cell, run_by_default: bool) -> bool:
+    return run_by_default if cell.options.eval is None else cell.options.eval
+
+
+def run(
+    document: Document,
+    run_by_default: bool = True,
+    progress: Callable[[int, int], None] = lambda done, cells: None,
+) -> Outcome:
     """Run every cell once, in order, in the document's folder.
 
     Args:
         document: the document to run.
         run_by_default: whether to run a cell without an `eval` option.
+        progress: called after each cell with the number of cells behind it and of all.
 
     Raises:
         CellError: when a cell or an inline expression raises; names the line.
         RenderError: when no kernel can be started.
     """
-    notebook = nbformat.v4.new_notebook()
     cells = [chunk for chunk in document.chunks if isinstance(chunk, Cell)]
+    outcome = Outcome([], [], {})
+    if not code_of(document, run_by_default):
+        return outcome
+    notebook = nbformat.v4.new_notebook()
     notebook.cells = [
         nbformat.v4.new_code_cell(cell.source, id=f"c{index}") for index, cell in enumerate(cells)
     ]
-    chunks: list[Prose | RanCell] = []
-    if not _needs_kernel(document):
-        return Executed(document, tuple(c for c in document.chunks if isinstance(c, Prose)))
+    count = 0
     with running_kernel(notebook, document.path.parent) as client:
-        index, count = 0, 0
+        _evaluate(client, {"": f"{_LISTEN}.start()"})
         for chunk in document.chunks:
             if isinstance(chunk, Prose):
-                chunks.append(_resolve_inline(document, chunk, client))
+                outcome.values.extend(_inline_values(document, chunk, client))
                 continue
-            node, index = notebook.cells[index], index + 1
-            if chunk.options.eval is False or (chunk.options.eval is None and not run_by_default):
-                chunks.append(RanCell(chunk, (), None))
-                continue
-            _run_cell(document, chunk, node, client, index - 1)
-            count += 1
-            chunks.append(RanCell(chunk, tuple(node.outputs), count))
-    return Executed(document, tuple(chunks))
-
-
-def _needs_kernel(document: Document) -> bool:
-    return any(isinstance(c, Cell) or _INLINE.search(c.text) for c in document.chunks)
+            index = len(outcome.cells)
+            node = notebook.cells[index]
+            if runs := _is_run(chunk, run_by_default):
+                _run_cell(document, chunk, node, client, index)
+                count += 1
+            outcome.cells.append((node.outputs if runs else [], count if runs else None))
+            progress(len(outcome.cells), len(cells))
+        text = _evaluate(client, {"": f"__import__('json').dumps({_LISTEN}.found())"})[""]
+        outcome.inputs.update(json.loads(ast.literal_eval(text["data"]["text/plain"])))
+    return outcome
 
 
 @contextlib.contextmanager
@@ -168,8 +221,8 @@ def _run_cell(
         ) from error
 
 
-def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) -> Prose:
-    """Replace each `{python} expression` by its value at this point of the document."""
+def _inline_values(document: Document, prose: Prose, client: NotebookClient) -> list[str]:
+    """The value of each `{python} expression` at this point of the document."""
     if adjacent := _ADJACENT.search(prose.text):  # markdown and Quarto would parse this differently
         raise CellError(
             document.path,
@@ -178,22 +231,23 @@ def _resolve_inline(document: Document, prose: Prose, client: NotebookClient) ->
         )
     matches = list(_INLINE.finditer(prose.text))
     if not matches:
-        return prose
+        return []
     # all expressions of a text in one message, which saves a round trip for each
-    expressions = {str(i): match.group(1).strip() for i, match in enumerate(matches)}
-    assert client.kc is not None, "the kernel runs while the document is executed"
-    message = client.kc.execute("", silent=True, store_history=False, user_expressions=expressions)
     try:
-        reply: Any = client.wait_for_reply(message)
-        values = reply["content"]["user_expressions"]
+        values = _evaluate(client, {str(i): m.group(1).strip() for i, m in enumerate(matches)})
     except DeadKernelError as error:
         raise CellError(document.path, prose.line, "the kernel died in inline code") from error
-    out, position = [], 0
-    for i, match in enumerate(matches):
-        line = prose.line + prose.text.count("\n", 0, match.start())
-        out += [prose.text[position : match.start()], _value(document, line, values[str(i)])]
-        position = match.end()
-    return Prose("".join(out) + prose.text[position:], prose.line)
+    lines = [prose.line + prose.text.count("\n", 0, match.start()) for match in matches]
+    return [_value(document, line, values[str(i)]) for i, line in enumerate(lines)]
+
+
+def _evaluate(client: NotebookClient, expressions: dict[str, str]) -> dict[str, Any]:
+    """What the kernel replies to expressions, by their names."""
+    assert client.kc is not None, "the kernel runs while the document is executed"
+    message = client.kc.execute("", silent=True, store_history=False, user_expressions=expressions)
+    reply: Any = client.wait_for_reply(message)
+    values: dict[str, Any] = reply["content"]["user_expressions"]
+    return values
 
 
 def _value(document: Document, line: int, result: dict[str, Any]) -> str:

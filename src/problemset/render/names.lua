@@ -1,4 +1,4 @@
--- Gives theorems, proofs and callouts their title line, and refuses what would go wrong silently.
+-- Gives theorems, proofs and callouts their title line.
 -- Runs before crossref.lua, which puts the numbers in.
 
 local THEOREMS = {
@@ -8,17 +8,6 @@ local THEOREMS = {
 local PROOFS = {proof = 'Proof', remark = 'Remark', solution = 'Solution'}
 local CALLOUTS = {note = 'Note', warning = 'Warning', tip = 'Tip', important = 'Important',
   caution = 'Caution'}
--- What LaTeX means and pandoc's Typst writer prints as something else, without a warning.
-local BAD_MATHS = {
-  {'\\!', 'leave it out'}, {'\\;', 'write \\, or \\quad'}, {'\\enspace', 'write \\quad'},
-  {'\\hspace', 'write \\quad'}, {'\\big\\|', 'write \\,\\|\\, instead'},
-  {'\\Big\\|', 'write \\,\\|\\, instead'}, {'\\bigg\\|', 'write \\,\\|\\, instead'},
-  {'\\|^', 'write \\lVert x \\rVert^2'}, {'\\|_', 'write \\lVert x \\rVert_2'},
-  {'\\operatorname*', 'write \\arg\\max'}, {'{vmatrix}', 'write \\det'},
-  {'\\tag', 'write {#eq-name} behind the $$'}, {'\\label', 'write {#eq-name} behind the $$'},
-  {'\\eqref', 'write @eq-name'}, {'\\notag', 'leave it out'},
-}
-
 -- The words between the markers reach the reader; what pandoc adds around them does not.
 local function refuse(message, needle)
   error('REFUSED<' .. message .. '>NEAR<' .. (needle or '') .. '>')
@@ -77,33 +66,3 @@ function Div(div)
     end
   end
 end
-
-local function letter_follows(text, stop)
-  return text:sub(stop + 1, stop + 1):match('%a') ~= nil
-end
-
-function Math(math)
-  for _, pair in ipairs(BAD_MATHS) do
-    local start, stop = math.text:find(pair[1], 1, true)
-    local longer = start and pair[1]:match('%a$') and letter_follows(math.text, stop)
-    if start and not longer then
-      refuse('the maths has ' .. pair[1] .. ', which goes wrong in the PDF; ' .. pair[2],
-        math.text)
-    end
-  end
-end
-
--- Comments, and definitions of macros, which pandoc has already applied.
-local function says_nothing(raw)
-  return raw.format == 'html' and raw.text:match('^%s*<!%-%-.*%-%->%s*$')
-    or raw.format == 'tex' and raw.text:match('^%s*\\r?e?newcommand')
-end
-
-local function refuse_raw(raw)
-  if says_nothing(raw) then return {} end
-  refuse('raw ' .. raw.format .. ' would reach one of the two outputs at most; write markdown',
-    raw.text)
-end
-
-RawBlock = refuse_raw
-RawInline = refuse_raw

@@ -27,12 +27,8 @@ def to_notebook(executed: Executed, labels: Labels, metadata: dict[str, Any], fo
     Raises:
         RenderError: a citation cannot be resolved.
     """
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata.update(
-        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
-        language_info={"name": "python", "file_extension": ".py"},
-        title=str(metadata.get("title", "")),
-    )
+    notebook = _new_notebook()
+    notebook.metadata["title"] = str(metadata.get("title", ""))
     notebook.cells = [_markdown_cell("title", _title(metadata))]
     for index, chunk in enumerate(executed.chunks, 1):
         if isinstance(chunk, RanCell):
@@ -51,6 +47,35 @@ def to_notebook(executed: Executed, labels: Labels, metadata: dict[str, Any], fo
         notebook.cells.append(_markdown_cell("references", f"# {title}\n\n{works}"))
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
+
+
+def to_quarto_notebook(executed: Executed, front_matter: str) -> str:
+    """Write the notebook that Quarto renders without running it; prose keeps Quarto's markup.
+
+    Args:
+        executed: the document after its cells were run.
+        front_matter: the document's options as YAML.
+
+    Returns:
+        The text of an .ipynb file (nbformat 4.5).
+    """
+    notebook = _new_notebook()
+    notebook.cells = [nbformat.v4.new_raw_cell(f"---\n{front_matter}---", id="options")]
+    for index, chunk in enumerate(executed.chunks, 1):
+        if isinstance(chunk, RanCell):
+            notebook.cells.append(_code_cell(f"code-{index:03}", chunk))
+        else:
+            notebook.cells.append(_markdown_cell(f"prose-{index:03}", chunk.text))
+    return nbformat.writes(notebook)
+
+
+def _new_notebook() -> nbformat.NotebookNode:
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata.update(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"name": "python", "file_extension": ".py"},
+    )
+    return notebook
 
 
 def _title(metadata: dict[str, Any]) -> str:

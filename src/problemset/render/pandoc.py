@@ -44,7 +44,8 @@ def to_html(document: Document, text: str, settings: Settings, work: Path) -> st
     """The document as one HTML file that needs no network; arguments as in `to_typst`."""
     extra = ["--to=html5", "--standalone", "--embed-resources", "--mathml"]
     # the title is the page's first heading
-    extra += ["--shift-heading-level-by=1", "--css", str(_ours("page.css"))]
+    extra += ["--shift-heading-level-by=1"]
+    extra += [f"--css={path}" for path in (_ours("page.css"), *settings.look.css)]
     return _pandoc(document, text, settings, work, "page.lua", extra)
 
 
@@ -69,9 +70,12 @@ def _pandoc(
     if settings.number_sections:
         command += ["--number-sections", "--metadata=number-sections:true"]
     command += ["--toc", f"--toc-depth={settings.toc_depth}"] if settings.toc else []
-    command += [f"--lua-filter={_ours(name)}" for name in ("names.lua", "crossref.lua")]
-    command += ["--citeproc"] if "bibliography" in settings.metadata else []
-    command += [f"--lua-filter={_ours(drawing)}", *extra]
+    look, citeproc = settings.look, ["--citeproc"] if "bibliography" in settings.metadata else []
+    early = [_ours("refusals.lua"), *look.filters, _ours("names.lua"), _ours("crossref.lua")]
+    command += [f"--lua-filter={path}" for path in early] + citeproc
+    command += [f"--lua-filter={path}" for path in (*look.late_filters, _ours(drawing))]
+    command += [f"--include-in-header={path}" for path in _header_files(look.header, work)]
+    command += extra
     finished = subprocess.run(
         command, input=text.encode(), capture_output=True, cwd=document.path.parent, check=False
     )
@@ -79,6 +83,15 @@ def _pandoc(
     if finished.returncode != 0 or complaint.strip():
         raise _explained(document, complaint)
     return finished.stdout.decode()
+
+
+def _header_files(header: tuple[Path | str, ...], work: Path) -> list[Path]:
+    """The files among them, and the texts written to files."""
+    for index, part in enumerate(header):
+        if isinstance(part, str):
+            (work / f"header-{index}").write_text(part, encoding="utf-8")
+    parts = enumerate(header)
+    return [part if isinstance(part, Path) else work / f"header-{i}" for i, part in parts]
 
 
 def _explained(document: Document, complaint: str) -> DocumentError | RenderError:

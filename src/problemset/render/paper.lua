@@ -2,7 +2,6 @@
 
 local LONG_WORD = 32  -- characters without a place to break; longer ones would leave the page
 local ROWS_ON_A_PAGE = 24  -- a table of more rows may break across pages
-local WIDE_TABLE = 95  -- characters of a row; beyond that the names of columns break at their spaces
 
 local function raw(text) return pandoc.RawInline('typst', text) end
 
@@ -34,15 +33,6 @@ local function call(head, inlines, blocks, label)
   return out
 end
 
-local function add_end_mark(blocks)
-  local last = blocks[#blocks]
-  if not last or last.t ~= 'Para' then
-    last = pandoc.Para {}
-    blocks:insert(last)
-  end
-  last.content:insert(raw('#h(1fr)#sym.square.stroked'))
-end
-
 local function rows_of(blocks)
   local rows = 0
   blocks:walk {Table = function(tbl)
@@ -51,14 +41,11 @@ local function rows_of(blocks)
   return rows
 end
 
--- LaTeX's letters, as in fig-pos: where a figure may go so that no page is left half empty.
-local PLACES = {t = 'top', b = 'bottom', tb = 'auto'}
-
 local function float(div)
   local kind = div.classes:includes('tbl') and 'table' or 'image'
   local caption = take(div, #div.content)
-  local head = string.format('#float(kind: %s, title: "%s", number: "%s", place: %s, caption: [',
-    kind, div.attributes.title, div.attributes.number, PLACES[div.attributes['fig-pos']] or 'none')
+  local head = string.format('#float(kind: %s, title: "%s", number: "%s", caption: [',
+    kind, div.attributes.title, div.attributes.number)
   local out = call(head, caption, div.content, div.identifier)
   if kind == 'table' and rows_of(div.content) > ROWS_ON_A_PAGE then
     out:insert(1, raw_block('#[#show figure: set block(breakable: true)'))
@@ -75,7 +62,6 @@ function Div(div)
     return call(head, take(div, 1), div.content, div.identifier)
   elseif div.classes:includes('proof') then
     local title = take(div, 1)
-    if div.classes[2] == 'proof' then add_end_mark(div.content) end
     return call('#proof(title: [', title, div.content, div.identifier)
   elseif div.classes:includes('callout') then
     local kind = div.classes[2]:sub(#'callout-' + 1)
@@ -131,31 +117,9 @@ end
 -- citeproc has resolved these; pandoc would write Typst's own #cite for them.
 function Cite(cite) return cite.content end
 
--- Characters of the longest row, were all columns as wide as their widest cell.
-local function width_of(tbl)
-  local widths, rows = {}, tbl.head.rows:clone()
-  for _, body in ipairs(tbl.bodies) do rows:extend(body.body) end
-  for _, row in ipairs(rows) do
-    for column, cell in ipairs(row.cells) do
-      local length = pandoc.text.len(pandoc.utils.stringify(cell.contents))
-      widths[column] = math.max(widths[column] or 0, length)
-    end
-  end
-  local total = 0
-  for _, width in pairs(widths) do total = total + width end
-  return total
-end
-
 function Table(tbl)
   tbl.classes:insert('typst:no-figure')
-  if width_of(tbl) <= WIDE_TABLE then return tbl end
-  -- Typst would take the room from the widest column alone
-  for _, row in ipairs(tbl.head.rows) do
-    for _, cell in ipairs(row.cells) do
-      cell.contents = cell.contents:walk {Space = function() return pandoc.LineBreak() end}
-    end
-  end
-  return {raw_block('#wide-table['), tbl, raw_block(']')}
+  return tbl
 end
 
 function Header(header)

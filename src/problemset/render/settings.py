@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from problemset.render.document import Document, read_yaml
 from problemset.render.errors import DocumentError
+from problemset.render.look import DATE_FORMATS, Look, LookError, read_look
 from problemset.render.options import EXECUTE_KEYS, FIGURE_PLACES, Shown
 
 Format = Literal["typst", "html"]
@@ -29,6 +30,8 @@ class Settings:
     toc_depth: int
     shown: Shown
     """Defaults for cells without options of their own."""
+    look: Look
+    """Files and text that decide how the output looks."""
 
 
 def read_settings(
@@ -51,8 +54,16 @@ def read_settings(
         _check_keys(project_file, project)
     _check_keys(document.path, document.metadata)
     merged = merge(project, document.metadata)
+    formats = document.metadata.get("format")
     merged = merge(merged, _format_options(merged.pop("format", None), format_name))
-    return _settings(document.path, merge(merged, overrides or {}))
+    merged = merge(merged, overrides or {})
+    try:
+        look = read_look(document.path.parent, merged, format_name)
+    except LookError as error:
+        own = error.key in {**document.metadata, **_format_options(formats, format_name)}
+        file = document.path if own else project_file
+        raise _at_key(file, error.key, str(error)) from error
+    return _settings(document.path, merged, look)
 
 
 @functools.cache
@@ -62,11 +73,16 @@ def _known_options() -> dict[str, Any]:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge mappings key by key; any other value in `over` replaces the one in `base`."""
+    """Merge mappings key by key and join lists; any other value in `over` replaces the other."""
     out = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = merge(out[key], value) if both else value
+        before = out.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            out[key] = merge(before, value)
+        elif isinstance(value, list) and isinstance(before, list):
+            out[key] = before + [entry for entry in value if entry not in before]
+        else:
+            out[key] = value
     return out
 
 
@@ -84,6 +100,9 @@ def _check_keys(path: Path, given: dict[str, Any]) -> None:
             raise _at_key(path, key, f"{key} is {value!r}, expected {only!r}")
     if given.get("fig-pos", "H") not in FIGURE_PLACES:
         raise _at_key(path, "fig-pos", f"fig-pos is not one of {', '.join(FIGURE_PLACES)}")
+    if given.get("date-format", "iso") not in DATE_FORMATS:
+        names = ", ".join(DATE_FORMATS)
+        raise _at_key(path, "date-format", f"date-format is not one of {names}")
     execute = given.get("execute") or {}
     for key in execute:
         if key not in (*EXECUTE_KEYS, "daemon"):
@@ -106,7 +125,7 @@ def _at_key(path: Path, key: str, problem: str) -> DocumentError:
     return DocumentError(path, found[0] if found else None, problem)
 
 
-def _settings(path: Path, merged: dict[str, Any]) -> Settings:
+def _settings(path: Path, merged: dict[str, Any], look: Look) -> Settings:
     metadata = {key: merged[key] for key in _known_options()["pandoc"] if key in merged}
     if not isinstance(metadata.get("title"), str):
         raise DocumentError(path, 1, "the document has no title; add `title: ...` at its top")
@@ -121,7 +140,7 @@ def _settings(path: Path, merged: dict[str, Any]) -> Settings:
         metadata.setdefault("link-citations", True)
     variables = _typst_variables(merged)
     if isinstance(day := metadata.get("date"), datetime.date):
-        metadata["date"] = f"{day:%B} {day.day}, {day.year}"  # as Quarto writes it
+        metadata["date"] = DATE_FORMATS[merged.get("date-format", "iso")](day)
         variables["document-date"] = f"year: {day.year}, month: {day.month}, day: {day.day}"
     return Settings(
         metadata=metadata,
@@ -130,6 +149,7 @@ def _settings(path: Path, merged: dict[str, Any]) -> Settings:
         toc=bool(merged.get("toc", False)),
         toc_depth=int(merged.get("toc-depth", 3)),
         shown=_presets(merged),
+        look=look,
     )
 
 

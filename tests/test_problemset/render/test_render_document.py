@@ -7,6 +7,7 @@ import pytest
 
 from problemset.render.document import Cell, Prose, read_document
 from problemset.render.errors import DocumentError
+from problemset.render.look import STYLE, Look
 from problemset.render.options import CellOptions, Shown, shown
 from problemset.render.reading import readable
 from problemset.render.settings import merge, read_settings
@@ -117,6 +118,8 @@ def test_merging_goes_key_by_key() -> None:
         "a": {"x": 1, "y": 3},
         "b": {"z": 1},
     }
+    assert merge({"a": [1, 2]}, {"a": [2, 3]}) == {"a": [1, 2, 3]}
+    assert merge({"a": [1, 2]}, {"a": 3}) == {"a": 3}
 
 
 def test_a_format_has_the_last_word(tmp_path: Path) -> None:
@@ -134,18 +137,94 @@ def test_a_format_has_the_last_word(tmp_path: Path) -> None:
     assert (html.shown.echo, paper.shown.echo) == (True, False)
     assert (html.shown.code_fold, paper.shown.code_fold) == (True, False)
     assert (html.metadata["author"], paper.metadata["author"]) == (["A"], ["B"])
-    assert paper.metadata["date"] == "November 2, 2026"
+    assert paper.metadata["date"] == "2026-11-02"
     assert paper.variables["document-date"] == "year: 2026, month: 11, day: 2"
 
 
 def test_the_projects_own_options_are_understood(tmp_path: Path) -> None:
-    project = places.ROOT / "_quarto.yml"
-    write(tmp_path, project.read_text(encoding="utf-8"), "_quarto.yml")
-    document = read_document(write(tmp_path, "---\ntitle: T\n---\n"))
+    text = (places.ROOT / "_quarto.yml").read_text(encoding="utf-8")
+    write(tmp_path, text, "_quarto.yml")
+    (tmp_path / "src").symlink_to(places.ROOT / "src")
+    document = read_document(write(tmp_path, "---\ntitle: T\ndate: 2026-11-02\n---\n"))
     paper, page = read_settings(document, "typst"), read_settings(document, "html")
     assert (paper.number_sections, page.number_sections) == (True, True)
     assert (paper.shown.echo, page.shown.echo, page.shown.code_fold) == (False, True, True)
     assert paper.variables["papersize"] == "a4"
+    assert paper.metadata["date"] == "November 2, 2026"
+    style = tmp_path / "src/problemset/render/style"
+    assert (paper.look.filters, paper.look.header) == (
+        (style / "paper.lua",),
+        (style / "paper.typ",),
+    )
+    assert (page.look.header, page.look.css) == ((), (style / "page.css",))
+
+
+def looks_of(folder: Path, options: str) -> tuple[Look, Look]:
+    document = read_document(write(folder, f"---\ntitle: T\n{options}\n---\n"))
+    return read_settings(document, "typst").look, read_settings(document, "html").look
+
+
+def test_the_shared_look_is_used_unless_the_document_brings_its_own(tmp_path: Path) -> None:
+    for name in ("a.lua", "b.lua", "c.lua", "head.html", "mine.css", "page.css", "paper.typ"):
+        write(tmp_path, "", name)
+    paper, page = looks_of(tmp_path, "toc: true")
+    assert page == Look((STYLE / "paper.lua",), (), (), (STYLE / "page.css",))
+    assert paper.header == (STYLE / "paper.typ",)
+    filters = "[a.lua, {path: b.lua, at: post-quarto}, quarto, c.lua]"
+    paper, page = looks_of(
+        tmp_path,
+        f"filters: {filters}\nformat:\n  typst: {{include-in-header: {{file: paper.typ}}}}\n"
+        "  html: {css: [mine.css, /page.css], include-in-header: [head.html, {text: <b>}]}",
+    )
+    assert page.filters == (STYLE / "paper.lua", tmp_path / "a.lua")
+    assert page.late_filters == (tmp_path / "b.lua", tmp_path / "c.lua")
+    assert page.header == (tmp_path / "head.html", "<b>")
+    assert page.css == (tmp_path / "mine.css", tmp_path / "page.css")
+    assert paper.header == (tmp_path / "paper.typ",)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("css: none.css", "css names none.css, and there is no such file"),
+        ("css: [{path: a.css}]", "expected the path of a file"),
+        ("include-in-header: {texts: x}", "expected the path of a file"),
+        ("filters: lightbox", "filters names lightbox, and there is no such file"),
+        ("filters: [{path: a.lua, at: once}]", "is not a filter, expected path, and at: pre-ast"),
+        ("filters: script.py", "expected Lua filters"),
+        ("date-format: YYYY", "date-format is not one of full, long, medium, short, iso"),
+    ],
+)
+def test_an_option_of_the_look_that_cannot_be_used_is_refused(
+    tmp_path: Path, option: str, words: str
+) -> None:
+    write(tmp_path, "", "script.py")
+    with pytest.raises(DocumentError) as caught:
+        looks_of(tmp_path, option)
+    assert str(caught.value).startswith("doc.qmd:3: ")
+    assert words in str(caught.value)
+
+
+def test_a_mistake_in_the_project_file_is_named_there(tmp_path: Path) -> None:
+    write(tmp_path, "lang: en\nformat:\n  html:\n    css: none.css\n", "_quarto.yml")
+    with pytest.raises(DocumentError, match=r"_quarto\.yml:4: css names none\.css"):
+        looks_of(tmp_path, "toc: true")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("full", "Monday, November 2, 2026"),
+        ("long", "November 2, 2026"),
+        ("medium", "Nov 2, 2026"),
+        ("short", "11/2/26"),
+        ("iso", "2026-11-02"),
+    ],
+)
+def test_a_date_is_written_as_quarto_writes_it(tmp_path: Path, name: str, words: str) -> None:
+    text = f"---\ntitle: T\ndate: 2026-11-02\ndate-format: {name}\n---\n"
+    document = read_document(write(tmp_path, text))
+    assert read_settings(document, "typst").metadata["date"] == words
 
 
 @pytest.mark.parametrize(

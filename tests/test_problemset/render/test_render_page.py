@@ -64,5 +64,5 @@ def test_a_displayed_formula_is_left_alone(page):
 def test_the_page_brings_its_font_for_mathematics(page):
     text = page("$x$")
     assert re.search(r"@font-face \{[^}]*url\(.?data:font/woff2;base64,d09GMg", text)
-    fonts = Path(pandoc.__file__).parent / "fonts"
+    fonts = Path(pandoc.__file__).parent / "style" / "fonts"
     assert "SIL OPEN FONT LICENSE" in (fonts / "OFL.txt").read_text("utf-8")

@@ -1,9 +1,11 @@
 """Choosing between genuine Quarto and the embedded renderer; Quarto is played by a script."""
 
-import json
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+import yaml
 
 from problemset.render import quarto
 from problemset.render.engine import render_report
@@ -11,12 +13,9 @@ from problemset.render.errors import RenderError
 
 PLAYED = """#!/bin/sh
 if [ "$1" = --version ]; then echo "{version}"; exit 0; fi
-echo "$@" > "{folder}/arguments"; pwd > "{folder}/cwd"; echo "$QUARTO_PYTHON" > "{folder}/python"
-while [ $# -gt 0 ]; do
-  if [ "$1" = --output-dir ]; then out="$2"; fi
-  if [ "$1" = --metadata-file ]; then cp "$2" "{folder}/overrides"; fi
-  shift
-done
+echo "$@" > "{folder}/arguments"; echo "$QUARTO_PYTHON" > "{folder}/python"
+cp doc.ipynb _quarto.yml "{folder}"; ls > "{folder}/listed"
+out=quarto-made; mkdir $out
 {body}
 """
 WORKS = 'printf "%%PDF by quarto" > "$out/doc.pdf"; echo page > "$out/doc.html"'
@@ -40,22 +39,41 @@ def play(
     monkeypatch.setenv("PATH", f"{bin_folder}:/usr/bin:/bin")
 
 
-def test_quarto_is_used_when_there_is_one(
-    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+def test_quarto_gets_the_executed_notebook_and_runs_no_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> None:
-    play(tmp_path, monkeypatch)
+    folder = tmp_path / "source"
+    folder.mkdir()
+    document = folder / "doc.qmd"
+    text = (
+        "---\ntitle: T\nauthor: Nobody\n---\n\n# A {#sec-a}\n\nIt is `{python} 6 * 7`, see @sec-a."
+    )
+    document.write_text(f"{text}\n\n```{{python}}\n#| echo: true\n6 * 7\n```\n", encoding="utf-8")
+    (folder / "_quarto.yml").write_text("project: {output-dir: build}\nnumber-sections: true\n")
+    (folder / "references.bib").touch()
+    play(tmp_path, monkeypatch, "echo 'Output created: doc.pdf'; " + WORKS)
     made = render_report(document, tmp_path / "build", metadata={"author": "A_b"})
     assert made.engine == "quarto"
     assert made.pdf.read_text() == "%PDF by quarto"
     assert made.html.read_text() == "page\n"
     assert '"cells"' in made.ipynb.read_text()
-    assert said == []
-    assert (tmp_path / "arguments").read_text().startswith("render doc.qmd --output-dir ")
-    assert (tmp_path / "cwd").read_text().strip() == str(tmp_path)
-    assert (tmp_path / "python").read_text().strip().endswith("python") or "python3" in (
-        tmp_path / "python"
-    ).read_text()
-    assert json.loads((tmp_path / "overrides").read_text()) == {"author": "A\\_b"}
+    assert "Output created: doc.pdf" in said, "what Quarto says passes through"
+    assert (tmp_path / "arguments").read_text() == "render doc.ipynb\n"
+    assert (tmp_path / "python").read_text().strip() == sys.executable
+    assert set((tmp_path / "listed").read_text().split()) == {
+        "_quarto.yml",
+        "doc.ipynb",
+        "references.bib",
+    }
+    project = yaml.safe_load((tmp_path / "_quarto.yml").read_text())
+    assert project["number-sections"] is True
+    assert project["project"]["render"] == ["doc.ipynb"]
+    options, prose, code = nbformat.read(tmp_path / "doc.ipynb", as_version=4).cells
+    assert options.cell_type == "raw"
+    assert yaml.safe_load(options.source.strip("-")) == {"title": "T", "author": "A\\_b"}
+    assert prose.source.strip() == "# A {#sec-a}\n\nIt is 42, see @sec-a."
+    assert code.source == "#| echo: true\n6 * 7"
+    assert code.outputs[0].data["text/plain"] == "42"
 
 
 @pytest.mark.parametrize(
@@ -79,9 +97,8 @@ def test_a_quarto_that_fails_is_said_and_replaced(
     play(tmp_path, monkeypatch, body, version)
     made = render_report(document, tmp_path / "build")
     assert made.engine == "embedded"
-    assert len(said) == 1
-    assert words in said[0]
-    assert said[0].endswith("using the embedded renderer")
+    (complaint,) = (line for line in said if line.endswith("using the embedded renderer"))
+    assert words in complaint
     with pytest.raises(RenderError, match=words):
         render_report(document, tmp_path / "build", "quarto")
 
@@ -91,7 +108,7 @@ def test_without_quarto_the_embedded_renderer_says_so(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert render_report(document, tmp_path / "build").engine == "embedded"
-    assert said == ["no quarto on PATH; using the embedded renderer"]
+    assert said[-1] == "no quarto on PATH; using the embedded renderer"
     with pytest.raises(RenderError, match="no quarto on PATH"):
         render_report(document, tmp_path / "build", "quarto")
 

@@ -226,6 +226,28 @@ def test_the_same_document_gives_the_same_bytes(made: Made, tmp_path: Path) -> N
         assert first.read_bytes() == second.read_bytes(), name
 
 
+FIGURE = """#| label: fig-{name}
+#| fig-pos: {place}
+#| fig-cap: "A caption."
+#| fig-alt: "A square."
+from IPython.display import SVG
+SVG(filename={square!r})
+"""
+
+
+def test_a_figure_that_floats_out_of_its_section_is_found(tmp_path: Path) -> None:
+    square, cells = str(SAMPLE / "square.svg"), []
+    for name, place in (("one", "H"), ("two", "b")):
+        cells.append("```{python}\n" + FIGURE.format(name=name, place=place, square=square) + "```")
+    body = f"# A\n\n{cells[0]}\n\n# B\n\n{cells[1]}\n\n# C\n\nText\n"
+    path = write(tmp_path, body)
+    files = render_report(path, tmp_path / "build", "embedded")
+    assert document_checks.strayed_figures(files.pdf, path) == ["fig-two"]
+    path.write_text(path.read_text().replace("fig-pos: b", "fig-pos: H"), encoding="utf-8")
+    files = render_report(path, tmp_path / "build", "embedded")
+    assert document_checks.strayed_figures(files.pdf, path) == []
+
+
 def write(folder: Path, body: str, head: str = "title: T") -> Path:
     path = folder / "doc.qmd"
     path.write_text(f"---\n{head}\n---\n{body}", encoding="utf-8")
