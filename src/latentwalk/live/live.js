@@ -3,7 +3,8 @@
 {
   const SIDE = 28, FRAMES = 11, DIGITS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   const KINDS = { gan: "GAN", vae: "VAE", blend: "pixel blend" };
-  const { networks, latentSize, labelledLatentSize, codes, pair, ...ten } = latentwalkData;
+  const { networks, latentSize, labelledLatentSize, pair, ...ten } = latentwalkData;
+  const codes = ten.codes.map((two) => two.map((code) => Float32Array.from(code)));
   const root = document.getElementById("live");
   const part = (name) => root.querySelector(`.live-${name}`);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -16,29 +17,26 @@
 
   // ---- networks ---------------------------------------------------------------------------------
 
-  /** Start a worker with some networks; returns a function that runs one on many inputs. */
-  function startWorker(names) {
+  /** Start a worker; returns a function that runs a network on many inputs. */
+  function startWorker() {
     const source = new Blob([`(${latentwalkWorker})()`], { type: "text/javascript" });
     const worker = new Worker(URL.createObjectURL(source));
-    const waiting = new Map();
-    let last = 0;
-    worker.onmessage = ({ data: { number, outputs } }) => {
-      waiting.get(number)(outputs);
-      waiting.delete(number);
-    };
-    for (const name of names) worker.postMessage({ name, network: networks[name] });
+    const waiting = [], sent = new Set();
+    worker.onmessage = ({ data: outputs }) => waiting.shift()(outputs);
+    worker.onerror = () => { root.hidden = true; }; // a browser that cannot run the networks
     return (name, inputs) => new Promise((resolve) => {
-      waiting.set(++last, resolve);
-      worker.postMessage({ number: last, name, inputs });
+      if (!sent.has(name)) worker.postMessage({ name, network: networks[name] });
+      sent.add(name);
+      waiting.push(resolve);
+      worker.postMessage({ name, inputs });
     });
   }
 
-  const draw = startWorker(["gan", "vae", "cgan"]);
-  const judge = startWorker(["judge"]);
+  const draw = startWorker(), judge = startWorker();
   root.latentwalk = { draw, judge }; // for whoever wants to try more in the console
 
-  const between = (start, end, t) =>
-    Float32Array.from(start, (value, i) => (1 - t) * value + t * end[i]);
+  /** The point at t on the line between two arrays. */
+  const between = (start, end, t) => start.map((value, i) => (1 - t) * value + t * end[i]);
 
   /** Numbers from a standard normal distribution (Box and Muller's method). */
   function noise(size) {
@@ -68,8 +66,8 @@
 
   /** Paint an image on a canvas, black on white. */
   function paint(element, image, column = 0) {
-    const pixels = new ImageData(SIDE, SIDE);
-    image.forEach((ink, i) => pixels.data.set([255 * (1 - ink), 255 * (1 - ink), 255 * (1 - ink), 255], 4 * i));
+    const pixels = new ImageData(SIDE, SIDE), colors = new Uint32Array(pixels.data.buffer);
+    image.forEach((ink, i) => { colors[i] = 0xff000000 + 0x010101 * Math.round(255 * (1 - ink)); });
     element.getContext("2d").putImageData(pixels, column * SIDE, 0);
   }
 
@@ -100,7 +98,8 @@
       walkTo(frame / (FRAMES - 1));
     });
     part("strips").append(make("div", { className: `live-strip live-${kind}` },
-      make("span", { className: "live-name", textContent: name }), strips[kind].picture,
+      make("span", { className: "live-name", textContent: name }),
+      make("div", { className: "live-film" }, strips[kind].picture),
       make("div", { className: "live-labels" }, ...labels)));
   }
 
@@ -115,7 +114,7 @@
   /** Show the images of the slider's place, until they are those of its latest one. */
   async function update() {
     part("value").textContent = (slider.value / 1000).toFixed(2);
-    root.style.setProperty("--t", slider.value / 1000);
+    part("strips").style.setProperty("--t", slider.value / 1000);
     if (busy.images || !ends) return;
     busy.images = true;
     let shown;
@@ -152,7 +151,7 @@
     digit.textContent = found.digit;
     certainty.textContent = percent(found.certainty);
     bars.forEach((bar, n) => {
-      bar.style.setProperty("--share", found.shares[n]);
+      bar.style.setProperty("--share", found.shares[n].toFixed(2));
       bar.classList.toggle("live-most", n === found.digit);
     });
   }
@@ -166,7 +165,7 @@
       Object.keys(KINDS).forEach((kind, n) => {
         paint(strips[kind].picture, images[kind], frame);
         strips[kind].labels[frame].textContent = found[n].digit;
-        strips[kind].labels[frame].style.opacity = 0.45 + 0.55 * found[n].certainty ** 4;
+        strips[kind].labels[frame].style.opacity = 0.65 + 0.35 * found[n].certainty ** 4;
       });
     }
     root.dataset.strips = "done";

@@ -75,7 +75,8 @@ class _Writer:
 def _affine(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """Scale and shift of a batch norm in evaluation mode, (C,) each."""
     assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d), "every block here is normalised"
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     return scale, norm.bias - norm.running_mean * scale
 

@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from latentwalk.data.mnist import Digits, to_unit
@@ -99,11 +100,11 @@ def _codes(vae: Vae, test: Digits) -> list[list[list[float]]]:
     codes = []
     for digit in range(NUM_CLASSES):
         first = (test.labels == digit).nonzero().flatten()[:2]
-        codes.append(_short(vae.encode(to_unit(test.images[first])).mu))
+        codes.append(_short(vae.encode(to_unit(test.images[first])).mu.numpy()))
     return codes
 
 
-def _short(rows: Sequence[Any]) -> list[list[float]]:
+def _short(rows: np.ndarray) -> list[list[float]]:
     """Round to what float32 can tell apart."""
     return [[float(f"{value:.9g}") for value in row] for row in rows]
 
