@@ -92,7 +92,8 @@ def _outputs(
             continue
         kind = next((kind for kind in ("text/markdown", *_IMAGES) if kind in output.data), None)
         if kind == "text/markdown":
-            blocks.append(output.data[kind].strip("\n"))
+            # pandoc keeps both out of the PDF; names.lua lets pass only what a cell has written
+            blocks.append(output.data[kind].strip("\n").replace("```{=html}", "```{=html5}"))
         elif kind:
             images.append(_image(ran, kind, output, media, len(images)))
         elif "text/html" in output.data or "text/latex" in output.data:

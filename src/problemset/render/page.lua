@@ -162,9 +162,9 @@ function Header(header)
   return header
 end
 
--- A landmark for screen readers; pandoc's own template has none.
+-- A landmark for screen readers; pandoc's own template has none. It ends in pandoc.py, behind the
+-- footnotes, which pandoc puts at the end.
 function Pandoc(doc)
   doc.blocks:insert(1, raw_block('<main>'))
-  doc.blocks:insert(raw_block('</main>'))
   return doc
 end

@@ -16,6 +16,10 @@ _REFUSAL = re.compile(r"REFUSED<(.*?)>NEAR<(.*?)>", re.DOTALL)
 # Without wrapping, tables with long rows keep their natural widths, and no word can end up at the
 # start of a line where it would be read as markup.
 _NEVER_WRAP = ["--wrap=none", "--columns=9999"]
+# A table's header that is one formula has no name for programs that do not read MathML.
+_FORMULA_HEADER = re.compile(
+    r"(<th\b[^>]*><math)((?:(?!</th>).)*?<annotation [^>]*>(.*?)</annotation)", re.DOTALL
+)
 
 
 def to_typst(document: Document, text: str, settings: Settings, work: Path) -> str:
@@ -43,10 +47,16 @@ def to_typst(document: Document, text: str, settings: Settings, work: Path) -> s
 def to_html(document: Document, text: str, settings: Settings, work: Path) -> str:
     """The document as one HTML file that needs no network; arguments as in `to_typst`."""
     extra = ["--to=html5", "--standalone", "--embed-resources", "--mathml"]
-    # the title is the page's first heading
+    # the title is the page's first heading, so the document's levels move down by one
     extra += ["--shift-heading-level-by=1"]
-    extra += [f"--css={path}" for path in (_ours("page.css"), *settings.look.css)]
-    return _pandoc(document, text, settings, work, "page.lua", extra)
+    extra += ["--toc", f"--toc-depth={settings.toc_depth + 1}"] if settings.toc else []
+    end = work / "end.html"
+    end.write_text(f'</main>\n<script src="{_ours("reader.js")}"></script>', encoding="utf-8")
+    css = (_ours("page.css"), _ours("reader.css"), *settings.look.css)
+    extra += [f"--css={path}" for path in css]
+    extra += [f"--include-after-body={end}"]
+    page = _pandoc(document, text, settings, work, "page.lua", extra)
+    return _FORMULA_HEADER.sub(r'\1 aria-label="\3"\2', page)
 
 
 def labels(work: Path) -> dict[str, tuple[str, str]]:
@@ -69,7 +79,6 @@ def _pandoc(
     command += [f"--metadata=labels-file:{work / 'labels.json'}"]
     if settings.number_sections:
         command += ["--number-sections", "--metadata=number-sections:true"]
-    command += ["--toc", f"--toc-depth={settings.toc_depth}"] if settings.toc else []
     look, citeproc = settings.look, ["--citeproc"] if "bibliography" in settings.metadata else []
     early = [_ours("refusals.lua"), *look.filters, _ours("names.lua"), _ours("crossref.lua")]
     command += [f"--lua-filter={path}" for path in early] + citeproc

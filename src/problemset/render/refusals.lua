@@ -40,6 +40,7 @@ end
 
 local function refuse_raw(raw)
   if says_nothing(raw) then return {} end
+  if raw.format == 'html5' then return nil end  -- a cell's own, see markdown.py
   refuse('raw ' .. raw.format .. ' would reach one of the two outputs at most; write markdown',
     raw.text)
 end
