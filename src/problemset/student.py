@@ -44,7 +44,7 @@ class Student:
     hours: float | None
     """Hours spent; None for the reference run, which has a computing time instead."""
     pledge: str = ""
-    """The pledge, word for word."""
+    """The pledge, word for word; empty if nobody has given it."""
 
 
 def load(path: Path | None = None, pledge: str | None = None) -> Student:
@@ -52,7 +52,7 @@ def load(path: Path | None = None, pledge: str | None = None) -> Student:
 
     Args:
         path: the file; defaults to `student.yml` in the project.
-        pledge: the sentence that the file must have; defaults to the rubric's.
+        pledge: the sentence that the file must have if it names somebody; defaults to the rubric's.
 
     Raises:
         StudentFileError: a line that is none of the three fields, or an invalid field.
@@ -63,11 +63,14 @@ def load(path: Path | None = None, pledge: str | None = None) -> Student:
     text = _read(path)
     if text is None:
         _LOG.warning("%s is missing: the report names nobody and states the computer's hours", path)
-        return Student(None, None, pledge)
+        return Student(None, None, "")
     fields = _fields(path, text)
+    name, hours = fields["name"].as_name(), fields["hours"].as_hours()
+    if name is None and fields["pledge"].written in _NOTHING:
+        return Student(None, hours, "")
     if pledge:
         fields["pledge"].check_pledge(pledge)
-    return Student(fields["name"].as_name(), fields["hours"].as_hours(), pledge)
+    return Student(name, hours, pledge)
 
 
 @dataclass(frozen=True)

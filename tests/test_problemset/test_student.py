@@ -5,7 +5,6 @@ from latentwalk.checks.problem5 import PLEDGE
 from problemset import student, workspace
 from problemset.student import Student, StudentFileError
 
-REFERENCE = Student(None, None, PLEDGE)
 TAIL = f"hours: 7.5\npledge: {PLEDGE}\n"
 
 
@@ -30,17 +29,14 @@ def refusal(load, content):
     return message
 
 
-def test_the_shipped_file_names_nobody_and_keeps_the_pledge():
-    assert student.load(workspace.student_file()) == REFERENCE
-    assert REFERENCE.name is None
-    assert REFERENCE.hours is None
-    assert REFERENCE.pledge == (
-        "I adhered to the Duke Community Standard in the completion of this assignment"
-    )
+def test_the_shipped_file_names_nobody_and_gives_no_pledge():
+    assert student.load(workspace.student_file()) == Student(None, None, "")
+    comments = workspace.student_file().read_text("utf-8").splitlines()
+    assert f"# {PLEDGE}" in comments
 
 
 def test_a_missing_file_is_the_shipped_state_and_says_so(tmp_path, said):
-    assert student.load(tmp_path / "student.yml") == REFERENCE
+    assert student.load(tmp_path / "student.yml") == Student(None, None, "")
     assert len(said) == 1
     assert "student.yml is missing" in said[0]
 
@@ -241,8 +237,6 @@ def test_hours_out_of_range_are_refused_with_line_and_field(load, hours):
 @pytest.mark.parametrize(
     "pledge",
     [
-        "",
-        "''",
         PLEDGE + ".",
         PLEDGE.lower(),
         PLEDGE.replace("adhered", "did not adhere"),
@@ -256,6 +250,13 @@ def test_an_altered_pledge_is_refused(load, pledge):
     message = refusal(load, f"hours: 3\npledge: {pledge}\n")
     assert message.startswith("student.yml:2: pledge is ")
     assert f'expected word for word "{PLEDGE}"' in message
+
+
+@pytest.mark.parametrize("pledge", ["", " ", "\npledge:"])
+def test_without_a_name_nobody_need_pledge(load, pledge):
+    assert load(f"hours: 3{pledge}\n") == Student(None, 3, "")
+    message = refusal(load, f"name: Ada\nhours: 3{pledge}\n")
+    assert "pledge is not given, expected word for word" in message
 
 
 def test_a_pledge_that_was_taken_out_is_missed(load):

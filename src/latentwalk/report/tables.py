@@ -121,9 +121,19 @@ def hours(who: Student, released: dict[str, Released]) -> str:
     )
 
 
+def pledge(who: Student, sentence: str) -> str:
+    """5b: the student's pledge, or the sentence that a student would give."""
+    if who.pledge:
+        return who.pledge
+    return (
+        "The reference run has no student behind it, and nobody has pledged. Whoever hands in this "
+        f"report says: {sentence}."
+    )
+
+
 def places(rubric: Sequence[Item]) -> str:
-    """Links to the sections of all items, in one line of markdown."""
-    return " · ".join(f"[{item.id}](#sec-p{item.id})" for item in rubric)
+    """Links to the sections of all items, in one line of markdown; on paper with their pages."""
+    return " · ".join(f"[{item.id}](#sec-p{item.id}){{.page}}" for item in rubric)
 
 
 def items(rubric: Sequence[Item]) -> str:

@@ -9,6 +9,7 @@ _FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 _EQUATION_LABEL = re.compile(r"\$\$\s*\{#(eq-[\w-]+)\}")
 _CAPTION_LABEL = re.compile(r"^(:\s.*?)\s*\{#(tbl-[\w-]+)[^}]*\}\s*$")
 _IMAGE_ATTRIBUTES = re.compile(r"(!\[[^\]]*\]\([^)]*\))\{[^}]*\}")
+_INNER_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(#[\w-]+\)(\{[^}]*\})?")
 _CITED = r"-?@([a-z]+-[\w-]+)"
 _BRACKETED = re.compile(rf"\[({_CITED}(?:;\s*{_CITED})*)\]")
 _CALLOUTS = ("note", "tip", "warning", "important", "caution")
@@ -46,6 +47,7 @@ def _line(line: str, labels: dict[str, tuple[str, str]]) -> str:
         return f"${line.strip()}$"
     line = _HEADING.sub(r"\1", line)
     line = _IMAGE_ATTRIBUTES.sub(r"\1", line)
+    line = _INNER_LINK.sub(r"\1", line)  # Jupyter has other anchors
     line = _CAPTION_LABEL.sub(lambda found: _caption(found, labels), line)
     line = _EQUATION_LABEL.sub(lambda found: _tag(found, labels), line)
     line = _BRACKETED.sub(lambda found: _references(found.group(1), labels), line)

@@ -190,15 +190,15 @@ def test_negative_numbers_have_a_typographic_minus(markdown):
 
 
 def test_smoothness_shows_the_means_with_their_sign():
-    assert column(MADE["smoothness"], "steadiness") == ["−1.25", "0.50"]
+    assert column(MADE["smoothness"], "steadiness") == ["−1.25 ± 4.50", "0.50 ± 4.50"]
     assert column(MADE["smoothness"], "paths") == ["GAN, random inputs", "VAE, test images"]
-    assert column(MADE["smoothness"], "sharpness drop") == ["3.75", "5.50"]
-    assert column(MADE["smoothness"], "margin") == ["−0.25", f"{HALF.value:.2f}"]
+    assert column(MADE["smoothness"], "sharpness drop") == ["3.75 ± 4.50", "5.50 ± 4.50"]
+    assert column(MADE["smoothness"], "margin") == ["−0.25 ± 0.25", tables.number(HALF)]
 
 
 def test_paths_within_a_digit_are_shown_beside():
-    assert column(MADE["same digit"], "steadiness") == ["−1.25", "0.50"]
-    assert column(MADE["same digit"], "sharpness drop") == ["−6.25", "−4.50"]
+    assert column(MADE["same digit"], "steadiness") == ["−1.25 ± 4.50", "0.50 ± 4.50"]
+    assert column(MADE["same digit"], "sharpness drop") == ["−6.25 ± 4.50", "−4.50 ± 4.50"]
     assert column(MADE["same digit"], "pairs") == ["3", "3"]
 
 

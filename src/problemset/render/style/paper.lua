@@ -71,6 +71,14 @@ function Div(div)
   return div
 end
 
+-- A link with the class `page` is followed by the page that it leads to.
+function Link(link)
+  local target = link.target:match('^#(.+)$')
+  if FORMAT ~= 'typst' or not target or not link.classes:includes('page') then return nil end
+  local page = string.format('~(p.~#context counter(page).at(<%s>).first())', target)
+  return {link, pandoc.RawInline('typst', page)}
+end
+
 function Pandoc(doc)
   floats:extend(doc.blocks)
   doc.blocks = floats
