@@ -63,10 +63,11 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """
     program = assignment.program
     options = read_options(program, arguments)
+    _check_folders(assignment, options.folders)
+    rubric.settings(options.rubric)  # what cannot be read is refused before PyTorch is imported
     items = rubric.load(options.rubric, known=assignment.checks())
     text = (options.rubric or workspace.rubric_file()).read_text("utf-8")
     out = options.out or workspace.build_dir() / "grades"
-    _check_folders(assignment, options.folders)
     submissions = roster.places(options.folders or [_packed(assignment)], out)
     with hold_workers(options.workers, options.scheduler, limit_seconds(items)) as grade_all:
         rows = grade_class(
@@ -121,8 +122,6 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 def _check_folders(assignment: Assignment, folders: Sequence[Path]) -> None:
     """Refuse names of which none exists; a class is graded without the few that are missing."""
-    from problemset.grading.hand_in import preflight
-
     program = assignment.program
     if folders and not any(os.path.lexists(folder) for folder in folders):
         first = folders[0]
@@ -132,6 +131,8 @@ def _check_folders(assignment: Assignment, folders: Sequence[Path]) -> None:
             f"there is no folder {first}{meant} name a submission, such as one that "
             f"`{program} pack` made; `{program} grade` alone grades your own report"
         )
+    from problemset.grading.hand_in import preflight  # imports NumPy, which is slow
+
     for folder in folders:
         if preflight.is_workplace(folder, assignment):
             _LOG.warning("%s: %s", folder, preflight.WORKPLACE.format(program=program))
