@@ -17,7 +17,6 @@ from problemset.grading.batch.grade_class import GradeAll, grade_class, one_by_o
 from problemset.grading.batch.job import Grader
 from problemset.grading.batch.roster import Row
 from problemset.grading.results import formats
-from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
 from problemset.rubric import Item
 
 _LOG = logging.getLogger(__name__)
@@ -63,8 +62,8 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """
     program = assignment.program
     options = read_options(program, arguments)
-    _check_folders(assignment, options.folders)
     rubric.settings(options.rubric)  # what cannot be read is refused before PyTorch is imported
+    _check_folders(assignment, options.folders)
     items = rubric.load(options.rubric, known=assignment.checks())
     text = (options.rubric or workspace.rubric_file()).read_text("utf-8")
     out = options.out or workspace.build_dir() / "grades"
@@ -159,6 +158,8 @@ def grader() -> Grader:
 
 def limit_seconds(items: Sequence[Item]) -> float:
     """Seconds after which a submission counts as hanging: more than all its checks may take."""
+    from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
+
     checks = sum(len(item.checks) for item in items)
     one_check = LIMITS.wall_seconds + _OVERHEAD_SECONDS
     return _FEWEST_SECONDS + NOTEBOOK_LIMITS.wall_seconds + checks * one_check
