@@ -15,6 +15,7 @@ from latentwalk.experiments import study
 from latentwalk.figures import pictures
 from problemset import file_io, rubric, workspace
 from problemset.grading.results import formats
+from problemset.grading.score.outcome import Score
 
 COLOURS = 64  # of a palette, which keeps a page below 150 kB
 PAGE_WIDTH = 800  # pixels
@@ -37,9 +38,9 @@ def first_page(pdf: Path) -> bytes:
     return _png(page)
 
 
-def score_table(score: Path) -> bytes:
+def score_table(score: Score) -> bytes:
     """The table that `make test` ends with, as a PNG."""
-    table = formats.item_table(formats.from_json(score.read_text("utf-8")), rubric.load())
+    table = formats.item_table(score, rubric.load())
     style = 'fill: rgb("#f6f8fa"), width: auto, height: auto, margin: 12pt'
     source = f"#set page({style})\n#set text(9pt)\n```\n{table}```\n".encode()
     drawn = typst.compile(source, format="png", ppi=120, ignore_system_fonts=True)
@@ -55,10 +56,11 @@ def _png(picture: Image.Image) -> bytes:
 def main() -> None:
     """Write the pictures."""
     build = workspace.build_dir()
+    score = (build / "grades" / "submission" / "score.json").read_text("utf-8")
     drawn = {
         "interpolation.png": strips(),
         "first-page.png": first_page(build / "report.pdf"),
-        "score.png": score_table(build / "grades" / "submission" / "score.json"),
+        "score.png": score_table(formats.from_json(score)),
     }
     for name, content in drawn.items():
         file_io.write(paths.released_weights_dir().parent / name, content)

@@ -17,7 +17,6 @@ from problemset.grading.batch.grade_class import GradeAll, grade_class, one_by_o
 from problemset.grading.batch.job import Grader
 from problemset.grading.batch.roster import Row
 from problemset.grading.results import formats
-from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
 from problemset.rubric import Item
 
 _LOG = logging.getLogger(__name__)
@@ -63,10 +62,11 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     """
     program = assignment.program
     options = read_options(program, arguments)
+    rubric.settings(options.rubric)  # what cannot be read is refused before PyTorch is imported
+    _check_folders(assignment, options.folders)
     items = rubric.load(options.rubric, known=assignment.checks())
     text = (options.rubric or workspace.rubric_file()).read_text("utf-8")
     out = options.out or workspace.build_dir() / "grades"
-    _check_folders(assignment, options.folders)
     submissions = roster.places(options.folders or [_packed(assignment)], out)
     with hold_workers(options.workers, options.scheduler, limit_seconds(items)) as grade_all:
         rows = grade_class(
@@ -121,8 +121,6 @@ def read_options(program: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 def _check_folders(assignment: Assignment, folders: Sequence[Path]) -> None:
     """Refuse names of which none exists; a class is graded without the few that are missing."""
-    from problemset.grading.hand_in import preflight
-
     program = assignment.program
     if folders and not any(os.path.lexists(folder) for folder in folders):
         first = folders[0]
@@ -132,6 +130,8 @@ def _check_folders(assignment: Assignment, folders: Sequence[Path]) -> None:
             f"there is no folder {first}{meant} name a submission, such as one that "
             f"`{program} pack` made; `{program} grade` alone grades your own report"
         )
+    from problemset.grading.hand_in import preflight  # imports NumPy, which is slow
+
     for folder in folders:
         if preflight.is_workplace(folder, assignment):
             _LOG.warning("%s: %s", folder, preflight.WORKPLACE.format(program=program))
@@ -158,6 +158,8 @@ def grader() -> Grader:
 
 def limit_seconds(items: Sequence[Item]) -> float:
     """Seconds after which a submission counts as hanging: more than all its checks may take."""
+    from problemset.grading.runner.grade_submission import LIMITS, NOTEBOOK_LIMITS
+
     checks = sum(len(item.checks) for item in items)
     one_check = LIMITS.wall_seconds + _OVERHEAD_SECONDS
     return _FEWEST_SECONDS + NOTEBOOK_LIMITS.wall_seconds + checks * one_check

@@ -98,7 +98,7 @@ def _dispatch(program: Program, words: list[str]) -> int:
         return 2
     if words[0] in (*HELP, "help"):
         if words[1:] and words[1] not in (*HELP, "help"):
-            return _dispatch(program, [words[1], "--help"])
+            return _dispatch(program, [*words[1:], "--help"])
         print(_overview(program))
         return 0
     if words[0] == "--version":

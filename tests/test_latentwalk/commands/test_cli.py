@@ -129,7 +129,8 @@ QUICK = """--help|help|walk|smaple|--hlep|init|init --hlep|data --help|data --fo
     train gan --latent-size 0|train gan --out nowhere/x.safetensors|sample --help|sample gna
     sample cgan --help|sample gan|sample gan --otu x.npz|sample gan --out x.npz --count 0
     render --help|render --engin auto|pack|pack --help|pack a b|check-submission --help
-    check-submission|grade --help|grade --wokers 3 x|doctor --help|doctor all"""
+    check-submission|grade --help|grade --wokers 3 x|grade nothere
+    doctor --help|doctor all"""
 
 
 def test_help_and_mistakes_come_before_any_large_library(project):
