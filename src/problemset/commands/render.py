@@ -20,9 +20,8 @@ _HELP = """Make the report: build/report.pdf, build/report.html and build/report
 {preparation}Name and hours come from student.yml. Outputs of the cells are kept in build/kept and
 used again until the code, or anything that it read, changes.
 
-Examples:
-    {program} render --engine embedded
-    {program} render --watch
+Example:
+    {program} render --engine embedded --watch
 """
 
 
@@ -73,7 +72,10 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
 def _watched(report: Path, kept: Kept) -> list[Path]:
     """The report, the files beside it and those of its look, and what its cells read."""
     beside = [path for path in report.parent.iterdir() if not path.name.startswith(".")]
-    return [*beside, *STYLE.iterdir(), *kept.files(report.stem)]
+    read = kept.files(report.stem)
+    # rendering itself may write there
+    outside = [path for path in read if workspace.build_dir() not in path.parents]
+    return [*beside, *STYLE.iterdir(), *outside]
 
 
 def _short(path: Path) -> str:
