@@ -1,5 +1,6 @@
 """`render`: make the report."""
 
+import functools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
 from problemset.commands.watch import watch
 from problemset.render.document import read_document
-from problemset.render.engine import Engine, render_report
+from problemset.render.engine import Engine, render_notebook, render_report
 from problemset.render.kept import Kept
 from problemset.render.look import STYLE
 from problemset.render.progress import Progress
@@ -42,6 +43,8 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     parser.add_argument("--fresh", action="store_true", help=says)
     says = "Render whenever a file is saved, until Ctrl-C; the page in the browser reloads."
     parser.add_argument("--watch", action="store_true", help=says)
+    says = "Make the notebook alone; `quarto render` ends with it."
+    parser.add_argument("--notebook", action="store_true", help=says)
     options = parser.parse_args(arguments)
     report = workspace.report_file()
     if not report.is_file():
@@ -56,15 +59,12 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     student.load()
     if options.fresh:
         shutil.rmtree(folder, ignore_errors=True)
+    out_dir, progress = workspace.build_dir(), Progress(folder / "seconds.json")
     with workspace.build_lock():
-        made = render_report(
-            report,
-            workspace.build_dir(),
-            options.engine,
-            kept=kept,
-            prepare=lambda: kept.call("prepared", assignment.prepare_report),
-            progress=Progress(folder / "seconds.json"),
-        )
+        prepare = functools.partial(kept.call, "prepared", assignment.prepare_report)
+        if options.notebook:
+            return Outcome(_short(render_notebook(report, out_dir, kept, prepare, progress)))
+        made = render_report(report, out_dir, options.engine, None, kept, prepare, progress)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 

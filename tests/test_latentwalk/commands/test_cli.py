@@ -455,7 +455,7 @@ def rendered(project, monkeypatch):
     done = []
     (project / "report.qmd").write_text("# A report\n")
 
-    def make(qmd, out_dir, engine, kept, prepare, progress):
+    def make(qmd, out_dir, engine, metadata, kept, prepare, progress):
         assert "PROBLEMSET_BUILD_LOCKED" in os.environ
         prepare()
         done.append((qmd.name, out_dir.name, engine))

@@ -12,7 +12,7 @@ import pytest
 
 from problemset.render import inputs
 from problemset.render.document import read_document
-from problemset.render.engine import render_report
+from problemset.render.engine import render_notebook, render_report
 from problemset.render.kept import Kept
 from problemset.render.settings import read_settings
 
@@ -173,6 +173,15 @@ def test_rendering_again_runs_nothing_and_gives_the_same(ran: Path) -> None:
     os.utime(ran / "helper.py", (time.time() - 30, time.time() - 30))
     assert render(ran) == 1
     assert (ran / "build" / "doc.html").read_bytes() == pages[0]
+
+
+def test_the_notebook_alone_is_made_from_what_is_kept(ran: Path) -> None:
+    whole = (ran / "build" / "doc.ipynb").read_bytes()
+    alone = render_notebook(ran / "doc.qmd", ran / "alone", kept_in(ran))
+    assert alone.read_bytes() == whole
+    assert list((ran / "alone").iterdir()) == [alone]
+    (alone).unlink()
+    (ran / "alone").rmdir()
 
 
 WATCHED = """
