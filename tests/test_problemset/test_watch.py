@@ -24,7 +24,7 @@ Path("page.html").write_text(text)
 WATCH = """
 import logging, sys
 from pathlib import Path
-from problemset.commands import watch
+from problemset import watch
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 sys.orig_argv = [sys.executable, "render.py", "--watch"]
 watch.watch(Path("page.html"), lambda: [Path("report.qmd"), Path("none.txt")])

@@ -9,12 +9,12 @@ from typing import get_args
 from problemset import student, workspace
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
-from problemset.commands.watch import watch
+from problemset.progress import Progress
 from problemset.render.document import read_document
 from problemset.render.engine import Engine, render_notebook, render_report
 from problemset.render.kept import Kept
 from problemset.render.look import STYLE
-from problemset.render.progress import Progress
+from problemset.watch import watch
 
 _HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
 

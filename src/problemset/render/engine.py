@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from problemset.file_io import atomic_path
+from problemset.progress import Progress
 from problemset.render import pandoc, quarto
 from problemset.render.document import read_document
 from problemset.render.errors import RenderError
@@ -20,7 +21,6 @@ from problemset.render.kernel import Executed, put_in, run
 from problemset.render.markdown import to_markdown
 from problemset.render.notebook import to_notebook
 from problemset.render.pdf import compile_pdf
-from problemset.render.progress import Progress
 from problemset.render.settings import Settings, read_settings
 
 _LOG = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from problemset.render import progress
-from problemset.render.progress import Progress
+from problemset import progress
+from problemset.progress import Progress
 
 
 @pytest.fixture
