@@ -1,5 +1,10 @@
 """What is said while a report is made."""
 
+import os
+import pty
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -51,3 +56,26 @@ def test_an_interrupted_run_leaves_the_times_of_the_last_whole_one(
     assert said[-1] == "PDF, about 3 s left"
     run(None, clock)
     assert said[-1] == "PDF", "without a file no time is told"
+
+
+IN_A_TERMINAL = """
+from problemset.progress import Progress
+steps = Progress()
+for done in (1, 2, 3):
+    steps.step("cells", done, 3)
+steps.finish()
+"""
+
+
+def test_in_a_terminal_the_count_stays_on_one_line_and_is_removed() -> None:
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    subprocess.run([sys.executable, "-c", IN_A_TERMINAL], stderr=slave, check=True)
+    os.close(slave)
+    shown = os.read(master, 10_000).decode()
+    os.close(master)
+    assert [count for count in ("1 of 3", "2 of 3", "3 of 3") if count in shown] == [
+        "1 of 3", "2 of 3", "3 of 3",
+    ]  # fmt: skip
+    assert "\n" not in shown
+    assert shown.rstrip(" \r") != shown, "the line is empty in the end"
