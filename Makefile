@@ -8,7 +8,7 @@ BIN := .venv/bin
 # so that a quarto installed into .venv by pip is also found
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup report test grade sabotage gradescope reproduce seeds bench doctor check lint check-install clean
+.PHONY: help setup report watch test grade sabotage gradescope reproduce seeds bench doctor check lint check-install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ setup: .venv/.stamp ## create .venv with everything that is needed
 
 report: .venv/.stamp .venv/.quarto-tried ## make build/report.pdf, .html and .ipynb
 	@$(RUN) $(BIN)/latentwalk render
+
+watch: .venv/.stamp ## render whenever a file is saved; the page in the browser reloads
+	@$(RUN) $(BIN)/latentwalk render --engine embedded --watch
 
 test: report ## run every test and grade the report; the score comes last
 	@$(RUN) $(BIN)/python tools/run_tests.py

@@ -29,9 +29,12 @@ COMMANDS = {
     "data": "latentwalk data",
     "sample": "latentwalk sample cgan --count 10000 --out {out}/digits.npz",
     "report": "latentwalk render",
+    "again": "latentwalk render --engine embedded",
     "test": "python tools/run_tests.py",
     "train": "latentwalk train gan --steps 100 --out {out}/gan.safetensors",
 }
+AFTER = {"again": "report"}
+"""What is run first, without being measured, so that the command finds its files."""
 COLUMNS = {
     "command": Column("command"),
     "seconds": Column("seconds", ".1f"),
@@ -88,6 +91,8 @@ def measure(command: list[str], environment: dict[str, str]) -> Run:
 
 def run(name: str, folder: Path) -> Run:
     """Run one of `COMMANDS` with a build folder of its own."""
+    if name in AFTER:
+        run(AFTER[name], folder)
     words = shlex.split(COMMANDS[name].format(out=folder))
     words[0] = str(Path(sys.executable).with_name(words[0]))
     return measure(words, os.environ | {"LATENTWALK_BUILD": str(folder / "build")})

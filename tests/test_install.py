@@ -126,7 +126,7 @@ def test_the_report_s_sources_are_written_and_can_be_read(run):
     for name in same:
         assert (folder / name).read_bytes() == (ROOT / name).read_bytes()
     files = re.findall(r"style/\S+", (folder / "_quarto.yml").read_text("utf-8"))
-    assert len(files) == 3
+    assert len(files) == 4
     for name in files:
         shared = ROOT / "src" / "problemset" / "render" / name
         assert (folder / name).read_bytes() == shared.read_bytes()

@@ -1,7 +1,9 @@
 """The report and its results, item by item: what `make report` made, checked against the models."""
 
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import document_checks
 import nbformat
@@ -274,6 +276,23 @@ def test_every_figure_stands_under_its_own_heading():
 
 def test_no_words_are_printed_over_one_another():
     assert document_checks.overlapping_words(workspace.build_dir() / "report.pdf") == []
+
+
+def test_the_cells_are_known_to_depend_on_what_they_use():
+    """So a change of any of it runs them again; whether it does has tests of its own."""
+    kept = workspace.build_dir() / "kept" / "report.json"
+    inputs = json.loads(kept.read_text("utf-8"))["value"]["inputs"]
+    names = {Path(path).name for path in (*inputs["modules"], *inputs["files"])}
+    assert {"gan.py", "style.py", "tables.py", "study.py", "student.py"} <= names
+    assert {
+        "gan.safetensors",
+        "student.yml",
+        "rubric.yml",
+        "3e.json",
+        "3e.npz",
+        "seeds.json",
+    } <= names
+    assert not {"report.qmd", "README.md", "references.bib", "cluster.py"} & names
 
 
 def test_web_page_is_one_file_with_alternative_texts():

@@ -129,7 +129,7 @@ def install() -> None:
     with contextlib.suppress(FileNotFoundError):
         stamp().unlink()
     say("installing dependencies into .venv (PyTorch is large)")
-    pip = [venv_python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [venv_python(), "-m", "pip", "install", "--disable-pip-version-check"]
     wanted = ["-c", "constraints.txt", "-e", "src/problemset[notebook,class]", "-e", ".[test]"]
     run([*pip, *wanted], "pip could not install the dependencies")
 

@@ -106,10 +106,10 @@ def load() -> list[Run]:
     Raises:
         SeedsError: the file is damaged.
     """
-    if not path().exists():
-        return []
     try:
         saved = json.loads(path().read_text("utf-8"))
+    except FileNotFoundError:
+        return []
     except (OSError, ValueError) as error:
         raise SeedsError(f"{path()}: {error}; `git checkout` it, or remove it") from error
     return [Run.from_json(run) for run in saved]

@@ -165,8 +165,9 @@ def places(name: str) -> tuple[Path, Path]:
 def _given(name: str) -> Path | None:
     """Path of the weights file in $LATENTWALK_WEIGHTS, if there is one."""
     folder = paths.given_weights_dir()
-    path = folder / f"{name}.safetensors" if folder else None
-    return path if path and path.exists() else None
+    # listed, so that rendering notices when a file is added to the folder
+    files = folder.iterdir() if folder else ()
+    return next((path for path in files if path.name == f"{name}.safetensors"), None)
 
 
 def _recipe_of(metadata: provenance.WeightsMetadata, recipe: Recipe) -> Recipe:

@@ -1,5 +1,6 @@
 """`render`: make the report."""
 
+import functools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +21,8 @@ _HELP = """Make the report: build/report.pdf, build/report.html and build/report
 {preparation}Name and hours come from student.yml. Outputs of the cells are kept in build/kept and
 used again until the code, or anything that it read, changes.
 
-Examples:
-    {program} render --engine embedded
-    {program} render --watch
+Example:
+    {program} render --engine embedded --watch
 """
 
 
@@ -43,6 +43,8 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     parser.add_argument("--fresh", action="store_true", help=says)
     says = "Render whenever a file is saved, until Ctrl-C; the page in the browser reloads."
     parser.add_argument("--watch", action="store_true", help=says)
+    says = "Make the notebook alone; `quarto render` ends with it."
+    parser.add_argument("--notebook", action="store_true", help=says)
     options = parser.parse_args(arguments)
     report = workspace.report_file()
     if not report.is_file():
@@ -50,11 +52,11 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
             f"{report.name} is not in {report.parent}; {assignment.where_to_start}"
         )
     # the libraries for notebooks and PDFs take half a second to import
-    from problemset.commands.watch import watch
     from problemset.grading.hand_in import made_from
-    from problemset.render.engine import render_report
+    from problemset.progress import Progress
+    from problemset.render.engine import render_notebook, render_report
     from problemset.render.kept import Kept
-    from problemset.render.progress import Progress
+    from problemset.watch import watch
 
     folder = workspace.build_dir() / "kept"
     kept = Kept(folder, tuple(f"{prefix}_" for prefix in workspace.ENVIRONMENT_PREFIXES))
@@ -64,15 +66,12 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     student.load()
     if options.fresh:
         shutil.rmtree(folder, ignore_errors=True)
+    out_dir, progress = workspace.build_dir(), Progress(folder / "seconds.json")
     with workspace.build_lock(), made_from.recording(assignment):
-        made = render_report(
-            report,
-            workspace.build_dir(),
-            options.engine,
-            kept=kept,
-            prepare=lambda: kept.call("prepared", assignment.prepare_report),
-            progress=Progress(folder / "seconds.json"),
-        )
+        prepare = functools.partial(kept.call, "prepared", assignment.prepare_report)
+        if options.notebook:
+            return Outcome(_short(render_notebook(report, out_dir, kept, prepare, progress)))
+        made = render_report(report, out_dir, options.engine, None, kept, prepare, progress)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 
@@ -82,7 +81,10 @@ def _watched(report: Path, kept: "Kept") -> list[Path]:
     from problemset.render.look import STYLE
 
     beside = [path for path in report.parent.iterdir() if not path.name.startswith(".")]
-    return [*beside, *STYLE.iterdir(), *kept.files(report.stem)]
+    read = kept.files(report.stem)
+    # rendering itself may write there
+    outside = [path for path in read if workspace.build_dir() not in path.parents]
+    return [*beside, *STYLE.iterdir(), *outside]
 
 
 def _short(path: Path) -> str:

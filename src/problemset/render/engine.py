@@ -5,12 +5,13 @@ import contextlib
 import functools
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from problemset.file_io import atomic_path
+from problemset.progress import Progress
 from problemset.render import pandoc, quarto
 from problemset.render.document import read_document
 from problemset.render.errors import RenderError
@@ -20,7 +21,6 @@ from problemset.render.kernel import Executed, put_in, run
 from problemset.render.markdown import to_markdown
 from problemset.render.notebook import to_notebook
 from problemset.render.pdf import compile_pdf
-from problemset.render.progress import Progress
 from problemset.render.settings import Settings, read_settings
 
 _LOG = logging.getLogger(__name__)
@@ -76,37 +76,69 @@ def render_report(
         RenderError: when a tool fails.
         WriteError: when out_dir cannot be written.
     """
+    with _executed(qmd, metadata, kept, prepare, progress) as job:
+        # also before Quarto: this checks the document, and numbers the labels for the notebook
+        made_here = _made_here(job)
+        by_quarto = None if engine == "embedded" else _try_quarto(job, engine)
+        pdf, html = by_quarto or made_here
+        targets = _write(job, out_dir, {".pdf": pdf, ".html": html, ".ipynb": _notebook(job)})
+    used: Literal["quarto", "embedded"] = "quarto" if by_quarto else "embedded"
+    return Rendered(targets[0], targets[1], targets[2], used)
+
+
+def render_notebook(
+    qmd: Path,
+    out_dir: Path,
+    kept: Kept | None = None,
+    prepare: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+) -> Path:
+    """Make the executed notebook alone, beside what Quarto has made; as `render_report`."""
+    with _executed(qmd, None, kept, prepare, progress) as job:
+        _to_typst(job)
+        return _write(job, out_dir, {".ipynb": _notebook(job)})[0]
+
+
+@contextlib.contextmanager
+def _executed(
+    qmd: Path,
+    metadata: Mapping[str, str] | None,
+    kept: Kept | None,
+    prepare: Callable[[], None],
+    progress: Progress | None,
+) -> Iterator[_Job]:
+    """Read the document, and run its cells unless what they gave is kept."""
     step = progress.step if progress else lambda name, done=0, total=0: None
     document = read_document(qmd.absolute())
     overrides = {key: markdown_literal(value) for key, value in (metadata or {}).items()}
     for_typst = read_settings(document, "typst", overrides)
     for_html = read_settings(document, "html", overrides)
+    outcome = kept.outcome(document, for_typst.shown.eval) if kept else None
+    if outcome is None:
+        prepare()
+        outcome = run(document, for_typst.shown.eval, functools.partial(step, "cells"))
+        if kept:
+            kept.keep(document, for_typst.shown.eval, outcome)
+    step("writing the files")
     with tempfile.TemporaryDirectory(prefix="problemset-") as scratch:
-        outcome = kept.outcome(document, for_typst.shown.eval) if kept else None
-        if outcome is None:
-            prepare()
-            outcome = run(document, for_typst.shown.eval, functools.partial(step, "cells"))
-            if kept:
-                kept.keep(document, for_typst.shown.eval, outcome)
-        step("PDF, page and notebook")
-        executed = put_in(document, outcome)
-        job = _Job(executed, for_typst, for_html, overrides, Path(scratch))
-        # also before Quarto: this checks the document, and numbers the labels for the notebook
-        made_here = _made_here(job)
-        by_quarto = None if engine == "embedded" else _try_quarto(job, engine)
-        pdf, html = by_quarto or made_here
-        labels = pandoc.labels(job.work)
-        notebook = to_notebook(executed, labels, for_html.metadata, document.path.parent)
-    files = {".pdf": pdf, ".html": html, ".ipynb": notebook.encode()}
-    targets = {end: out_dir / f"{qmd.stem}{end}" for end in files}
-    # the stack renames the files when it closes, after all of them have been written
-    with contextlib.ExitStack() as stack:
-        for end, content in files.items():
-            stack.enter_context(atomic_path(targets[end])).write_bytes(content)
+        yield _Job(put_in(document, outcome), for_typst, for_html, overrides, Path(scratch))
     if progress:
         progress.finish()
-    used: Literal["quarto", "embedded"] = "quarto" if by_quarto else "embedded"
-    return Rendered(targets[".pdf"], targets[".html"], targets[".ipynb"], used)
+
+
+def _write(job: _Job, out_dir: Path, files: dict[str, bytes]) -> list[Path]:
+    """Write the files by their suffixes, and put them in place when all are complete."""
+    targets = [out_dir / f"{job.executed.document.path.stem}{end}" for end in files]
+    # the stack renames the files when it closes, after all of them have been written
+    with contextlib.ExitStack() as stack:
+        for target, content in zip(targets, files.values(), strict=True):
+            stack.enter_context(atomic_path(target)).write_bytes(content)
+    return targets
+
+
+def _notebook(job: _Job) -> bytes:
+    labels, folder = pandoc.labels(job.work), job.executed.document.path.parent
+    return to_notebook(job.executed, labels, job.for_html.metadata, folder).encode()
 
 
 def _made_here(job: _Job) -> tuple[bytes, bytes]:

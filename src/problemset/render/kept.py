@@ -6,8 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from problemset import file_io
-from problemset.render import inputs
+from problemset import file_io, inputs
 from problemset.render.document import Document
 from problemset.render.kernel import Outcome, code_of
 

@@ -18,7 +18,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-from problemset.render import inputs
+from problemset import inputs
 from problemset.render.document import Cell, Document, Prose
 from problemset.render.errors import CellError, RenderError
 from problemset.render.escape import markdown_literal

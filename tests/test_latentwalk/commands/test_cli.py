@@ -559,8 +559,9 @@ def rendered(project, monkeypatch):
     done = []
     (project / "report.qmd").write_text("# A report\n")
 
-    def make(qmd, out_dir, engine):
+    def make(qmd, out_dir, engine, metadata, kept, prepare, progress):
         assert "PROBLEMSET_BUILD_LOCKED" in os.environ
+        prepare()
         done.append((qmd.name, out_dir.name, engine))
         made = [out_dir / f"report.{end}" for end in ("pdf", "html", "ipynb")]
         return Rendered(*made, engine="embedded")
@@ -583,6 +584,14 @@ def test_render_trains_what_is_missing_first(latentwalk, project, rendered):
         *(f"build/report.{end}" for end in ("pdf", "html", "ipynb")),
         "made by the embedded renderer",
     ]
+
+
+@pytest.mark.parametrize(("words", "kept"), [((), True), (("--fresh",), False)])
+def test_only_fresh_forgets_what_the_cells_gave(latentwalk, project, rendered, words, kept):
+    (project / "build" / "kept").mkdir(parents=True)
+    (project / "build" / "kept" / "report.json").write_text("{}")
+    assert latentwalk("render", *words)[0] == 0
+    assert (project / "build" / "kept" / "report.json").exists() == kept
 
 
 def test_a_document_that_cannot_be_read_stops_before_anything_takes_time(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from problemset.render import inputs
+from problemset import inputs
+from problemset.render import kernel
 from problemset.render.document import read_document
-from problemset.render.engine import render_report
+from problemset.render.engine import render_notebook, render_report
 from problemset.render.kept import Kept
 from problemset.render.settings import read_settings
 
@@ -160,9 +161,13 @@ def test_another_library_or_variable_runs_the_code_again(
         assert not is_reused(ran)
 
 
-def test_rendering_again_runs_nothing_and_gives_the_same(ran: Path) -> None:
+def test_rendering_again_runs_nothing_and_gives_the_same(
+    ran: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pages = [(ran / "build" / "doc.html").read_bytes()]
-    assert render(ran) == 0
+    with monkeypatch.context() as patch:
+        patch.delattr(kernel, "running_kernel")  # none is started
+        assert render(ran) == 0
     pages.append((ran / "build" / "doc.html").read_bytes())
     assert pages[0] == pages[1]
     undo = edit(ran, "helper.py", lambda text: text.replace("2 *", "5 *"))
@@ -175,10 +180,19 @@ def test_rendering_again_runs_nothing_and_gives_the_same(ran: Path) -> None:
     assert (ran / "build" / "doc.html").read_bytes() == pages[0]
 
 
+def test_the_notebook_alone_is_made_from_what_is_kept(ran: Path) -> None:
+    whole = (ran / "build" / "doc.ipynb").read_bytes()
+    alone = render_notebook(ran / "doc.qmd", ran / "alone", kept_in(ran))
+    assert alone.read_bytes() == whole
+    assert list((ran / "alone").iterdir()) == [alone]
+    (alone).unlink()
+    (ran / "alone").rmdir()
+
+
 WATCHED = """
 import sys, os, time
 from pathlib import Path
-from problemset.render import inputs
+from problemset import inputs
 inputs.start()
 Path("read.txt").read_text()
 if "edit" in sys.argv:

@@ -1,7 +1,10 @@
 """The look that both engines share, as Quarto would use it: its Typst writer and short lines."""
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import document_checks
@@ -113,3 +116,19 @@ def test_the_project_names_the_shared_files_to_quarto() -> None:
     assert {places.ROOT / name for name in named} == {
         path for path in places.ROOT.glob("src/problemset/render/style/*") if path.is_file()
     }
+
+
+@pytest.mark.parametrize(("source", "made"), [("examples/buffon", True), ("docs", False)])
+def test_quarto_ends_with_the_notebook_and_never_fails_for_it(
+    source: str, made: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(places.ROOT / source, folder)
+    environment = {**os.environ, "PYTHONPATH": str(places.ROOT / "src")}
+    environment |= {"PROBLEMSET_ROOT": str(folder), "PROBLEMSET_BUILD": str(tmp_path / "built")}
+    done = subprocess.run(
+        [sys.executable, STYLE / "notebook.py"], cwd=folder, env=environment, capture_output=True
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "built" / "report.ipynb").is_file() == made
+    assert not (tmp_path / "built" / "report.pdf").exists()

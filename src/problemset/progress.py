@@ -27,7 +27,7 @@ class Progress:
         if file and file.is_file():
             self._left = json.loads(file.read_text(encoding="utf-8"))
         self._reached: dict[str, float] = {}
-        self._said = 0.0
+        self._said = -_PAUSE_SECONDS
         self._line = tqdm(bar_format="{desc}", leave=False, disable=None)
 
     def step(self, name: str, done: int = 0, total: int = 0) -> None:
@@ -39,7 +39,7 @@ class Progress:
             text += f", about {max(1, round(self._left[text]))} s left"
         if total and not self._line.disable:
             self._line.set_description_str(text)
-        elif not total or done == total or now - self._said > _PAUSE_SECONDS:
+        elif not total or done == total or now - self._said >= _PAUSE_SECONDS:
             self._line.clear()
             _LOG.info("%s", text)
             self._said = now

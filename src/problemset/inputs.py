@@ -2,8 +2,9 @@
 
 `start` listens, from then on, to every file that this process opens. `found` describes those files
 as they are afterwards, and `unchanged` tells later whether anything of it is different. Python's
-own files and installed libraries are left out; `surroundings` has their versions. A file that
-another process opens, or a library that is not Python, is not noticed.
+own files and installed libraries are left out; `surroundings` has their versions. Not noticed are
+a file that another process opens, code that is not Python, and a file of which it is only asked
+whether it is there, in a folder of which nothing is opened or listed.
 """
 
 import ast
