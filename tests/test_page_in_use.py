@@ -4,6 +4,7 @@ import base64
 
 import browsing
 import numpy as np
+import page_speed
 import pytest
 import torch
 
@@ -103,7 +104,7 @@ def test_networks_draw_what_python_s_draw(name, page, drawn):
 
 
 def test_the_judge_reads_what_python_s_reads(page, drawn, work):
-    images = torch.cat([kind[: DRAWS // 2] for kind in drawn[1].values()])
+    images = torch.cat([kind[: DRAWS // 10] for kind in drawn[1].values()])
     with torch.inference_mode():
         scores = work.released["classifier"].network(images.view(-1, 1, 28, 28))
     got, wanted = run(page, "judge", "judge", images), scores.softmax(1)
@@ -211,6 +212,15 @@ def test_touch_moves_the_slider_on_a_phone(browser, file):
         slider.tap()  # its middle
         opened.page.wait_for_function("document.getElementById('live').dataset.read > 400")
         assert 400 < int(slider.input_value()) < 600
+
+
+def test_it_is_quick_even_on_a_busy_machine(browser, file):
+    """Loose bounds; page_speed.py says how quick it is on a quiet one."""
+    with browsing.opened(browser, file, **browsing.WIDE, **CALM) as opened:
+        found = page_speed.measure(opened.page, seconds=1)
+    assert found["interactive_seconds"] < 15
+    assert found["images_a_second"] > 3
+    assert found["certainty_milliseconds"] < 1000
 
 
 def test_without_a_script_the_static_figures_stand_alone(browser, file):
