@@ -33,9 +33,14 @@ class Opened:
     outside: list[str] = field(default_factory=list)
     """Addresses outside the page that were asked for."""
 
-    def violations(self) -> list[str]:
-        """Rules of accessibility that axe-core finds broken, each with its first element."""
-        found = Axe().run(self.page).response["violations"]
+    def violations(self, *rules: str) -> list[str]:
+        """Rules of accessibility that axe-core finds broken, each with its first element.
+
+        Args:
+            rules: the only ones to look at; all if omitted.
+        """
+        options = {"runOnly": list(rules)} if rules else None
+        found = Axe().run(self.page, options=options).response["violations"]
         return [f"{one['id']} x {len(one['nodes'])}: {one['nodes'][0]['html']}" for one in found]
 
 

@@ -64,11 +64,23 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def page(browser, file):
+def opened(browser, file):
     """The page, ready; each test leaves it as it wants."""
     with browsing.opened(browser, file, **browsing.WIDE, **CALM) as opened:
         opened.page.locator("#live[data-strips=done]").wait_for()
-        yield opened.page
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def page(opened):
+    return opened.page
+
+
+@pytest.fixture(scope="module")
+def phone(browser, file):
+    with browsing.opened(browser, file, **browsing.PHONE, **CALM) as opened:
+        opened.page.locator("#live[data-strips=done]").wait_for()
+        yield opened
 
 
 def run(page, worker, name, inputs):
@@ -197,47 +209,51 @@ def test_play_walks_and_pauses(page):
     assert page.locator("#live-t").input_value() == place != "1000"
 
 
-@pytest.mark.parametrize(("motion", "moves"), [("reduce", False), ("no-preference", True)])
-def test_it_walks_by_itself_only_for_those_who_want_motion(motion, moves, browser, file):
-    with browsing.opened(browser, file, **browsing.WIDE, reduced_motion=motion) as opened:
-        opened.page.locator("#live[data-ready]").wait_for()
-        opened.page.locator(".live-stage").scroll_into_view_if_needed()
-        opened.page.wait_for_timeout(700)
-        assert (opened.page.locator("#live-t").input_value() != "0") == moves
+def test_it_walks_by_itself_only_for_those_who_want_motion(page, browser, file):
+    def walked(page):
+        page.locator("#live[data-ready]").wait_for()
+        before = page.locator("#live-t").input_value()
+        page.locator(".live-stage").scroll_into_view_if_needed()
+        page.wait_for_timeout(700)
+        return page.locator("#live-t").input_value() != before
+
+    assert not walked(page)
+    with browsing.opened(browser, file, **browsing.WIDE, reduced_motion="no-preference") as other:
+        assert walked(other.page)
 
 
-@pytest.mark.parametrize("mode", ["light", "dark", "phone"])
-def test_the_report_s_page_shuts_nobody_out_and_loads_nothing(mode, browser, file):
-    with browsing.opened(browser, file, **browsing.MODES[mode], **CALM) as opened:
-        opened.page.locator("#live[data-strips=done]").wait_for()
-        assert (opened.violations(), opened.errors, opened.outside) == ([], [], [])
-        if mode == "phone":
-            assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_the_report_s_page_shuts_nobody_out_and_loads_nothing(opened):
+    assert (opened.violations(), opened.errors, opened.outside) == ([], [], [])
+    opened.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    assert opened.violations("color-contrast") == [], "nothing else depends on the colours"
+    opened.page.add_style_tag(content=".live p { color: #333; }")
+    assert opened.violations("color-contrast") != [], "it would be seen"
 
 
-def test_fractions_keep_apart_on_a_phone(browser, file):
-    with browsing.opened(browser, file, **browsing.PHONE, **CALM) as opened:
-        assert opened.page.evaluate(OVERLAPPING) == 0
-        opened.page.add_style_tag(
-            content="td, p { line-height: 0.3; padding: 0; } mfrac { margin: -1em; }"
-        )
-        assert opened.page.evaluate(OVERLAPPING) > 0, "it would be seen"
+def test_nor_does_it_on_a_phone(phone):
+    assert (phone.violations(), phone.errors, phone.outside) == ([], [], [])
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_touch_moves_the_slider_on_a_phone(browser, file):
-    with browsing.opened(browser, file, **browsing.PHONE, **CALM) as opened:
-        opened.page.locator("#live[data-ready]").wait_for()
-        slider = opened.page.locator("#live-t")
-        slider.scroll_into_view_if_needed()
-        slider.tap()  # its middle
-        opened.page.wait_for_function("document.getElementById('live').dataset.read > 400")
-        assert 400 < int(slider.input_value()) < 600
+def test_fractions_keep_apart_on_a_phone(phone):
+    assert phone.page.evaluate(OVERLAPPING) == 0
+    style = "td, p { line-height: 0.3; padding: 0; } mfrac { margin: -1em; }"
+    added = phone.page.add_style_tag(content=style)
+    assert phone.page.evaluate(OVERLAPPING) > 0, "it would be seen"
+    added.evaluate("one => one.remove()")
 
 
-def test_it_is_quick_even_on_a_busy_machine(browser, file):
+def test_touch_moves_the_slider_on_a_phone(phone):
+    slider = phone.page.locator("#live-t")
+    slider.scroll_into_view_if_needed()
+    slider.tap()  # its middle
+    phone.page.wait_for_function("document.getElementById('live').dataset.read > 400")
+    assert 400 < int(slider.input_value()) < 600
+
+
+def test_it_is_quick_even_on_a_busy_machine(page):
     """Loose bounds; page_speed.py says how quick it is on a quiet one."""
-    with browsing.opened(browser, file, **browsing.WIDE, **CALM) as opened:
-        found = page_speed.measure(opened.page, seconds=1)
+    found = page_speed.measure(page, seconds=1)
     assert found["interactive_seconds"] < 15
     assert found["images_a_second"] > 3
     assert found["certainty_milliseconds"] < 1000
