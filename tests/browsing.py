@@ -33,18 +33,30 @@ class Opened:
     outside: list[str] = field(default_factory=list)
     """Addresses outside the page that were asked for."""
 
-    def violations(self) -> list[str]:
-        """Rules of accessibility that axe-core finds broken, each with its first element."""
-        found = Axe().run(self.page).response["violations"]
+    def violations(self, *rules: str) -> list[str]:
+        """Rules of accessibility that axe-core finds broken, each with its first element.
+
+        Args:
+            rules: the only ones to look at; all if omitted.
+        """
+        options = {"runOnly": list(rules)} if rules else None
+        found = Axe().run(self.page, options=options).response["violations"]
         return [f"{one['id']} x {len(one['nodes'])}: {one['nodes'][0]['html']}" for one in found]
+
+
+def chromium() -> str:
+    """The browser's program; without one, the test or the whole file that asks is skipped."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        names = ", ".join(NAMES)
+        pytest.skip(f"no browser to try the page in: {names}", allow_module_level=True)
+    return program
 
 
 @contextlib.contextmanager
 def running() -> Iterator[Browser]:
     """A browser, for the tests of one file: others must not find its event loop running."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"the page is not tried in a browser: there is none of {', '.join(NAMES)}")
+    program = chromium()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=OPTIONS)
         yield browser

@@ -17,6 +17,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import browsing
 import numpy as np
 import pypdfium2
 import pytest
@@ -74,6 +75,15 @@ def test_it_is_complete(project):
     said = command(project, "check-submission", "submission")
     assert "\n5 of 5 files are complete\n" in said
     assert not re.search("ignored|refused|misfit|latentwalk|make report", said)
+
+
+def test_its_page_shuts_nobody_out(project):
+    with browsing.running() as browser:
+        for mode in browsing.MODES.values():
+            with browsing.opened(browser, project / "build" / "report.html", **mode) as opened:
+                found = opened.violations(), opened.errors, opened.outside
+                assert found == ([], [], []), mode
+                assert opened.page.locator("button.enlarge").count() > 0
 
 
 def test_the_report_reaches_every_point_that_a_machine_can_give(project):

@@ -299,6 +299,19 @@ def test_web_page_is_one_file_with_alternative_texts():
     page = workspace.build_dir() / "report.html"
     assert document_checks.images_without_alt(page) == []
     assert document_checks.loads_from_network(page) == []
+    assert page.stat().st_size <= 6_000_000
+
+
+def test_the_live_figure_is_on_the_page_alone(notebook, pdf_text):
+    page = (workspace.build_dir() / "report.html").read_text("utf-8")
+    assert "latentwalkData" in page
+    assert "Walk from one digit to another" in page
+    assert "Walk from one digit to another" not in pdf_text
+    shown = [cell.outputs[0].data for cell in notebook.cells if "live import show" in cell.source]
+    assert [data["text/plain"] for data in shown] == [
+        "The live figure is on the web page, report.html."
+    ]
+    assert len(str(shown)) < 4000
 
 
 def test_notebook_is_executed_and_not_stripped(notebook):

@@ -295,7 +295,7 @@
     addDigits();
     setEnds();
     ask();
-    root.dataset.ready = "yes";
+    root.dataset.ready = Math.round(performance.now()); // milliseconds since the page was asked for
     // it walks once by itself when it is first seen, unless the reader wants no motion
     const seen = new IntersectionObserver(([entry]) => {
       if (!entry.isIntersecting) return;

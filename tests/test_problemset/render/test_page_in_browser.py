@@ -7,6 +7,7 @@ from problemset.render import pandoc
 from problemset.render.document import read_document
 from problemset.render.settings import read_settings
 
+browsing.chromium()
 WORDS = "Some words that fill the lines of a paragraph. " * 40
 LONG_SUM = " + ".join(rf"\frac{{a_{n}}}{{b_{n}}}" for n in range(20))
 WIDE_CELLS = " | ".join(f"a wide column {n}" for n in range(9))

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_output
 
-from problemset.render.document import Cell, Document, Prose
-from problemset.render.errors import CellError
+from problemset.render import pandoc
+from problemset.render.document import Cell, Document, Prose, read_document
+from problemset.render.errors import CellError, DocumentError
 from problemset.render.kernel import Executed, RanCell, execute
 from problemset.render.markdown import fenced, to_markdown
 from problemset.render.options import CellOptions, Shown
+from problemset.render.settings import read_settings
 
 SVG = "<svg/>"
 PNG = "iVBORw0KGgo="
@@ -104,3 +106,20 @@ def test_a_fence_is_longer_than_what_it_holds() -> None:
 def test_prose_alone_needs_no_kernel(tmp_path: Path) -> None:
     document = Document(tmp_path / "doc.qmd", {}, (Prose("Text", 1),))
     assert execute(document).chunks == (Prose("Text", 1),)
+
+
+def test_raw_html_of_a_cell_is_for_the_page_alone(tmp_path: Path) -> None:
+    text = shown_as(tmp_path, [display(text__markdown="```{=html}\n<b>live</b>\n```")])
+    path = tmp_path / "doc.qmd"
+    path.write_text("---\ntitle: T\n---\n", encoding="utf-8")
+    document = read_document(path)
+    convert = {"html": pandoc.to_html, "typst": pandoc.to_typst}
+    found = {
+        name: convert[name](document, text, read_settings(document, name), tmp_path)
+        for name in ("html", "typst")
+    }
+    assert "<b>live</b>" in found["html"]
+    assert "live" not in found["typst"]
+    prose = "```{=html}\n<b>live</b>\n```"
+    with pytest.raises(DocumentError, match="raw html"):  # written by hand, it is refused
+        pandoc.to_html(document, prose, read_settings(document, "html"), tmp_path)
