@@ -11,7 +11,7 @@ import pypdfium2
 from pypdfium2 import PdfTextPage
 from pypdfium2 import raw as pdfium
 
-from problemset.render.document import Prose, read_document
+from problemset.render.source.document import Prose, read_document
 
 _RAW_TEX = re.compile(r"\\[A-Za-z]+|\$|\{\\|\^\{|_\{")
 _CROSS_REFERENCE = re.compile(r"\?@|(?<!\S)@(fig|tbl|eq|sec|thm|lem|def)-[\w-]+")

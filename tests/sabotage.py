@@ -27,7 +27,7 @@ from latentwalk.model_zoo import recipes
 from latentwalk.training import checkpoints
 from problemset.grading.evidence.outputs import pictures
 from problemset.grading.submission.opened import Submission
-from problemset.render.pdf_reader import pdf_text
+from problemset.render.formats.pdf_reader import pdf_text
 
 Spoil = Callable[[Path], None]
 PDFIUM = threading.Lock()  # the library is not for threads, and the table spoils two at a time

@@ -1,6 +1,7 @@
 """The house style as far as it can be measured."""
 
 import ast
+import collections
 import statistics
 from pathlib import Path
 
@@ -17,6 +18,7 @@ MODULES = {
 }
 LONGEST_MODULE = 250  # without docstrings, which explain and are not code
 LONGEST_FUNCTION = 40
+MODULES_A_FOLDER = 16  # with __init__.py
 TRAINING_LOOP = 60  # the one exception: `training.fit`, read from top to bottom
 
 
@@ -51,6 +53,11 @@ def test_modules_fit_on_a_few_pages(trees):
         for name, path in MODULES.items()
     }
     assert {n: count for n, count in lines.items() if count > LONGEST_MODULE} == {}
+
+
+def test_folders_hold_few_modules():
+    counts = collections.Counter(Path(name).parent.as_posix() for name in MODULES)
+    assert {folder: count for folder, count in counts.items() if count > MODULES_A_FOLDER} == {}
 
 
 def test_functions_are_short(trees):

@@ -9,9 +9,9 @@ import nbformat
 import pytest
 
 from problemset import workspace
-from problemset.render import pdf_reader
-from problemset.render.definitions import TAG
-from problemset.render.kernel import running_kernel
+from problemset.render.execution.kernel import running_kernel
+from problemset.render.formats import pdf_reader
+from problemset.render.source.definitions import TAG
 
 WITH_CODE = ("2a", "2b", "2c", "2d", "2e", "3a", "3b", "3c", "4a", "4b", "4c", "4d")
 DEFINED = {  # what a reader must find, and in which package module it is

@@ -16,7 +16,7 @@ from latentwalk.derivations import equations
 from latentwalk.experiments import smoothness, study
 from latentwalk.models.classifier import predict
 from problemset import rubric, student, workspace
-from problemset.render import pdf_reader
+from problemset.render.formats import pdf_reader
 
 SEED = 2017  # as in report.qmd
 

@@ -9,7 +9,7 @@ from latentwalk.evaluation.intervals import Estimate
 from latentwalk.report import verdicts
 from latentwalk.report.verdicts import above, alike, below, less, mark, more, not_more, overlap
 from problemset import workspace
-from problemset.render.document import Cell, read_document
+from problemset.render.source.document import Cell, read_document
 
 LOW, MIDDLE, HIGH = (Estimate(v, v - 1, v + 1) for v in (1.0, 2.5, 5.0))
 

@@ -17,7 +17,7 @@ from latentwalk.data import mnist_files
 from problemset import student, workspace
 from problemset.commands.parsing import Outcome, Parser
 from problemset.render.errors import RenderError
-from problemset.render.quarto import find_quarto
+from problemset.render.formats.quarto import find_quarto
 
 ROOM_BYTES = 500_000_000  # generous total for weights, checkpoints, results and the report
 HELP = """Say what this machine has, what is missing, and how to fix it.

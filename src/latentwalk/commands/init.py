@@ -7,7 +7,7 @@ from pathlib import Path
 from latentwalk.paths import INSTALLED_PROJECT
 from problemset import file_io, workspace
 from problemset.commands.parsing import Outcome, Parser
-from problemset.render.look import STYLE
+from problemset.render.source.look import STYLE
 
 SOURCES = ("report.qmd", "_quarto.yml", "rubric.yml", "student.yml", "references.bib")
 _HELP = """Write the report's sources into a folder: report.qmd and the files that it needs. Fill in

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from problemset import student, workspace
 from problemset.assignment import Assignment
 from problemset.commands.parsing import Outcome, Parser
-from problemset.render.document import read_document
+from problemset.render.source.document import read_document
 
 if TYPE_CHECKING:
-    from problemset.render.kept import Kept
+    from problemset.render.execution.kept import Kept
 
 ENGINES = ("auto", "quarto", "embedded")
 
@@ -34,18 +34,7 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
         StudentFileError: student.yml is malformed.
         DocumentError, RenderError: the report cannot be made.
     """
-    preparation = f"{assignment.report_help}\n" if assignment.report_help else ""
-    description = _HELP.format(program=assignment.program, preparation=preparation)
-    parser = Parser(f"{assignment.program} render", description)
-    says = "quarto insists on it, embedded never uses it, auto falls back from one to the other."
-    parser.add_argument("--engine", type=str, choices=ENGINES, default="auto", help=says)
-    says = "Run every cell, even if nothing has changed."
-    parser.add_argument("--fresh", action="store_true", help=says)
-    says = "Render whenever a file is saved, until Ctrl-C; the page in the browser reloads."
-    parser.add_argument("--watch", action="store_true", help=says)
-    says = "Make the notebook alone; `quarto render` ends with it."
-    parser.add_argument("--notebook", action="store_true", help=says)
-    options = parser.parse_args(arguments)
+    options = _parser(assignment).parse_args(arguments)
     report = workspace.report_file()
     if not report.is_file():
         raise workspace.ProjectNotFoundError(
@@ -55,7 +44,7 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     from problemset.grading.hand_in import made_from
     from problemset.progress import Progress
     from problemset.render.engine import render_notebook, render_report
-    from problemset.render.kept import Kept
+    from problemset.render.execution.kept import Kept
     from problemset.watch import watch
 
     folder = workspace.build_dir() / "kept"
@@ -76,9 +65,24 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 
 
+def _parser(assignment: Assignment) -> Parser:
+    preparation = f"{assignment.report_help}\n" if assignment.report_help else ""
+    description = _HELP.format(program=assignment.program, preparation=preparation)
+    parser = Parser(f"{assignment.program} render", description)
+    says = "quarto insists on it, embedded never uses it, auto falls back from one to the other."
+    parser.add_argument("--engine", type=str, choices=ENGINES, default="auto", help=says)
+    says = "Run every cell, even if nothing has changed."
+    parser.add_argument("--fresh", action="store_true", help=says)
+    says = "Render whenever a file is saved, until Ctrl-C; the page in the browser reloads."
+    parser.add_argument("--watch", action="store_true", help=says)
+    says = "Make the notebook alone; `quarto render` ends with it."
+    parser.add_argument("--notebook", action="store_true", help=says)
+    return parser
+
+
 def _watched(report: Path, kept: "Kept") -> list[Path]:
     """The report, the files beside it and those of its look, and what its cells read."""
-    from problemset.render.look import STYLE
+    from problemset.render.source.look import STYLE
 
     beside = [path for path in report.parent.iterdir() if not path.name.startswith(".")]
     read = kept.files(report.stem)

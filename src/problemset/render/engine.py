@@ -12,16 +12,16 @@ from typing import Literal
 
 from problemset.file_io import atomic_path
 from problemset.progress import Progress
-from problemset.render import pandoc, quarto
-from problemset.render.document import read_document
 from problemset.render.errors import RenderError
 from problemset.render.escape import markdown_literal
-from problemset.render.kept import Kept
-from problemset.render.kernel import Executed, put_in, run
-from problemset.render.markdown import to_markdown
-from problemset.render.notebook import to_notebook
-from problemset.render.pdf import compile_pdf
-from problemset.render.settings import Settings, read_settings
+from problemset.render.execution.kept import Kept
+from problemset.render.execution.kernel import Executed, put_in, run
+from problemset.render.formats import pandoc, quarto
+from problemset.render.formats.markdown import to_markdown
+from problemset.render.formats.notebook import to_notebook
+from problemset.render.formats.pdf import compile_pdf
+from problemset.render.source.document import read_document
+from problemset.render.source.settings import Settings, read_settings
 
 _LOG = logging.getLogger(__name__)
 

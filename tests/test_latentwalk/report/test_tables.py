@@ -15,7 +15,7 @@ from latentwalk.experiments.smoothness import Difference, Smoothness, Smoothness
 from latentwalk.models.classifier import Classifier
 from latentwalk.models.gan import Generator
 from latentwalk.models.vae import Vae
-from latentwalk.report import tables
+from latentwalk.report import sentences, tables
 from problemset import rubric
 from problemset.student import Student
 
@@ -36,7 +36,7 @@ def test_the_text_of_2c_follows_the_pair(labels, automatic, says, not_said):
     ends = SimpleNamespace(
         indices=(2, 5), labels=labels, automatic=automatic, same_digit=labels[0] == labels[1]
     )
-    text = tables.picked(ends)
+    text = sentences.picked(ends)
     assert says in text
     assert not_said not in text
     assert ("need not leave this digit" in text) == ends.same_digit
@@ -257,7 +257,7 @@ def test_configurations_show_every_field_of_every_model():
 def test_computing_counts_parameters_steps_and_minutes():
     size = sum(p.numel() for p in RELEASED["gan"].network.parameters())
     assert cells(MADE["computing"])[2] == ["`gan`", "Problem 9", f"{size:,}", "8", "1.5"]
-    assert tables.total_minutes(RELEASED) == pytest.approx(5)
+    assert sentences.total_minutes(RELEASED) == pytest.approx(5)
 
 
 def test_cores_are_counted_in_words():
@@ -267,39 +267,39 @@ def test_cores_are_counted_in_words():
         (16, "16 processor cores"),
     ):
         trained = SimpleNamespace(metadata=SimpleNamespace(threads=threads))
-        assert tables.cores(trained) == words
+        assert sentences.cores(trained) == words
 
 
 def test_hardware_names_each_machine_once():
     one = "CPU (A), 2 threads, PyTorch 2.14.1, float32"
-    assert tables.hardware(RELEASED) == one
+    assert sentences.hardware(RELEASED) == one
     other = model(Generator(GAN), 1.0, device="CUDA (B)", precision="bfloat16")
-    both = tables.hardware({**RELEASED, "other": other})
+    both = sentences.hardware({**RELEASED, "other": other})
     assert both == f"{one}; CUDA (B), 2 threads, PyTorch 2.14.1, bfloat16"
 
 
 def test_hours_are_the_students_or_those_of_the_machine_said_to_be_so():
-    assert tables.hours(Student("A", 7.5), RELEASED) == "This assignment took 7.5 hours."
-    assert tables.hours(Student("A", 0.0), RELEASED) == "This assignment took 0 hours."
-    words = tables.hours(REFERENCE_RUN, RELEASED)
+    assert sentences.hours(Student("A", 7.5), RELEASED) == "This assignment took 7.5 hours."
+    assert sentences.hours(Student("A", 0.0), RELEASED) == "This assignment took 0 hours."
+    words = sentences.hours(REFERENCE_RUN, RELEASED)
     assert "4 trainings took 5 minutes together" in words
     assert "no hours" in words
 
 
 def test_readings_put_runs_together():
-    assert tables.readings(np.array([6, 6, 6, 9, 7, 7])) == "6 (3 times), 9, 7 (2 times)"
-    assert tables.readings([4]) == "4"
+    assert sentences.readings(np.array([6, 6, 6, 9, 7, 7])) == "6 (3 times), 9, 7 (2 times)"
+    assert sentences.readings([4]) == "4"
 
 
 @pytest.mark.parametrize("name", ["Ann *Lee* $x_1$", "<b>#1</b> | \"q\" 'r' & `c`", "Zoë 🎓 @a"])
 def test_byline_is_printed_as_the_name_was_written(name):
-    words = tables.byline(Student(name, None))._repr_markdown_()
+    words = sentences.byline(Student(name, None))._repr_markdown_()
     shown = pypandoc.convert_text(words, "plain", format="markdown", extra_args=["--wrap=none"])
     assert shown.strip() == name
 
 
 def test_byline_of_the_reference_run_names_nobody():
-    assert tables.byline(REFERENCE_RUN).startswith("nobody; this is the reference run")
+    assert sentences.byline(REFERENCE_RUN).startswith("nobody; this is the reference run")
 
 
 def test_items_show_all_hundred_points():

@@ -6,9 +6,9 @@ import textwrap
 
 import pytest
 
-from problemset.render.definitions import Definitions, DefinitionsError
-from problemset.render.document import read_document
 from problemset.render.errors import DocumentError
+from problemset.render.source.definitions import Definitions, DefinitionsError
+from problemset.render.source.document import read_document
 
 SHAPES = '''
 SIDE = 28

@@ -3,9 +3,9 @@
 import browsing
 import pytest
 
-from problemset.render import pandoc
-from problemset.render.document import read_document
-from problemset.render.settings import read_settings
+from problemset.render.formats import pandoc
+from problemset.render.source.document import read_document
+from problemset.render.source.settings import read_settings
 
 browsing.chromium()
 WORDS = "Some words that fill the lines of a paragraph. " * 40

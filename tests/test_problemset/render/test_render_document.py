@@ -5,12 +5,12 @@ from pathlib import Path
 import places
 import pytest
 
-from problemset.render.document import Cell, Prose, read_document
 from problemset.render.errors import DocumentError
-from problemset.render.look import STYLE, Look
-from problemset.render.options import CellOptions, Shown, shown
-from problemset.render.reading import readable
-from problemset.render.settings import merge, read_settings
+from problemset.render.formats.reading import readable
+from problemset.render.source.document import Cell, Prose, read_document
+from problemset.render.source.look import STYLE, Look
+from problemset.render.source.options import CellOptions, Shown, shown
+from problemset.render.source.settings import merge, read_settings
 
 HEAD = "---\ntitle: T\n---\n"
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from problemset.render import pandoc, pdf_reader
-from problemset.render.document import read_document
 from problemset.render.escape import Literal, markdown_literal, plain
-from problemset.render.pdf import compile_pdf
-from problemset.render.settings import Settings, read_settings
+from problemset.render.formats import pandoc, pdf_reader
+from problemset.render.formats.pdf import compile_pdf
+from problemset.render.source.document import read_document
+from problemset.render.source.settings import Settings, read_settings
 
 NASTY = [
     "Robert'); DROP TABLE students;--",

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from problemset import inputs
-from problemset.render import kernel
-from problemset.render.document import read_document
 from problemset.render.engine import render_notebook, render_report
-from problemset.render.kept import Kept
-from problemset.render.settings import read_settings
+from problemset.render.execution import kernel
+from problemset.render.execution.kept import Kept
+from problemset.render.source.document import read_document
+from problemset.render.source.settings import read_settings
 
 TEXT = """---
 title: T

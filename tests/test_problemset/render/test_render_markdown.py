@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from nbformat.v4 import new_output
 
-from problemset.render import pandoc
-from problemset.render.document import Cell, Document, Prose, read_document
 from problemset.render.errors import CellError, DocumentError
-from problemset.render.kernel import Executed, RanCell, execute
-from problemset.render.markdown import fenced, to_markdown
-from problemset.render.options import CellOptions, Shown
-from problemset.render.settings import read_settings
+from problemset.render.execution.kernel import Executed, RanCell, execute
+from problemset.render.formats import pandoc
+from problemset.render.formats.markdown import fenced, to_markdown
+from problemset.render.source.document import Cell, Document, Prose, read_document
+from problemset.render.source.options import CellOptions, Shown
+from problemset.render.source.settings import read_settings
 
 SVG = "<svg/>"
 PNG = "iVBORw0KGgo="

@@ -1,13 +1,13 @@
 """Mathematics on the web page: what browsers would set badly is prepared for them."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from problemset.render import pandoc
-from problemset.render.document import read_document
-from problemset.render.settings import read_settings
+from problemset.render.formats import pandoc
+from problemset.render.source.document import read_document
+from problemset.render.source.look import STYLE
+from problemset.render.source.settings import read_settings
 
 
 @pytest.fixture
@@ -64,5 +64,5 @@ def test_a_displayed_formula_is_left_alone(page):
 def test_the_page_brings_its_font_for_mathematics(page):
     text = page("$x$")
     assert re.search(r"@font-face \{[^}]*url\(.?data:font/woff2;base64,d09GMg", text)
-    fonts = Path(pandoc.__file__).parent / "style" / "fonts"
+    fonts = STYLE / "fonts"
     assert "SIL OPEN FONT LICENSE" in (fonts / "OFL.txt").read_text("utf-8")

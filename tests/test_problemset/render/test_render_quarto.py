@@ -7,9 +7,9 @@ import nbformat
 import pytest
 import yaml
 
-from problemset.render import quarto
 from problemset.render.engine import render_report
 from problemset.render.errors import RenderError
+from problemset.render.formats import quarto
 
 PLAYED = """#!/bin/sh
 if [ "$1" = --version ]; then echo "{version}"; exit 0; fi

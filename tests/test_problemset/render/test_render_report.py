@@ -18,11 +18,11 @@ from listening import listening
 from nbformat import NotebookNode
 
 from problemset.file_io import WriteError
-from problemset.render import pdf_reader
-from problemset.render.document import read_document
 from problemset.render.engine import Rendered, render_report
 from problemset.render.errors import CellError, DocumentError, RenderError
-from problemset.render.kernel import RanCell, execute
+from problemset.render.execution.kernel import RanCell, execute
+from problemset.render.formats import pdf_reader
+from problemset.render.source.document import read_document
 
 SAMPLE = places.TESTS / "fixtures" / "sample"
 NAME = 'Zoë <b>#1</b> $x_1$ *bold* "q" `code` 50% & 😀 C:\\dir -- ... -?'

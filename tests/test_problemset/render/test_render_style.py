@@ -13,8 +13,8 @@ import pypandoc
 import pytest
 import typst
 
-from problemset.render import pdf_reader
-from problemset.render.look import STYLE
+from problemset.render.formats import pdf_reader
+from problemset.render.source.look import STYLE
 
 SQUARE = places.TESTS / "fixtures" / "sample" / "square.svg"
 # The order of Quarto's own template: the header of the document, then the page, then a function

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from problemset import file_io, workspace
 from problemset.assignment import Assignment, PackError
-from problemset.render.document import Cell, read_document
+from problemset.render.source.document import Cell, read_document
 
 RECORD = "made_from.json"
 _RENDERER = "problemset.render.engine"

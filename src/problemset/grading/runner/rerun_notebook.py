@@ -116,7 +116,7 @@ def _run(
     import nbformat  # the process that only hands out checks does without these
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    from problemset.render.kernel import running_kernel
+    from problemset.render.execution.kernel import running_kernel
 
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(cell.source) for cell in found]

@@ -18,7 +18,7 @@ from problemset.grading.submission.arrays import ArraysError, read_arrays
 from problemset.grading.submission.cells import CodeCell
 from problemset.grading.submission.intake import IntakeError, read_json
 from problemset.grading.submission.layout import NOTEBOOK, NOTEBOOK_RUN, PAPER
-from problemset.render.pdf_reader import pdf_pages, pdf_pictures, pdf_text
+from problemset.render.formats.pdf_reader import pdf_pages, pdf_pictures, pdf_text
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from problemset.grading.runner.grade_submission import LIMITS, grade_submission,
 from problemset.grading.sandbox.isolation import Ended, Limits, Server
 from problemset.grading.score.verdict import Verdict
 from problemset.grading.submission.intake import IntakeError, take_in
-from problemset.render.pdf_reader import pdf_pages
+from problemset.render.formats.pdf_reader import pdf_pages
 
 
 def returned(passed, says="as it should be"):

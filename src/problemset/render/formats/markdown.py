@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from problemset.render.document import Document
 from problemset.render.errors import CellError
-from problemset.render.kernel import Executed, Prose, RanCell
-from problemset.render.options import Shown, shown
+from problemset.render.execution.kernel import Executed, Prose, RanCell
+from problemset.render.source.document import Document
+from problemset.render.source.options import Shown, shown
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # In Quarto's order of preference; the first that an output offers is shown.

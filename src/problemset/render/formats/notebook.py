@@ -5,9 +5,9 @@ from typing import Any
 
 import nbformat
 
-from problemset.render import citations
-from problemset.render.kernel import Executed, RanCell
-from problemset.render.reading import readable
+from problemset.render.execution.kernel import Executed, RanCell
+from problemset.render.formats import citations
+from problemset.render.formats.reading import readable
 
 Labels = dict[str, tuple[str, str]]
 

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from problemset.render.errors import RenderError
-from problemset.render.kernel import Executed
-from problemset.render.notebook import to_quarto_notebook
+from problemset.render.execution.kernel import Executed
+from problemset.render.formats.notebook import to_quarto_notebook
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-STYLE = Path(__file__).with_name("style")
+STYLE = Path(__file__).parents[1] / "style"
 """The shared look. A file here is used wherever the document names none of the same name, so a
 document may replace it by a changed copy."""
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from problemset import file_io, inputs
-from problemset.render.document import Document
-from problemset.render.kernel import Outcome, code_of
+from problemset.render.execution.kernel import Outcome, code_of
+from problemset.render.source.document import Document
 
 
 class Kept:

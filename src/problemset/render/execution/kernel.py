@@ -19,9 +19,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from problemset import inputs
-from problemset.render.document import Cell, Document, Prose
 from problemset.render.errors import CellError, RenderError
 from problemset.render.escape import markdown_literal
+from problemset.render.source.document import Cell, Document, Prose
 
 _INLINE = re.compile(r"(?<!`)`\{python\}[ \t]([^`]+)`")
 _ADJACENT = re.compile(r"(?<=[^`\s])``\{python\}[ \t]")

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from problemset.render.definitions import TAG, Definitions, DefinitionsError
 from problemset.render.errors import DocumentError
-from problemset.render.options import CellOptions, read_cell_options
+from problemset.render.source.definitions import TAG, Definitions, DefinitionsError
+from problemset.render.source.options import CellOptions, read_cell_options
 
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,})\s*([^`]*?)\s*$")
 _OPTION_LINE = re.compile(r"^#\| ?(.*)$")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pypandoc
 
-from problemset.render.document import Document
 from problemset.render.errors import DocumentError, RenderError
-from problemset.render.settings import Settings
+from problemset.render.source.document import Document
+from problemset.render.source.settings import Settings
 
 _REFUSAL = re.compile(r"REFUSED<(.*?)>NEAR<(.*?)>", re.DOTALL)
 # Without wrapping, tables with long rows keep their natural widths, and no word can end up at the

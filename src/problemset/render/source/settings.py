@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from problemset.render.document import Document, read_yaml
 from problemset.render.errors import DocumentError
-from problemset.render.look import DATE_FORMATS, Look, LookError, read_look
-from problemset.render.options import EXECUTE_KEYS, FIGURE_PLACES, Shown
+from problemset.render.source.document import Document, read_yaml
+from problemset.render.source.look import DATE_FORMATS, Look, LookError, read_look
+from problemset.render.source.options import EXECUTE_KEYS, FIGURE_PLACES, Shown
 
 Format = Literal["typst", "html"]
 

@@ -1,0 +1,1 @@
+"""Running a document's cells, and keeping what they gave."""

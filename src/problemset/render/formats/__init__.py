@@ -1,0 +1,1 @@
+"""From an executed document to PDF, page and notebook."""
