@@ -490,7 +490,7 @@ def few_seeds(small, monkeypatch):
     )
     digits = {"train": tiny.toy_digits(80), "test": tiny.toy_digits(60, seed=1)}
     monkeypatch.setattr(mnist, "load", lambda split: digits[split])
-    monkeypatch.setattr(several, "PAIRS", 6)
+    monkeypatch.setattr(several.seeds, "PAIRS", 6)
     monkeypatch.setattr(several.teaching.drawn_digits, "__defaults__", (50,))
     options = ["--models", "gan", "vae", "--seeds", "2017", "5", "6"]
     monkeypatch.setattr(sys, "argv", ["seeds.py", *options])

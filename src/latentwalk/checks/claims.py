@@ -166,12 +166,17 @@ def _quoted(submission: Submission, names: tuple[str, ...], item: str) -> Verdic
 
 
 def _section(text: str, item: str) -> str:
-    """Text from the heading of an item to that of the next item or problem."""
+    """Text from the heading of an item to that of a later item, or of a problem.
+
+    "As in 3b. But ..." is no heading: one does not follow a word of the same sentence.
+    """
     text = re.sub(r"\s+", " ", text.replace("\N{MINUS SIGN}", "-"))
-    found = re.search(rf"\b{item}[.)] .*?(?=\b[1-5][a-e][.)] |\bProblem [1-5]\b|$)", text)
-    if not found:
-        raise SubmissionError(f"report.pdf has no heading that begins with {item}.")
-    return found[0]
+    heads = list(re.finditer(r"(?<![a-z,(] )\b(?:([1-5][a-e])[.)] |Problem ([1-5])\b)", text))
+    for number, head in enumerate(heads):
+        if head[1] == item:
+            later = (h.start() for h in heads[number + 1 :] if (h[1] or h[2]) > item)
+            return text[head.start() : next(later, len(text))]
+    raise SubmissionError(f"report.pdf has no heading that begins with {item}.")
 
 
 def claims_of(

@@ -103,7 +103,7 @@ def input_readings(
         classifier: the classifier.
         train: the training digits, for the floor.
         test: the test digits, the reference.
-        rng: draws training images and the resampling.
+        rng: draws training images.
         count: number of images per generator; conditional ones make all digits equally often.
 
     Raises:
@@ -112,8 +112,7 @@ def input_readings(
     check_ready(classifier=classifier, **generators)
     real = real_digits(classifier, train, test, rng, count)
     rows = [
-        _reading(name, generator, classifier, real, rng, count)
-        for name, generator in generators.items()
+        _reading(name, generator, classifier, real, count) for name, generator in generators.items()
     ]
     return InputReadings(real.reference.floor, tuple(rows))
 
@@ -123,12 +122,11 @@ def _reading(
     generator: Generator,
     classifier: Classifier,
     real: RealDigits,
-    rng: torch.Generator,
     count: int,
 ) -> InputReading:
     samples = gan.sample(generator, count, measuring_rng())
     seen = read(classifier, samples.images)
-    distance = frechet_interval(real.reference, seen.features, rng)
+    distance = frechet_interval(real.reference, seen.features, measuring_rng())
     agreement = None
     if samples.labels is not None:
         asked = samples.labels.to(samples.images.device)

@@ -192,7 +192,8 @@ def _fitted_codes(
 def _measure(
     name: str, images: Tensor, reading: Reading, real: RealDigits, rng: torch.Generator
 ) -> QualityRow:
-    frechet = frechet_interval(real.reference, reading.features, rng)
+    # resampled alike wherever it is measured
+    frechet = frechet_interval(real.reference, reading.features, measuring_rng())
     labels = label_histogram(reading.prediction.labels, real.test_labels)
     # fewer images than for the other measures, because every image is compared with every other
     few = min(SEARCHED, len(images))

@@ -81,7 +81,15 @@ def total_minutes(released: dict[str, Released]) -> float:
 
 def cores(released: Released) -> str:
     """Format the number of processor cores used for training: "one processor core"."""
-    threads = released.metadata.threads
+    return _cores(released.metadata.threads)
+
+
+def most_cores(released: dict[str, Released]) -> str:
+    """Format the largest number of processor cores used for a training."""
+    return _cores(max(model.metadata.threads for model in released.values()))
+
+
+def _cores(threads: int) -> str:
     number = {1: "one", 2: "two", 3: "three", 4: "four"}.get(threads, str(threads))
     return f"{number} processor core{'' if threads == 1 else 's'}"
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from latentwalk.evaluation.intervals import Estimate
-from latentwalk.experiments.problem4 import Agreement, InputReadings
+from latentwalk.experiments.problem4 import InputReadings
 from latentwalk.experiments.quality import Quality
 from latentwalk.experiments.smoothness import Smoothness
 from latentwalk.model_zoo.weights_files import Released
@@ -49,7 +49,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 def number(estimate: Estimate, digits: int = 2) -> str:
     """Format a value with half the width of its interval: 1.23 ± 0.13."""
     half = (estimate.high - estimate.low) / 2
-    return f"{rounded(estimate.value, digits)} ± {half:.{digits}f}"
+    more = 0 < half < 0.5 * 10.0**-digits  # rather than an interval of nothing
+    return f"{rounded(estimate.value, digits)} ± {half:.{digits + more}f}"
 
 
 def share(estimate: Estimate) -> str:
@@ -72,50 +73,6 @@ def items(rubric: Sequence[Item]) -> str:
     """Table of all homework items with their points; the split within a problem is ours."""
     rows = [[item.id, item.title, str(item.points)] for item in rubric]
     return table(["item", "what is asked", "points"], rows, left=2)
-
-
-def summary(
-    images: Quality,
-    variants: InputReadings,
-    agreement: Agreement,
-    walks: Smoothness,
-    likelihood: dict[str, float],
-    learned_prior_nats: float | None,
-) -> str:
-    """First page: the most important numbers of Problems 2 to 4.
-
-    Args:
-        images: of 3d.
-        variants: of 4a and 4b; the last is the conditional GAN.
-        agreement: of 4d.
-        walks: of 3e.
-        likelihood: metrics of the VAE.
-        learned_prior_nats: the second VAE's bound with as many samples, if it was measured.
-    """
-    found = {row.name: row for row in images.rows}
-    steady = {row.name: row.measures["steadiness"] for row in walks.rows}
-    bounds = rounded(likelihood["log_likelihood_nats"])
-    if learned_prior_nats is not None:
-        bounds += f"; with a learned prior {rounded(learned_prior_nats)}"
-    distances = (found["GAN samples"].ratio, found["VAE samples"].ratio, variants.rows[-1].ratio)
-    gan, vae, conditional = (number(ratio, 1) for ratio in distances)
-    rows = [
-        ["distance to real digits: GAN", gan, "[3d](#sec-p3d)"],
-        ["distance to real digits: VAE", vae, "[3d](#sec-p3d)"],
-        ["distance to real digits: conditional GAN", conditional, "[4b](#sec-p4b)"],
-        [
-            "conditional GAN draws the digit asked for",
-            f"{percent(agreement.overall)} %",
-            "[4d](#sec-p4d)",
-        ],
-        ["VAE: bound on the log-likelihood, nats", bounds, "[3a](#sec-p3a)"],
-        [
-            "steadiness of paths between the same images, 0 to 1",
-            f"GAN {number(steady['GAN, test images'])}, VAE {number(steady['VAE, test images'])}",
-            "[3e](#sec-p3e)",
-        ],
-    ]
-    return table(["what was measured", "value", "where"], rows, left=1)
 
 
 def quality(result: Quality) -> str:

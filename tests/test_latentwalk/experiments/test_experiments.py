@@ -8,7 +8,8 @@ from tiny import CGAN, CLASSIFIER, FLOW, GAN, VAE, frozen_copy, rng, shaken, toy
 
 from latentwalk.data.mnist import to_unit
 from latentwalk.evaluation.frechet import draw, frechet_distance
-from latentwalk.evaluation.readings import check_ready, classify, in_chunks, read
+from latentwalk.evaluation.readings import check_ready, classify, in_chunks, measuring_rng, read
+from latentwalk.evaluation.sharpness import sharpness
 from latentwalk.evaluation.smoothness import pick, skill_score
 from latentwalk.experiments import inversion, problem2, problem3, problem4, quality, smoothness
 from latentwalk.models import gan, vae
@@ -346,15 +347,14 @@ def test_quality_of_real_digits_is_that_of_a_drawn_set(compared, classifier, tra
 def test_quality_measures_the_models_own_images(
     compared, autoencoder, learned, classifier, test_set
 ):
-    """Follow the draws: training images, test images, noise, codes."""
+    """Follow the draws: training images, test images; samples are those of all measurements."""
     follow = rng(6)
     draw(torch.empty(200), COUNT, follow)
     originals = to_unit(draw(test_set.images, COUNT, follow))
-    torch.randn(COUNT, GAN.latent_size, generator=follow)
     reference = extract_features(classifier, to_unit(test_set.images))
     for row, images in (
-        (2, vae.sample(autoencoder, COUNT, follow).images),
-        (4, vae.sample(learned, COUNT, follow).images),
+        (2, vae.sample(autoencoder, COUNT, measuring_rng()).images),
+        (4, vae.sample(learned, COUNT, measuring_rng()).images),
         (5, vae.reconstruct(autoencoder, originals)),
     ):
         distance = frechet_distance(extract_features(classifier, images), reference)
@@ -408,7 +408,7 @@ def test_smoothness_knows_its_nulls(walked):
 
 
 def test_smoothness_differences_are_of_the_rows(walked):
-    rows = {row.name: row.measures for row in walked.rows}
+    rows = {row.name: row.measures for row in (*walked.rows, walked.blurred)}
     assert len(walked.differences) == len(smoothness.COMPARED)
     for difference in walked.differences:
         for name, estimate in difference.measures.items():
@@ -455,7 +455,7 @@ def test_few_paths_are_searched_for_and_compared_with_the_first_of_the_others(
     assert [row.num_pairs for row in found.rows] == [PAIRS, PAIRS, 3, PAIRS, PAIRS, PAIRS, PAIRS]
     for error in (found.inversion_error, found.reconstruction_error):
         assert 0 < error.low <= error.value <= error.high < 1
-    kinds = dict(zip((row.name for row in found.rows), measured, strict=True))
+    kinds = dict(zip((row.name for row in found.rows), measured[:-1], strict=True))
     (inverted_less_vae,) = (
         each.measures["realism"]
         for each in found.differences
@@ -469,6 +469,19 @@ def test_few_paths_are_searched_for_and_compared_with_the_first_of_the_others(
     assert found.margins[smoothness.INVERTED_PATHS].value == pytest.approx(margin.value)
     for null in (smoothness.BLENDS, smoothness.JUMPS):
         assert found.margins[null].value == 0
+
+
+def test_paths_are_blurred_at_each_step_until_they_are_as_soft_as_others():
+    sharp = to_unit(toy_digits(6 * STEPS, seed=4).images).unflatten(0, (6, STEPS))
+    soft = smoothness._blur(sharp.flatten(0, 1), 0.8).unflatten(0, (6, STEPS))
+    soft[:, 0] = sharp[:, 0]
+    found = smoothness._as_soft(sharp[:4], soft)
+    assert found.shape == sharp[:4].shape
+    for step in range(STEPS):
+        expected = sharpness(soft[:4, step]).mean().item()
+        assert sharpness(found[:, step]).mean().item() == pytest.approx(expected, rel=0.01)
+    torch.testing.assert_close(found[:, 0], sharp[:4, 0])  # no blur where none is needed
+    assert not torch.allclose(found[:, 1], sharp[:4, 1], atol=0.05)
 
 
 # ---- 3e, inversion

@@ -77,6 +77,10 @@ def test_floor_is_the_measured_one():
         ("1a. Zero 3.1 3d. Which? 13.1 and 3.15 3e. 3.1", False),
         ("3d. Which? \N{MINUS SIGN}0.02, or 3.1. Problem 4: more", True),
         ("3d. Which? 3.1\n3", True),
+        ("3d. Which? As in 3b. There, 3.1.", True),
+        ("3d. Which? See also 3e. There, 3.1.", True),
+        ("3d. Which? See below.\n3e. There, 3.1.", False),
+        ("As in 3d. There, 3.1. 3d. Which? None", False),
     ],
 )
 def test_a_number_counts_in_its_own_section_alone(text, there):

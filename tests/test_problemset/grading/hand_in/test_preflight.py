@@ -354,6 +354,7 @@ def test_what_the_contract_does_not_name_costs_nothing(copy, check):
 
 
 def test_few_lines_about_what_nothing_reads(copy):
+    shutil.rmtree(copy / "code")  # known, and not told
     for number in range(200):
         (copy / f"link{number}").symlink_to("x")
         (copy / f"note{number}").touch()
