@@ -703,8 +703,8 @@ ARRAYS = [
     case("a blank PDF", retyped(lambda text: ""), *USES_PDF),
     case("a PDF of another run", retyped(other_numbers), *USES_PDF[1:]),
     case("the PDF's text without its figures", retyped(lambda text: text), *FIGURES),
-    case("another figure of 2e in the PDF", repainted(3), "figure_shows_2e"),
-    case("another figure of 4d in the PDF", repainted(6), "figure_shows_4d"),
+    case("another figure of 2e in the PDF", repainted(4), "figure_shows_2e"),
+    case("another figure of 4d in the PDF", repainted(9), "figure_shows_4d"),
     case(
         "the pledge misspelt",
         retyped(lambda text: text.replace("Duke Community", "Duke Comunity")),

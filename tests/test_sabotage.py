@@ -141,8 +141,8 @@ def test_broken_weights_are_caught_by_the_right_checks(case, copy, failing):
 @pytest.mark.parametrize("name", sabotage.NETWORKS)
 def test_trainings_of_the_suite_are_what_the_command_understands(name, tmp_path):
     words = map(str, sabotage.short_training(name, tmp_path))
-    options = train.read_options(recipes.get(name), list(words))
-    assert options.config.steps == recipes.get(name).config.steps // 10
+    options = train.read_options(name, list(words))
+    assert options.fields["steps"] == recipes.get(name).config.steps // 10
 
 
 def test_another_proof_loses_nothing(copy, failing):

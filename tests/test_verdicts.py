@@ -111,7 +111,14 @@ def exchanged(quality, smoothness):
     )
 
 
-NO_RIVALS = ("Neither copies", "Without labels", "With it the larger", "That it agrees")
+NO_RIVALS = (
+    "Neither copies",
+    "Without labels",
+    "With it the larger",
+    "That it agrees",
+    "Not all of that recall",
+    "all walks of both models",
+)
 """Sentences that do not compare the GAN with the VAE."""
 
 
@@ -145,6 +152,7 @@ DEFINING = (
     "everything",
     "reached",
     "Is the VAE smooth",
+    "whether images were copied",
 )
 """What compares nothing measured: questions, definitions, and the words of a marked sentence."""
 

@@ -10,7 +10,7 @@ from latentwalk.experiments.smoothness import INVERTED_PATHS, VAE_PATHS, Smoothn
 from latentwalk.model_zoo.seeds import Run, over_seeds
 from latentwalk.report.tables import number, percent, table
 
-_BOUND = "VAE: bound on the log-likelihood (more is better), nats"
+_BOUND = "log-likelihood of the VAE, nats, at least"
 _NATS = "log_likelihood_nats"
 
 
@@ -40,10 +40,10 @@ def summary_table(
     labels, asked = "label_agreement_percent", agreement.overall
     rows: list[tuple[str, str, str, str, int, str]] = [
         ("distance to real digits: GAN", number(ratios[0], 1), "gan", "frechet_ratio", 1, "3d"),
-        ("VAE", number(ratios[1], 1), "vae", "frechet_ratio", 1, "3d"),
-        ("conditional GAN", number(ratios[2], 1), "cgan", "frechet_ratio", 1, "4b"),
+        ("the same: VAE", number(ratios[1], 1), "vae", "frechet_ratio", 1, "3d"),
+        ("the same: conditional GAN", number(ratios[2], 1), "cgan", "frechet_ratio", 1, "4b"),
         (
-            "conditional GAN draws the digit asked for",
+            "digits drawn as asked for",
             f"{percent(asked)} %",
             "cgan",
             labels,
@@ -53,10 +53,10 @@ def summary_table(
         (_BOUND, number(Estimate(bound, bound - half, bound + half)), "vae", _NATS, 2, "3a"),
     ]
     for name, kind in (("GAN", INVERTED_PATHS), ("VAE", VAE_PATHS)):
-        what = f"steadiness of paths between test images, at most 1: {name}"
+        what = f"steadiness between test images: {name}"
         rows.append((what, number(steady[kind]), "gan+vae", f"{kind}: steadiness", 2, "3e"))
     return table(
-        ["what was measured", "shown here", "over seeds", "where"],
+        ["measured", "shown here", "over seeds", "where"],
         [
             [what, value, _mean(repeated[model], metric, digits), f"[{item}](#sec-p{item})"]
             for what, value, model, metric, digits, item in rows
