@@ -181,7 +181,8 @@ cells = json.loads(pathlib.Path("report.ipynb").read_text("utf-8"))["cells"]
 (setup,) = (c for c in cells if "".join(c["source"]).startswith("#| label: setup"))
 exec("".join(setup["source"]))
 print(latentwalk.__file__)
-print(paths.given_weights_dir())
+from latentwalk import paths as folders
+print(folders.given_weights_dir())
 print(len(models), len(seeds.runs("gan", models)), rubric.load()[0].id)
 """
 

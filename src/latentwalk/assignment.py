@@ -96,6 +96,7 @@ ASSIGNMENT = Assignment(
         "with progress bars.\n"
     ),
     makes_report="make report",
+    training_items=contract.TRAINING_ITEMS,
     notebook=NotebookEnvironment(_lay_out_notebook, paths.environment_within, _readable),
     thumbnails=_thumbnails,
     check_pack=contract.check_weights,

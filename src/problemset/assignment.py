@@ -165,6 +165,8 @@ class Assignment:
     """The command by which a student makes the report, for messages."""
     notebook: NotebookEnvironment | None = None
     """None: notebooks are not run."""
+    training_items: frozenset[str] = frozenset()
+    """Items under whose headings a cell with the tag `training` is not run again."""
     thumbnails: Callable[["Submission", "Score"], tuple["Thumbnail", ...]] = lambda found, score: ()
     """Draws what a submission shows, for the page of its results."""
     check_pack: Callable[[Mapping[str, Path]], None] = lambda found: None

@@ -3,8 +3,9 @@
 `start` listens, from then on, to every file that this process opens. `found` describes those files
 as they are afterwards, and `unchanged` tells later whether anything of it is different. Python's
 own files and installed libraries are left out; `surroundings` has their versions. Not noticed are
-a file that another process opens, code that is not Python, and a file of which it is only asked
-whether it is there, in a folder of which nothing is opened or listed.
+files that another process or native code opens (such as a database), what comes from a network, and
+a file of which it is only asked whether it is there, in a folder of which nothing is opened or
+listed.
 """
 
 import ast
@@ -32,7 +33,7 @@ _started: list[float] = []
 
 Found = dict[str, dict[str, Any]]
 """Under "modules" path to source text; under "files" path to SHA-256, None if it is missing; under
-"folders" path to names."""
+"listed" folder to the names in it, under "around" to those of its files alone."""
 
 
 def start() -> None:
@@ -65,11 +66,12 @@ def found() -> Found:
     files = {path for path in _opened.copy() if _counts(path)} - modules
     # a file that was looked for in vain may appear, also one that nobody tried to open
     around = {os.path.dirname(path) for path in files} - {tempfile.gettempdir()}
-    folders = around | {path for path in _listed.copy() if _counts(path)}
+    listed = {path for path in _listed.copy() if _counts(path)}
     return {
         "modules": {path: _as_read(path, _text) for path in sorted(modules) if _counts(path)},
         "files": {path: _as_read(path, _digest) for path in sorted(files)},
-        "folders": {path: _names(path) for path in sorted(folders)},
+        "around": {path: _names(path, folders=False) for path in sorted(around)},
+        "listed": {path: _names(path) for path in sorted(listed)},
     }
 
 
@@ -77,7 +79,8 @@ def unchanged(before: Found) -> bool:
     """Whether everything that `found` described is as it was; comments in modules do not count."""
     return (
         all(_same_code(text, _text(path)) for path, text in before["modules"].items())
-        and all(_names(path) == names for path, names in before["folders"].items())
+        and all(_names(path, False) == names for path, names in before["around"].items())
+        and all(_names(path) == names for path, names in before["listed"].items())
         and all(_digest(path) == digest for path, digest in before["files"].items())
     )
 
@@ -99,7 +102,8 @@ def surroundings(prefixes: tuple[str, ...]) -> Mapping[str, Any]:
 def _as_read(path: str, describe: Callable[[str], str | None]) -> str | None:
     """Describe a file, unless someone has changed it since `start`, perhaps after it was read."""
     try:
-        changed = path not in _written and os.stat(path).st_mtime > _started[0]
+        dates = os.stat(path)  # a file may be moved here with its old date
+        changed = path not in _written and max(dates.st_mtime, dates.st_ctime) > _started[0]
     except OSError:
         changed = False
     return "changed while it was read" if changed else describe(path)
@@ -135,10 +139,10 @@ def _digest(path: str) -> str | None:
         return None
 
 
-def _names(path: str) -> list[str]:
+def _names(path: str, folders: bool = True) -> list[str]:
     try:
-        return sorted(
-            name for name in os.listdir(path) if not name.startswith((".", "__pycache__"))
-        )
+        with os.scandir(path) as entries:
+            kept = [entry.name for entry in entries if folders or not entry.is_dir()]
     except OSError:
         return []
+    return sorted(name for name in kept if not name.startswith((".", "__pycache__")))

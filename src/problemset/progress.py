@@ -1,5 +1,6 @@
 """Says what is being done, how far it is, and how long it still takes if it goes as last time."""
 
+import contextlib
 import json
 import logging
 import time
@@ -20,12 +21,13 @@ class Progress:
         """Read what earlier runs took.
 
         Args:
-            file: remembers for each step how many seconds were left; None: no time is told.
+            file: remembers for each step how many seconds were left; None: no estimate is shown.
         """
         self._file = file
         self._left: dict[str, float] = {}
-        if file and file.is_file():
-            self._left = json.loads(file.read_text(encoding="utf-8"))
+        if file:
+            with contextlib.suppress(OSError, ValueError, TypeError):  # then no estimate is shown
+                self._left = dict(json.loads(file.read_text(encoding="utf-8")))
         self._reached: dict[str, float] = {}
         self._said = -_PAUSE_SECONDS
         self._line = tqdm(bar_format="{desc}", leave=False, disable=None)

@@ -1,5 +1,6 @@
 """Render again whenever a file of the report changes, and let the page in the browser reload."""
 
+import contextlib
 import functools
 import http.server
 import logging
@@ -36,7 +37,7 @@ def watch(page: Path, watched: Callable[[], Iterable[Path]]) -> None:
     """
     server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(_Page, page))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    words = [word for word in sys.orig_argv[1:] if word != "--watch"]
+    words = [word for word in sys.orig_argv[1:] if word not in ("--watch", "--fresh")]
     before: dict[Path, int] = {}
     try:
         while True:
@@ -53,7 +54,12 @@ def watch(page: Path, watched: Callable[[], Iterable[Path]]) -> None:
 
 
 def _dates(paths: Iterable[Path]) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in paths if path.is_file()}
+    dates = {}
+    for path in paths:
+        with contextlib.suppress(OSError):  # an editor's temporary file may be gone by now
+            if path.is_file():
+                dates[path] = path.stat().st_mtime_ns
+    return dates
 
 
 class _Page(http.server.BaseHTTPRequestHandler):

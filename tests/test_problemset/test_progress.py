@@ -1,5 +1,6 @@
 """What is said while a report is made."""
 
+import json
 import os
 import pty
 import subprocess
@@ -45,6 +46,16 @@ def test_a_log_has_a_line_every_few_seconds_and_the_time_left_from_the_last_run(
         "cells: 4 of 4, about 3 s left",
         "PDF, about 3 s left",
     ]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "3", '"x"'])
+def test_a_damaged_record_of_times_is_no_obstacle(tmp_path: Path, content: str) -> None:
+    record = tmp_path / "seconds.json"
+    record.write_text(content)
+    progress = Progress(record)
+    progress.step("cells")
+    progress.finish()
+    assert list(json.loads(record.read_text())) == ["cells"]
 
 
 def test_an_interrupted_run_leaves_the_times_of_the_last_whole_one(

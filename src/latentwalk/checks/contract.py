@@ -29,6 +29,8 @@ NOTEBOOK_CHECKS = frozenset(f"notebook_repeats_problem_{n}" for n in (2, 3, 4))
 BY_A_PERSON = ("1a", "1b", "3d", "3e", "5a")
 FIGURES = ("2b", "2e", "3c", "4d")
 """Items whose figure shows the images of an array."""
+TRAINING_ITEMS = frozenset({"2a", "3a", "4c"})
+"""Items in whose cells a model may be trained, which is not repeated."""
 CODE = ("2a", "3a", "4a", "4b", "4c")
 """Items that ask for a network or for a change of one, whose code the notebook holds."""
 

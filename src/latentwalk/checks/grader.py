@@ -68,14 +68,13 @@ def archive_files() -> Mapping[str, Path]:
 
 def notebook_files() -> Mapping[str, Path]:
     """What a packed notebook needs besides the code and the weights that are handed in."""
-    names = ("rubric.yml", "assets/seeds.json", *_weights_not_handed_in())
-    return {f"latentwalk/project/{name}": workspace.project_file(name) for name in names}
-
-
-def _weights_not_handed_in() -> list[str]:
     handed_in = {file.name for file in contract.FILES}
-    others = [name for name in recipes.recipes() if f"weights/{name}.safetensors" not in handed_in]
-    return [f"assets/weights/{name}.safetensors" for name in others]
+    found = {name: workspace.project_file(name) for name in ("rubric.yml", "assets/seeds.json")}
+    for name in recipes.recipes():
+        valid = weights_files.valid_file(name)
+        if valid and f"weights/{name}.safetensors" not in handed_in:
+            found[f"assets/weights/{name}.safetensors"] = valid
+    return {f"latentwalk/project/{name}": path for name, path in found.items() if path.is_file()}
 
 
 def _test_digits() -> list[Path]:

@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> Outcome:
     for path in sources:
         with file_io.atomic_path(folder / path.name) as temporary:
             shutil.copyfile(path, temporary)
-    shutil.copytree(STYLE, folder / "style")
+    shutil.copytree(STYLE, folder / "style", ignore=shutil.ignore_patterns("__pycache__"))
     project = folder / "_quarto.yml"
     # where the files of the look are in a clone, and where they are now
     text = project.read_text("utf-8").replace("src/problemset/render/style/", "style/")

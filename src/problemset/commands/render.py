@@ -48,7 +48,8 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     from problemset.watch import watch
 
     folder = workspace.build_dir() / "kept"
-    kept = Kept(folder, tuple(f"{prefix}_" for prefix in workspace.ENVIRONMENT_PREFIXES))
+    prefixes = [f"{prefix}_" for prefix in workspace.ENVIRONMENT_PREFIXES]
+    kept = Kept(folder, (*prefixes, "PYTHONPATH"))
     if options.watch:
         watch(workspace.build_dir() / f"{report.stem}.html", lambda: _watched(report, kept))
     read_document(report)  # report mistakes before anything takes minutes
@@ -56,11 +57,12 @@ def run(assignment: Assignment, arguments: Sequence[str]) -> Outcome:
     if options.fresh:
         shutil.rmtree(folder, ignore_errors=True)
     out_dir, progress = workspace.build_dir(), Progress(folder / "seconds.json")
-    with workspace.build_lock(), made_from.recording(assignment):
-        prepare = functools.partial(kept.call, "prepared", assignment.prepare_report)
-        if options.notebook:
+    prepare = functools.partial(kept.call, "prepared", assignment.prepare_report)
+    with workspace.build_lock():
+        if options.notebook:  # not recorded: the PDF beside it may be of other sources
             return Outcome(_short(render_notebook(report, out_dir, kept, prepare, progress)))
-        made = render_report(report, out_dir, options.engine, None, kept, prepare, progress)
+        with made_from.recording(assignment):
+            made = render_report(report, out_dir, options.engine, None, kept, prepare, progress)
     files = [_short(path) for path in (made.pdf, made.html, made.ipynb)]
     return Outcome("\n".join([*files, f"made by the {made.engine} renderer"]))
 
@@ -75,7 +77,7 @@ def _parser(assignment: Assignment) -> Parser:
     parser.add_argument("--fresh", action="store_true", help=says)
     says = "Render whenever a file is saved, until Ctrl-C; the page in the browser reloads."
     parser.add_argument("--watch", action="store_true", help=says)
-    says = "Make the notebook alone; `quarto render` ends with it."
+    says = "Make only the notebook; `quarto render` does this last."
     parser.add_argument("--notebook", action="store_true", help=says)
     return parser
 
@@ -84,11 +86,12 @@ def _watched(report: Path, kept: "Kept") -> list[Path]:
     """The report, the files beside it and those of its look, and what its cells read."""
     from problemset.render.source.look import STYLE
 
+    styles = [*STYLE.iterdir(), *(report.parent / "style").glob("*")]
     beside = [path for path in report.parent.iterdir() if not path.name.startswith(".")]
     read = kept.files(report.stem)
     # rendering itself may write there
     outside = [path for path in read if workspace.build_dir() not in path.parents]
-    return [*beside, *STYLE.iterdir(), *outside]
+    return [*beside, *styles, *outside]
 
 
 def _short(path: Path) -> str:

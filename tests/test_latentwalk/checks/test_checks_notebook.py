@@ -145,7 +145,7 @@ def _training(count):
 
     def change(listed):
         long = cell("time.sleep(1000)", "loss 0.123\n", count, metadata={"tags": ["training"]})
-        listed.insert(listed.index(code_of(listed, "2c")) + 1, long)
+        listed[1:1] = [nb.new_markdown_cell("## 2a. Training"), long]
         if count:
             for each in listed[listed.index(long) + 1 :]:
                 if each.cell_type == "code":
@@ -175,11 +175,14 @@ CASES = {
     "code that breaks": (put("4d", "1 / 0"), {"4": "exception"}),
     "outputs removed": (_outputs_gone, {"2": "", "3": "", "4": ""}),
     "all cells tagged to be skipped, which has no influence": (_says_skip, {}),
-    "a training that was run": (_training(4), {}),
+    "a training that was run": (_training(2), {}),
     "a training that was not run": (_training(None), {}),
-    "the output of an item is only a training's": (
-        lambda listed: code_of(listed, "4d").metadata.update(tags=["training"]),
-        {"4": "no output to compare"},
+    "called a training where none is asked for, and altered": (
+        lambda listed: (
+            put("4d", CELLS[5][1], "grid 2\n")(listed),
+            code_of(listed, "4d").metadata.update(tags=["training"]),
+        ),
+        {"4": "2 was saved, but now it is 1"},
     ),
     "run out of order": (_swapped, {"2": "from top to bottom"}),
     "set-up left out": (_no_setup, {"2": "exception", "3": "exception", "4": "exception"}),

@@ -145,6 +145,28 @@ def test_a_file_that_appears_or_vanishes_runs_the_code_again(ran: Path) -> None:
     assert is_reused(ran)
 
 
+def test_a_folder_beside_the_document_changes_nothing_unless_it_was_listed(ran: Path) -> None:
+    for parent, reused in ((ran, True), (ran / "data", False)):
+        (parent / "submission").mkdir()
+        assert is_reused(ran) == reused
+        (parent / "submission").rmdir()
+    assert is_reused(ran)
+
+
+def test_code_in_a_cell_is_not_taken_for_the_same_code_in_the_text(ran: Path) -> None:
+    undo = edit(ran, "doc.qmd", lambda text: text.replace("`{python} helper.double(4)`", "8"))
+    inline = kernel.code_of(read_document(ran / "doc.qmd"), True)
+    undo()
+    cell = "```{python}\nhelper.double(4)\n```"
+    undo = edit(
+        ran, "doc.qmd", lambda text: text.replace("It is `{python} helper.double(4)`.", cell)
+    )
+    assert kernel.code_of(read_document(ran / "doc.qmd"), True)[:-1] == inline
+    assert not is_reused(ran)
+    undo()
+    assert is_reused(ran)
+
+
 def test_another_library_or_variable_runs_the_code_again(
     ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,7 +229,7 @@ def test_what_someone_changed_while_it_was_read_is_not_trusted(
     tmp_path: Path, word: str, same: str
 ) -> None:
     (tmp_path / "read.txt").write_text("text")
-    os.utime(tmp_path / "read.txt", (time.time() - 60, time.time() - 60))
+    time.sleep(2 * inputs._CLOCK_SECONDS)  # so that it was there before
     done = subprocess.run(
         [sys.executable, "-c", WATCHED, word], cwd=tmp_path, capture_output=True, text=True
     )
@@ -217,7 +239,7 @@ def test_what_someone_changed_while_it_was_read_is_not_trusted(
 def test_a_preparation_is_repeated_only_after_a_change(tmp_path: Path) -> None:
     source = tmp_path / "source.txt"
     source.write_text("one")
-    os.utime(source, (time.time() - 60, time.time() - 60))
+    time.sleep(2 * inputs._CLOCK_SECONDS)  # so that it was there before
     seen: list[str] = []
     kept = kept_in(tmp_path)
     for _ in range(2):

@@ -43,6 +43,7 @@ def pack(assignment: Assignment, folder: Path) -> Packed:
     # before anything is copied, so that a refusal leaves no half-packed folder
     made_from.check(assignment)
     assignment.check_pack(found)
+    further = assignment.notebook_files() if NOTEBOOK in found else {}
     for name, source in found.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def pack(assignment: Assignment, folder: Path) -> Packed:
     if NOTEBOOK in found:
         code = make_folder(folder / wheels.FOLDER)
         for package in assignment.packages:
-            wheels.write(package, code, assignment.notebook_files().get(package, {}))
+            wheels.write(package, code, further.get(package, {}))
     return Packed(folder, tuple(sorted(found)), tuple(missing))
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import importlib.util
+import re
 import zipfile
 from collections.abc import Mapping
 from importlib import metadata
@@ -11,7 +12,8 @@ from pathlib import Path
 FOLDER = "code"
 """Folder of a submission for the wheels; no grader reads it."""
 _WHEEL = "Wheel-Version: 1.0\nGenerator: problemset\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-_COPIED = ("METADATA", "entry_points.txt", "LICENSE")
+_COPIED = ("METADATA", "entry_points.txt", "licenses/LICENSE")
+_LEFT_OUT = re.compile(r"/(__pycache__|[^/]+\.egg-info)/")
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can store
 
 
@@ -21,10 +23,10 @@ def write(package: str, folder: Path, further: Mapping[str, Path]) -> Path | Non
     Args:
         package: its name, which is also that of its distribution.
         folder: where the wheel is written.
-        further: files to add by their names in the wheel, instead of those of the package.
+        further: extra files by their names in the wheel; they replace the package's own.
 
     Returns:
-        The wheel, or None for a package that was not installed, such as a module of a project.
+        The wheel, or None for what is no installed package, such as a module of a project.
     """
     try:
         installed = metadata.distribution(package)
@@ -32,12 +34,13 @@ def write(package: str, folder: Path, further: Mapping[str, Path]) -> Path | Non
         return None
     spec = importlib.util.find_spec(package)
     assert spec is not None, "a package that is installed can be found"
-    assert spec.origin is not None, "it has an __init__.py"
-    source = Path(spec.origin).parent
+    if not spec.submodule_search_locations:
+        return None
+    source = Path(spec.submodule_search_locations[0])
     content = {
         path.relative_to(source.parent).as_posix(): path.read_bytes()
         for path in sorted(source.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not _LEFT_OUT.search(path.as_posix())
     }
     content |= {name: path.read_bytes() for name, path in further.items()}
     stem = f"{package}-{installed.version}"

@@ -3,9 +3,11 @@
 The notebook's code is the only code of a submission that is ever run. It runs in its own Jupyter
 kernel (`confine.py`) on a copy of what it needs. nbclient stays outside and talks to the kernel
 through sockets; whatever it sends is treated as data. Whether outputs agree is decided outside,
-too. Of all tags only `training` has an influence: such a cell is not run, and shows nothing.
+too. Of all tags only `training` has an influence, under the items for which the assignment allows
+it: such a cell is not run, and shows nothing.
 """
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -56,7 +58,7 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
         raise NotebookError("this assignment does not run notebooks")
     work = Path.cwd() / _WORK
     source = Path(folder)
-    found = cells.read(source / NOTEBOOK)
+    found = [_as_allowed(cell, homework) for cell in cells.read(source / NOTEBOOK)]
     work.mkdir()
     shutil.copyfile(source / NOTEBOOK, work / NOTEBOOK)
     needs.lay_out(source, work)
@@ -70,6 +72,12 @@ def rerun(reference: str, folder: str, cell_seconds: float = CELL_SECONDS) -> di
     variables = {**_variables(work, homework.folder), **needs.variables(work)}
     ran = _run([cell for cell in found if not cell.training], work, python, variables, cell_seconds)
     return {"confined": words, "cells": _cells(found, ran)}
+
+
+def _as_allowed(cell: CodeCell, homework: assignment.Assignment) -> CodeCell:
+    """A cell whose tag `training` counts only where the assignment asks for a training."""
+    allowed = cell.training and cell.item in homework.training_items
+    return dataclasses.replace(cell, training=allowed)
 
 
 def _give(work: Path, uid: int) -> None:

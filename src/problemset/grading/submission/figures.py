@@ -21,7 +21,7 @@ def pictures_of(submission: Submission, item: str) -> list[Image.Image]:
     Raises:
         SubmissionError: there are none, or there is no notebook.
     """
-    cells = [cell for cell in submission.notebook_cells() if cell.item == item]
+    cells = [c for c in submission.notebook_cells() if c.item == item and not c.training]
     found = [picture for cell in cells for picture in outputs.pictures(cell.outputs)]
     if not found:
         raise SubmissionError(f"report.ipynb has no picture under a heading of {item}")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from problemset import file_io, inputs
+from problemset.render import escape
+from problemset.render.execution import kernel
 from problemset.render.execution.kernel import Outcome, code_of
 from problemset.render.source.document import Document
 
@@ -59,8 +61,10 @@ class Kept:
         return [Path(path) for path in (*found["modules"], *found["files"])]
 
     def _key(self, code: list[Any]) -> Any:
+        # the values of inline code are formatted here and not in the kernel
+        own = [Path(str(module.__file__)).read_text("utf-8") for module in (kernel, escape)]
         # compared as JSON, in which tuples have become lists
-        return json.loads(json.dumps([code, inputs.surroundings(self._variables)]))
+        return json.loads(json.dumps([code, own, inputs.surroundings(self._variables)]))
 
     def _load(self, name: str, code: list[Any]) -> dict[str, Any] | None:
         file_io.make_folder(self._folder)  # so that it is there before folders are described

@@ -97,13 +97,13 @@ def put_in(document: Document, outcome: Outcome) -> Executed:
 
 
 def code_of(document: Document, run_by_default: bool) -> list[list[Any]]:
-    """All code of a document in order, each piece with whether it is run."""
+    """All code of a document in order, each piece with what it is and whether it is run."""
     code: list[list[Any]] = []
     for chunk in document.chunks:
         if isinstance(chunk, Cell):
-            code.append([chunk.code, _is_run(chunk, run_by_default)])
+            code.append(["cell", chunk.code, _is_run(chunk, run_by_default)])
         else:
-            code += [[match.group(1).strip(), True] for match in _INLINE.finditer(chunk.text)]
+            code += [["inline", match.group(1).strip()] for match in _INLINE.finditer(chunk.text)]
     return code
 
 

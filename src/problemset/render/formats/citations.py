@@ -11,14 +11,19 @@ import pypandoc
 from problemset.render.errors import RenderError
 
 _KEY = r"-?@[A-Za-z][\w:.+/]*\w"
-_CITATION = re.compile(rf"\[[^\[\]@]*{_KEY}[^\[\]]*\]|(?<![\w\\@/.-]){_KEY}")
+_CODE = (
+    r"(?P<code>^(?P<fence>`{3,}|~{3,}).*?^(?P=fence)|(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`))"
+)
+_CITATION = re.compile(
+    rf"{_CODE}|\[[^\[\]@]*{_KEY}[^\[\]]*\]|(?<![\w\\@/.-]){_KEY}", re.MULTILINE | re.DOTALL
+)
 
 
 def resolve(texts: Sequence[str], metadata: dict[str, Any], folder: Path) -> tuple[list[str], str]:
     """Replace citations such as `[@kingma2014]` by names and years.
 
     Args:
-        texts: markdown in which nothing but citations has an @ before a word.
+        texts: markdown in which, code aside, only citations have an @ before a word.
         metadata: the document's; without a `bibliography`, the texts stay as they are.
         folder: the document's, from which the bibliography is found.
 
@@ -28,7 +33,8 @@ def resolve(texts: Sequence[str], metadata: dict[str, Any], folder: Path) -> tup
     Raises:
         RenderError: pandoc fails, or does not know a work.
     """
-    cited = list(dict.fromkeys(found for text in texts for found in _CITATION.findall(text)))
+    found = [each for text in texts for each in _CITATION.finditer(text) if not each["code"]]
+    cited = list(dict.fromkeys(each[0] for each in found))
     if "bibliography" not in metadata or not cited:
         return list(texts), ""
     files = metadata["bibliography"]
@@ -45,5 +51,5 @@ def resolve(texts: Sequence[str], metadata: dict[str, Any], folder: Path) -> tup
         raise RenderError(f"citations: {done.stderr.decode(errors='replace').strip()[:300]}")
     paragraphs = done.stdout.decode().strip().split("\n\n")
     names = dict(zip(cited, paragraphs, strict=False))  # the works follow
-    replaced = [_CITATION.sub(lambda found: names[found.group(0)], text) for text in texts]
+    replaced = [_CITATION.sub(lambda each: names.get(each[0], each[0]), text) for text in texts]
     return replaced, "\n\n".join(paragraphs[len(cited) :])

@@ -160,6 +160,12 @@ FAULTS = {
         NOTEBOOK,
         "has no code under a heading of 4b",
     ),
+    "a picture in a training alone": (
+        notebook(lambda found: found["fig-grid"].metadata.update(tags=["training"])),
+        "misfit",
+        NOTEBOOK,
+        "no picture under a heading of 4d",
+    ),
     "no picture where one is asked for": (
         saves("fig-grid", "tbl-readings"),
         "misfit",

@@ -17,6 +17,9 @@ def package(tmp_path, monkeypatch):
         "toypack/__init__.py": "NAME = 'toy'\n",
         "toypack/data/table.txt": "1 2 3\n",
         "toypack/__pycache__/x.pyc": "",
+        "toypack/toypack.egg-info/SOURCES.txt": "here",
+        "toymodule.py": "NAME = 'module'\n",
+        "toymodule-2.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toymodule\n",
         "toypack-1.5.dist-info/METADATA": "Metadata-Version: 2.1\nName: toypack\nVersion: 1.5\n",
         "toypack-1.5.dist-info/RECORD": "",
     }.items():
@@ -54,7 +57,16 @@ def test_the_same_files_give_the_same_bytes_and_no_remains(package, tmp_path):
     (package / "toypack/__init__.py").write_text("NAME = 'other'\n")
     wheel = wheels.write("toypack", tmp_path, {})
     assert wheel.read_bytes() != first
-    assert not [name for name in zipfile.ZipFile(wheel).namelist() if "__pycache__" in name]
+    assert not [
+        name
+        for name in zipfile.ZipFile(wheel).namelist()
+        if "__pycache__" in name or "egg-info" in name
+    ]
+
+
+def test_a_module_of_one_file_has_none(package, tmp_path):
+    assert wheels.write("toymodule", tmp_path, {}) is None
+    assert list(tmp_path.glob("*.whl")) == []
 
 
 def test_a_module_that_is_not_installed_has_none(tmp_path):
