@@ -19,7 +19,7 @@ ENGINES = ("auto", "quarto", "embedded")
 _HELP = """Make the report: build/report.pdf, build/report.html and build/report.ipynb.
 
 {preparation}Name and hours come from student.yml. Outputs of the cells are kept in build/kept and
-used again until the code, or anything that it read, changes.
+used again until the code, or a file that it opened from Python, changes.
 
 Example:
     {program} render --engine embedded --watch
