@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> Outcome:
             shutil.copyfile(path, temporary)
     shutil.copytree(STYLE, folder / "style", ignore=shutil.ignore_patterns("__pycache__"))
     project = folder / "_quarto.yml"
-    # where the files of the look are in a clone, and where they are now
+    # the style files are in another folder than in a clone
     text = project.read_text("utf-8").replace("src/problemset/render/style/", "style/")
     file_io.write(project, text)
     names = ", ".join([*SOURCES, "style/"])

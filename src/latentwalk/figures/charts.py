@@ -1,4 +1,4 @@
-"""Charts of measurements: label agreement for 4d."""
+"""Chart of how often the classifier reads the requested digit, for 4d."""
 
 from matplotlib.figure import Figure
 

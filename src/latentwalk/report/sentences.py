@@ -1,4 +1,4 @@
-"""Sentences and parts of sentences of the report, made from results computed elsewhere."""
+"""Sentences of the report that are written from results."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -80,12 +80,12 @@ def total_minutes(released: dict[str, Released]) -> float:
 
 
 def cores(released: Released) -> str:
-    """Format the number of processor cores used for training: "one processor core"."""
+    """Number of processor cores used for a training, in words, such as "one processor core"."""
     return _cores(released.metadata.threads)
 
 
 def most_cores(released: dict[str, Released]) -> str:
-    """Format the largest number of processor cores used for a training."""
+    """Largest number of processor cores used for any of the trainings, in words."""
     return _cores(max(model.metadata.threads for model in released.values()))
 
 

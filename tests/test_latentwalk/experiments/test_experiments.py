@@ -347,7 +347,7 @@ def test_quality_of_real_digits_is_that_of_a_drawn_set(compared, classifier, tra
 def test_quality_measures_the_models_own_images(
     compared, autoencoder, learned, classifier, test_set
 ):
-    """Follow the draws: training images, test images; samples are those of all measurements."""
+    """Repeat the random draws of `compare_quality` in order, and measure the same images."""
     follow = rng(6)
     draw(torch.empty(200), COUNT, follow)
     originals = to_unit(draw(test_set.images, COUNT, follow))

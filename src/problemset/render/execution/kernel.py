@@ -70,7 +70,7 @@ class Outcome:
     """What a document's code gave, without the document."""
 
     cells: list[tuple[list[Any], int | None]]
-    """Outputs and execution count of every cell; no count for a cell that was not run."""
+    """Outputs and execution count of each cell; the count is None if the cell was not run."""
     values: list[str]
     """Values of the inline code, as markdown."""
     inputs: inputs.Found
