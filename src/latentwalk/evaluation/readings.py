@@ -57,9 +57,9 @@ def in_chunks(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     return torch.cat(outputs)  # outside the context: an ordinary tensor, not an inference tensor
 
 
-def measuring_rng(device: torch.device | None = None) -> torch.Generator:
-    """Draws the images by which a model is measured: the same ones wherever it is measured."""
-    return torch.Generator(device or "cpu").manual_seed(7)
+def measuring_rng() -> torch.Generator:
+    """Generator for the samples of a model that is measured, the same wherever that is done."""
+    return torch.Generator().manual_seed(7)
 
 
 def read(classifier: Classifier, images: Tensor) -> Reading:

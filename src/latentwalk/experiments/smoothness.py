@@ -153,14 +153,17 @@ def compare_smoothness(
     searched = read(classifier, near).features
     yardstick = _yardstick(classifier, to_unit(test.images).to(device), searched, rng)
     rows, measured, ends = {}, {}, {}
+    some: dict[str, Tensor] = {}
     kinds = _all_paths(generator, vae, test, rng, pairs, steps)
-    kinds[BLURRED_PATHS] = lambda: _as_soft(kinds[INVERTED_PATHS](), kinds[VAE_PATHS]())
+    # last, because it blurs images that are made before
+    kinds[BLURRED_PATHS] = lambda: _as_soft(some[INVERTED_PATHS], some[VAE_PATHS])
     for name, make in kinds.items():
         images = make()  # one kind at a time, to bound the memory
         classified = _classify(classifier, images, searched)
         measured[name] = measure_paths(classified, yardstick)
         rows[name] = _row(name, classified, measured[name], yardstick, rng)
         ends[name] = images[:, [0, -1]]
+        some[name] = images[:INVERTED_PAIRS].clone()
     blurred = rows.pop(BLURRED_PATHS)
     return Smoothness(
         num_pairs=pairs,

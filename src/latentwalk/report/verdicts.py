@@ -19,36 +19,32 @@ class Comparison:
     numbers: str
 
 
-def less(first: Estimate | float, second: Estimate | float, digits: int = 2) -> Comparison:
-    """Compare two estimates: all of the first interval must lie below the second."""
+def less(first: Estimate | float, second: Estimate | float) -> Comparison:
+    """Check that the whole interval of the first estimate lies below that of the second."""
     one, other = _estimate(first), _estimate(second)
-    numbers = f"{number(one, digits)} against {number(other, digits)}"
-    return Comparison(one.high < other.low, numbers)
+    return Comparison(one.high < other.low, _against(one, other))
 
 
-def more(first: Estimate | float, second: Estimate | float, digits: int = 2) -> Comparison:
-    """Compare two estimates: all of the first interval must lie above the second."""
+def more(first: Estimate | float, second: Estimate | float) -> Comparison:
+    """Check that the whole interval of the first estimate lies above that of the second."""
     one, other = _estimate(first), _estimate(second)
-    numbers = f"{number(one, digits)} against {number(other, digits)}"
-    return Comparison(one.low > other.high, numbers)
+    return Comparison(one.low > other.high, _against(one, other))
 
 
 def not_more(first: Estimate, second: Estimate) -> Comparison:
-    """Compare two estimates: the first interval must not lie above the second."""
-    return Comparison(first.low <= second.high, f"{number(first)} against {number(second)}")
+    """Check that the interval of the first estimate does not lie above that of the second."""
+    return Comparison(first.low <= second.high, _against(first, second))
 
 
 def overlap(first: Estimate, second: Estimate) -> Comparison:
-    """Compare two estimates: their intervals must have values in common."""
+    """Check that the intervals of two estimates have values in common."""
     common = first.low <= second.high and second.low <= first.high
-    return Comparison(common, f"{number(first)} against {number(second)}")
+    return Comparison(common, _against(first, second))
 
 
-def alike(first: Estimate | float, second: Estimate | float, within: float) -> Comparison:
-    """Compare two estimates: their values must differ by at most `within`."""
-    one, other = _estimate(first), _estimate(second)
-    numbers = f"{number(one)} against {number(other)}"
-    return Comparison(abs(one.value - other.value) <= within, numbers)
+def alike(first: Estimate, second: Estimate, within: float) -> Comparison:
+    """Check that the values of two estimates differ by at most `within`."""
+    return Comparison(abs(first.value - second.value) <= within, _against(first, second))
 
 
 def above(difference: Estimate) -> Comparison:
@@ -70,6 +66,10 @@ def mark(*comparisons: Comparison) -> str:
     """Return nothing if all comparisons hold, otherwise the numbers of those that do not."""
     failing = [each.numbers for each in comparisons if not each.holds]
     return f"[Not borne out by these weights: {'; '.join(failing)}.] " if failing else ""
+
+
+def _against(first: Estimate, second: Estimate) -> str:
+    return f"{number(first)} against {number(second)}"
 
 
 def _estimate(value: Estimate | float) -> Estimate:
