@@ -200,6 +200,26 @@ def test_a_failed_step_is_one_line_and_leaves_the_mark(place, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_of_what_pip_says_large_downloads_are_shown_and_all_if_it_fails(code, capfd):
+    told = [
+        "Collecting torch==2.14.1",
+        "  Downloading torch-2.14.1-cp311-cp311-manylinux_2_28_x86_64.whl (812.3 MB)",
+        "  Downloading tqdm-4.70.1-py3-none-any.whl (78 kB)",
+        "  Using cached triton-3.8.0-cp311-cp311-manylinux.whl (20.0 MB)",
+        "  Downloading mypy-2.4.1-cp311-cp311-manylinux2014_x86_64.whl (15.4 MB)",
+    ]
+    program = f"import sys; print({chr(10).join(told)!r}); sys.exit({code})"
+    large = "setup: getting torch (812.3 MB)\nsetup: getting triton (20.0 MB)\n"
+    if code == 0:
+        setup_venv.run([sys.executable, "-c", program], "no reason")
+        assert capfd.readouterr().out == large
+    else:
+        with pytest.raises(SystemExit, match="pip failed"):
+            setup_venv.run([sys.executable, "-c", program], "pip failed")
+        assert capfd.readouterr().out == large + "\n".join(told) + "\n"
+
+
 def test_an_old_python_is_told(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
     with pytest.raises(SystemExit, match=r"needs Python 3.11 or newer, and .* is 3.9.18"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
+# what pip says of files of 20 MB and more, which take most of the time
+LARGE_FILE = re.compile(r"(?:Downloading|Using cached) (\w+)-\S+ \(((?:[2-9]\d|\d{3,})\.\d MB)\)")
+MOST_LINES = 20  # of a step that fails
 QUARTO_SECONDS = 240  # pip downloads all of Quarto; where it is refused, that takes two
 
 
@@ -106,8 +110,17 @@ def remove(folder: Path) -> None:
 
 
 def run(command: Sequence[object], reason: str) -> None:
-    """Run a step; stop with one line after its own messages when it fails."""
-    if subprocess.run([str(word) for word in command], cwd=str(ROOT), check=False).returncode:
+    """Run a step and name its large downloads; stop after its own messages when it fails."""
+    words, lines = [str(word) for word in command], []
+    with subprocess.Popen(words, cwd=str(ROOT), stdout=subprocess.PIPE, text=True) as step:
+        assert step.stdout is not None
+        for line in step.stdout:
+            lines.append(line)
+            found = LARGE_FILE.search(line)
+            if found:
+                say("getting {} ({})".format(*found.groups()))
+    if step.returncode:
+        sys.stdout.writelines(lines[-MOST_LINES:])
         sys.exit(f"setup: {reason} (see above); the same command tries again")
 
 
